@@ -128,3 +128,9 @@ pub type Generation = RevisionNumber;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not {0}")]
 pub struct InvalidId(&'static str);
+
+impl InvalidId {
+    pub(crate) const fn new(expected: &'static str) -> Self {
+        Self(expected)
+    }
+}

@@ -1,0 +1,106 @@
+//! A bundle manifest: the ordered list of what one cluster must hold. Its digest is the cluster's
+//! leaf under the fleet root.
+//!
+//! ```text
+//! hanse manifest v1
+//! cluster 0192f0c1-2a3b-7c4d-8e5f-60718293a4b5
+//! entry <digest> 3
+//! document FederatedNamespace/payments <digest> 4
+//! ```
+//!
+//! The number behind a digest is that of the statement that last changed it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::encoding::{Lines, Malformed, words};
+use super::merkle;
+use crate::document::DocumentRef;
+use crate::ids::{ClusterId, Digest, RevisionNumber};
+
+const WHAT: &str = "manifest";
+const HEADER: &str = "hanse manifest v1";
+/// Most bytes that a manifest may have: about 30,000 documents in one cluster.
+pub const MAX_MANIFEST_BYTES: usize = 4 * 1024 * 1024;
+
+/// A digest and the statement that brought it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// Of the exact bytes.
+    pub digest: Digest,
+    /// The statement that last changed them.
+    pub number: RevisionNumber,
+}
+
+/// What one cluster must hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// Whose it is.
+    pub cluster: ClusterId,
+    /// The cluster's own roster entry.
+    pub entry: Pin,
+    /// The documents that are placed there.
+    pub documents: BTreeMap<DocumentRef, Pin>,
+}
+
+impl Manifest {
+    /// The canonical encoding.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = format!("{HEADER}\ncluster {}\n", self.cluster);
+        let _ = writeln!(out, "entry {} {}", self.entry.digest, self.entry.number);
+        for (reference, pin) in &self.documents {
+            let _ = writeln!(out, "document {reference} {} {}", pin.digest, pin.number);
+        }
+        out.into_bytes()
+    }
+
+    /// Reads a manifest. Errors: not canonical.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut lines = Lines::open(WHAT, HEADER, bytes, MAX_MANIFEST_BYTES)?;
+        let cluster = lines.field("cluster")?.parse().map_err(|e| lines.fail(e))?;
+        let entry = lines.field("entry")?;
+        let [digest, number] = words(entry).ok_or_else(|| lines.fail("a digest and a number"))?;
+        let entry = pin(&lines, digest, number)?;
+        let mut documents = BTreeMap::new();
+        while let Some(value) = lines.optional("document") {
+            let [reference, digest, number] =
+                words(value).ok_or_else(|| lines.fail("a document, a digest and a number"))?;
+            let reference: DocumentRef = reference.parse().map_err(|e| lines.fail(e))?;
+            documents.insert(reference, pin(&lines, digest, number)?);
+        }
+        lines.end()?;
+        let manifest = Self { cluster, entry, documents };
+        if manifest.encode() == bytes {
+            Ok(manifest)
+        } else {
+            Err(Malformed { what: WHAT, why: "not in canonical order or form".to_owned() })
+        }
+    }
+
+    /// The bundle's digest.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.encode())
+    }
+
+    /// Every digest that the manifest names: the entry's, then the documents'.
+    pub fn digests(&self) -> impl Iterator<Item = Digest> + '_ {
+        std::iter::once(self.entry.digest).chain(self.documents.values().map(|pin| pin.digest))
+    }
+}
+
+fn pin(lines: &Lines<'_>, digest: &str, number: &str) -> Result<Pin, Malformed> {
+    Ok(Pin {
+        digest: digest.parse().map_err(|e| lines.fail(e))?,
+        number: RevisionNumber(number.parse().map_err(|e| lines.fail(e))?),
+    })
+}
+
+/// The leaf hash of one cluster under the fleet root: over the cluster's id (16 bytes) and the
+/// manifest's digest (32 bytes). Leaves are ordered by id.
+pub fn fleet_leaf(cluster: ClusterId, manifest: Digest) -> Digest {
+    let mut leaf = [0; 48];
+    let (id, digest) = leaf.split_at_mut(16);
+    id.copy_from_slice(cluster.as_bytes());
+    digest.copy_from_slice(&manifest.0);
+    merkle::leaf_hash(&leaf)
+}

@@ -1,0 +1,22 @@
+//! The kinds of `hanse.dev/v1alpha1`: what a document can say, as values that cannot be invalid.
+//! How they are read from YAML is in `parse`, what they become in a cluster in `render`.
+
+pub mod binding;
+pub mod namespace;
+pub mod placement;
+pub mod role;
+
+use binding::RoleBindingSpec;
+use namespace::NamespaceSpec;
+use role::RoleSpec;
+
+/// A kind's own part of a spec.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Spec {
+    /// Of a `FederatedNamespace`.
+    Namespace(NamespaceSpec),
+    /// Of a `FederatedRole`.
+    Role(RoleSpec),
+    /// Of a `FederatedRoleBinding`.
+    RoleBinding(RoleBindingSpec),
+}
