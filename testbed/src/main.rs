@@ -1,2 +1,7 @@
-//! stub
-fn main() {}
+//! `testbed`: real Kubernetes clusters from the command line.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hanse_testbed::cli::main()
+}
