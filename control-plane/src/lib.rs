@@ -1,1 +1,4 @@
 //! stub
+
+pub mod auth;
+pub mod net;
