@@ -26,8 +26,11 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order in which their objects are applied.
-    pub const ALL: [Self; 3] =
-        [Self::FederatedNamespace, Self::FederatedRole, Self::FederatedRoleBinding];
+    pub const ALL: [Self; 3] = [
+        Self::FederatedNamespace,
+        Self::FederatedRole,
+        Self::FederatedRoleBinding,
+    ];
 
     /// The name, as `kind:` has it.
     pub const fn name(self) -> &'static str {
@@ -60,9 +63,15 @@ impl FromStr for DocumentRef {
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let invalid = InvalidId::new("a document reference like FederatedRole/payments");
         let (kind, name) = text.split_once('/').ok_or(invalid)?;
-        let kind = Kind::ALL.into_iter().find(|k| k.name() == kind).ok_or(invalid)?;
+        let kind = Kind::ALL
+            .into_iter()
+            .find(|k| k.name() == kind)
+            .ok_or(invalid)?;
         names::check_dns_subdomain(name).map_err(|_| invalid)?;
-        Ok(Self { kind, name: name.to_owned() })
+        Ok(Self {
+            kind,
+            name: name.to_owned(),
+        })
     }
 }
 
@@ -115,7 +124,11 @@ impl Document {
     /// selector matches, in order (RFC 7396). Each override was valid alone when it was parsed;
     /// several can still be invalid together.
     pub fn placed(&self, labels: &Labels) -> Result<Placed, InvalidTogether> {
-        let mut matching = self.overrides.iter().filter(|o| o.selector.matches(labels)).peekable();
+        let mut matching = self
+            .overrides
+            .iter()
+            .filter(|o| o.selector.matches(labels))
+            .peekable();
         if matching.peek().is_none() {
             return Ok(self.base.clone());
         }
@@ -123,8 +136,10 @@ impl Document {
         for patch in matching {
             json_patch::merge(&mut spec, &patch.patch);
         }
-        crate::parse::placed_from_json(self.reference.kind, &spec)
-            .map_err(|why| InvalidTogether { document: self.reference.clone(), why })
+        crate::parse::placed_from_json(self.reference.kind, &spec).map_err(|why| InvalidTogether {
+            document: self.reference.clone(),
+            why,
+        })
     }
 }
 

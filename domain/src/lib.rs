@@ -1,17 +1,23 @@
 //! The pure core of Hanse. No IO, no clock, no randomness: time and everything else is a parameter.
 //!
 //! ```text
-//! YAML ─parse→ Document ─plan→ Plan ─propose→ Statement          on the author's machine
-//!                                              │ check           on the hub
+//! YAML ─parse→ Document ─plan→ Plan ─propose→ Change (statement + contents)   author's machine
+//!                                              │ check                        hub
 //!                                              ▼
-//!                          Bundle ─verify→ VerifiedBundle ─render→ Objects ─drift→ what differs
-//!                                                                                on the agent
+//!                           Offer ─verify→ VerifiedBundle ─render→ objects    agent
+//!                                                                 ─drift→ what differs
 //! ```
 
+pub mod bundle;
+pub mod change;
 pub mod document;
+pub mod fleet;
 pub mod history;
 pub mod ids;
 pub mod kinds;
 pub mod names;
+pub mod object;
 pub mod parse;
+pub mod plan;
+pub mod render;
 pub mod selector;

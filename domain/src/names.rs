@@ -11,19 +11,38 @@ pub struct InvalidName {
 }
 
 fn shorten(name: &str) -> String {
-    let cut: String = name.chars().take(80).collect::<String>().escape_debug().collect();
-    if name.chars().count() > 80 { cut + "…" } else { cut }
+    let cut: String = name
+        .chars()
+        .take(80)
+        .collect::<String>()
+        .escape_debug()
+        .collect();
+    if name.chars().count() > 80 {
+        cut + "…"
+    } else {
+        cut
+    }
 }
 
 fn check(ok: bool, name: &str, expected: &'static str) -> Result<(), InvalidName> {
-    if ok { Ok(()) } else { Err(InvalidName { name: name.to_owned(), expected }) }
+    if ok {
+        Ok(())
+    } else {
+        Err(InvalidName {
+            name: name.to_owned(),
+            expected,
+        })
+    }
 }
 
 fn is_dns_label(name: &str) -> bool {
-    let alphanumeric = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let alphanumeric =
+        |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let bytes = name.as_bytes();
     bytes.len() <= 63
-        && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
         && alphanumeric(bytes.first())
         && alphanumeric(bytes.last())
 }
@@ -58,7 +77,11 @@ pub fn check_path_segment(name: &str) -> Result<(), InvalidName> {
         && name != ".."
         && !name.contains(['/', '%'])
         && !name.chars().any(|c| c.is_control() || c.is_whitespace());
-    check(ok, name, "a name without '/', '%', spaces or control characters, at most 253 bytes")
+    check(
+        ok,
+        name,
+        "a name without '/', '%', spaces or control characters, at most 253 bytes",
+    )
 }
 
 /// A qualified name: `[prefix/]name`.
@@ -89,14 +112,19 @@ fn is_label_text(text: &str) -> bool {
     let bytes = text.as_bytes();
     let ends = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
     bytes.len() <= 63
-        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
         && ends(bytes.first())
         && ends(bytes.last())
 }
 
 /// Namespaces that Hanse never touches, whatever is declared (invariant I11).
 pub fn is_protected_namespace(name: &str) -> bool {
-    name == "default" || name == "hanse-agent" || name.starts_with("kube-") || name.starts_with("openshift")
+    name == "default"
+        || name == "hanse-agent"
+        || name.starts_with("kube-")
+        || name.starts_with("openshift")
 }
 
 #[cfg(test)]
@@ -109,13 +137,33 @@ mod tests {
         for good in ["a", "prod-1", "0a"] {
             assert!(check_dns_label(good).is_ok(), "{good}");
         }
-        for bad in ["", "-a", "a-", "A", "a.b", "a_b", "zürich", "a\n", long.as_str()] {
+        for bad in [
+            "",
+            "-a",
+            "a-",
+            "A",
+            "a.b",
+            "a_b",
+            "zürich",
+            "a\n",
+            long.as_str(),
+        ] {
             assert!(check_dns_label(bad).is_err(), "{bad}");
         }
         for good in ["env", "example.org/env", "hanse.dev/managed", "A_b.c"] {
             assert!(check_label_key(good).is_ok(), "{good}");
         }
-        for bad in ["", "/", "a/", "/a", "a/b/c", "-a", "a b", "Ex/a", long.as_str()] {
+        for bad in [
+            "",
+            "/",
+            "a/",
+            "/a",
+            "a/b/c",
+            "-a",
+            "a b",
+            "Ex/a",
+            long.as_str(),
+        ] {
             assert!(check_label_key(bad).is_err(), "{bad}");
         }
         assert!(check_label_value("").is_ok());
@@ -128,7 +176,13 @@ mod tests {
 
     #[test]
     fn protected_namespaces_are_protected() {
-        for name in ["kube-system", "kube-public", "default", "hanse-agent", "openshift-x"] {
+        for name in [
+            "kube-system",
+            "kube-public",
+            "default",
+            "hanse-agent",
+            "openshift-x",
+        ] {
             assert!(is_protected_namespace(name), "{name}");
         }
         assert!(!is_protected_namespace("payments"));

@@ -20,7 +20,10 @@ impl Placement {
     /// Whether a cluster of this name and with these labels is one of them.
     pub fn selects(&self, name: &str, labels: &Labels) -> bool {
         self.cluster_names.contains(name)
-            || self.cluster_selector.as_ref().is_some_and(|selector| selector.matches(labels))
+            || self
+                .cluster_selector
+                .as_ref()
+                .is_some_and(|selector| selector.matches(labels))
     }
 }
 

@@ -49,7 +49,10 @@ pub(crate) struct Cursor<'n> {
 
 impl<'n> Cursor<'n> {
     pub(crate) fn new(node: &'n Node, path: impl Into<String>) -> Self {
-        Self { node, path: path.into() }
+        Self {
+            node,
+            path: path.into(),
+        }
     }
 
     pub(crate) fn error(&self, report: &mut Report, message: impl Into<String>) {
@@ -57,18 +60,27 @@ impl<'n> Cursor<'n> {
     }
 
     fn expected(&self, report: &mut Report, what: &str) {
-        self.error(report, format!("expected {what}, found {}", self.node.describe()));
+        self.error(
+            report,
+            format!("expected {what}, found {}", self.node.describe()),
+        );
     }
 
     pub(crate) fn string(&self, report: &mut Report) -> Option<String> {
         match &self.node.content {
             Content::String(value) => Some(value.clone()),
             Content::Bool(value) => {
-                self.error(report, format!("expected a string, found a boolean: write \"{value}\""));
+                self.error(
+                    report,
+                    format!("expected a string, found a boolean: write \"{value}\""),
+                );
                 None
             }
             Content::Number(value) => {
-                self.error(report, format!("expected a string, found a number: write \"{value}\""));
+                self.error(
+                    report,
+                    format!("expected a string, found a number: write \"{value}\""),
+                );
                 None
             }
             Content::Null | Content::List(_) | Content::Map(_) => {
@@ -111,7 +123,10 @@ impl<'n> Cursor<'n> {
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
         let guess = nearest(&value, known.iter().copied())
             .map_or_else(String::new, |word| format!("; did you mean `{word}`?"));
-        self.error(report, format!("`{value}` is none of {}{guess}", known.join(", ")));
+        self.error(
+            report,
+            format!("`{value}` is none of {}{guess}", known.join(", ")),
+        );
         None
     }
 
@@ -127,7 +142,10 @@ impl<'n> Cursor<'n> {
         };
         let mut out = Vec::with_capacity(items.len());
         for (index, node) in items.iter().enumerate() {
-            out.extend(item(report, Cursor::new(node, format!("{}[{index}]", self.path))));
+            out.extend(item(
+                report,
+                Cursor::new(node, format!("{}[{index}]", self.path)),
+            ));
         }
         Some(out)
     }
@@ -163,8 +181,12 @@ impl<'n> Cursor<'n> {
         read: impl FnOnce(&mut Report, &mut Fields<'n>) -> Option<T>,
     ) -> Option<T> {
         let entries = self.entries(report)?;
-        let mut fields =
-            Fields { entries, path: self.path.clone(), line: self.node.line, asked: Vec::new() };
+        let mut fields = Fields {
+            entries,
+            path: self.path.clone(),
+            line: self.node.line,
+            asked: Vec::new(),
+        };
         let value = read(report, &mut fields);
         fields.finish(report);
         value
@@ -176,7 +198,11 @@ impl<'n> Cursor<'n> {
             return None;
         };
         for (index, (key, line, _)) in entries.iter().enumerate() {
-            if entries.iter().take(index).any(|(earlier, _, _)| earlier == key) {
+            if entries
+                .iter()
+                .take(index)
+                .any(|(earlier, _, _)| earlier == key)
+            {
                 report.add(*line, &join(&self.path, key), "this key is here twice");
             }
         }
@@ -202,7 +228,11 @@ impl<'n> Fields<'n> {
     }
 
     /// A field that must be there.
-    pub(crate) fn required(&mut self, report: &mut Report, name: &'static str) -> Option<Cursor<'n>> {
+    pub(crate) fn required(
+        &mut self,
+        report: &mut Report,
+        name: &'static str,
+    ) -> Option<Cursor<'n>> {
         let found = self.optional(name);
         if found.is_none() {
             report.add(self.line, &join(&self.path, name), "this field is required");
@@ -231,11 +261,15 @@ impl<'n> Fields<'n> {
 }
 
 fn join(path: &str, field: &str) -> String {
-    if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") }
+    if path.is_empty() {
+        field.to_owned()
+    } else {
+        format!("{path}.{field}")
+    }
 }
 
 /// The word that a typing error would most likely have been, if one is close.
-fn nearest<'w>(typed: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+pub(crate) fn nearest<'w>(typed: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     let lower = typed.to_lowercase();
     words
         .map(|word| (edit_distance(&lower, &word.to_lowercase()), word))
@@ -256,7 +290,9 @@ fn edit_distance(a: &str, b: &str) -> usize {
         let mut left = i + 1;
         for (j, to) in b.iter().enumerate() {
             let above = row.get(j + 1).copied().unwrap_or(usize::MAX / 3);
-            let cost = (diagonal + usize::from(from != *to)).min(left + 1).min(above + 1);
+            let cost = (diagonal + usize::from(from != *to))
+                .min(left + 1)
+                .min(above + 1);
             diagonal = above;
             if let Some(slot) = row.get_mut(j) {
                 *slot = left;

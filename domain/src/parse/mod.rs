@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 pub use cursor::ParseError;
+pub(crate) use cursor::nearest;
 use cursor::{Cursor, Report};
 use node::{Content, Node};
 
@@ -42,15 +43,21 @@ pub fn parse_files<'t>(
     let mut errors = Vec::new();
     let mut seen: BTreeMap<DocumentRef, (String, usize)> = BTreeMap::new();
     for (file, bytes) in files {
-        let mut report =
-            Report { file: file.to_owned(), lines_before: 0, errors: std::mem::take(&mut errors) };
+        let mut report = Report {
+            file: file.to_owned(),
+            lines_before: 0,
+            errors: std::mem::take(&mut errors),
+        };
         for (line, document) in parse_file(&mut report, bytes) {
             report.lines_before = 0;
             match seen.get(&document.reference) {
                 Some((other, other_line)) => report.add(
                     line,
                     "metadata.name",
-                    format!("{} is declared at {other}:{other_line} already", document.reference),
+                    format!(
+                        "{} is declared at {other}:{other_line} already",
+                        document.reference
+                    ),
                 ),
                 None => {
                     seen.insert(document.reference.clone(), (file.to_owned(), line));
@@ -80,7 +87,10 @@ pub fn parse_files<'t>(
 /// Reads one document from its exact bytes, as an agent receives it.
 pub fn parse_document(bytes: &[u8]) -> Result<Document, ParseError> {
     let mut documents = parse_files([("document", bytes)]).map_err(|errors| {
-        errors.into_iter().next().unwrap_or_else(|| single_document_expected())
+        errors
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| single_document_expected())
     })?;
     match (documents.pop(), documents.is_empty()) {
         (Some(document), true) if *document.bytes == *bytes => Ok(document),
@@ -99,7 +109,11 @@ fn single_document_expected() -> ParseError {
 
 /// Reads the part of a spec that overrides can change.
 pub(crate) fn placed_from_json(kind: Kind, spec: &Value) -> Result<Placed, String> {
-    let mut report = Report { file: String::new(), lines_before: 0, errors: Vec::new() };
+    let mut report = Report {
+        file: String::new(),
+        lines_before: 0,
+        errors: Vec::new(),
+    };
     let node = Node::from_json(spec, 0);
     let placed = Cursor::new(&node, "spec").fields(&mut report, |report, fields| {
         spec::placed(report, fields, kind)
@@ -167,13 +181,24 @@ fn split(text: &str) -> Vec<(usize, &str)> {
 
 fn parse_text(report: &mut Report, text: &str) -> Option<Document> {
     if text.len() > MAX_DOCUMENT_BYTES {
-        report.add(1, "", format!("the document has {} bytes, more than {MAX_DOCUMENT_BYTES}", text.len()));
+        report.add(
+            1,
+            "",
+            format!(
+                "the document has {} bytes, more than {MAX_DOCUMENT_BYTES}",
+                text.len()
+            ),
+        );
         return None;
     }
     let root = match node::read(text) {
         Ok(root) => root,
         Err(unreadable) => {
-            report.add(unreadable.line, "", format!("not valid YAML: {}", unreadable.why));
+            report.add(
+                unreadable.line,
+                "",
+                format!("not valid YAML: {}", unreadable.why),
+            );
             return None;
         }
     };
@@ -230,7 +255,9 @@ fn read_metadata(report: &mut Report, cursor: &Cursor<'_>) -> Option<Metadata> {
         let annotations = fields.optional("annotations").map_or_else(
             || Some(BTreeMap::new()),
             |annotations| {
-                annotations.map(report, names::check_label_key, |report, value| value.string(report))
+                annotations.map(report, names::check_label_key, |report, value| {
+                    value.string(report)
+                })
             },
         );
         Some((name?, labels?, annotations?))

@@ -52,7 +52,9 @@ pub(crate) fn read(text: &str) -> Result<Node, Unreadable> {
         },
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| Unreadable {
-        line: error.location().map_or(1, |at| usize::try_from(at.line()).unwrap_or(1)),
+        line: error
+            .location()
+            .map_or(1, |at| usize::try_from(at.line()).unwrap_or(1)),
         why: error.without_snippet().to_string(),
     })
 }
@@ -67,8 +69,10 @@ impl Node {
             Content::String(value) => Value::String(value.clone()),
             Content::List(items) => items.iter().map(Self::to_json).collect(),
             Content::Map(entries) => {
-                let map: Map<String, Value> =
-                    entries.iter().map(|(key, _, node)| (key.clone(), node.to_json())).collect();
+                let map: Map<String, Value> = entries
+                    .iter()
+                    .map(|(key, _, node)| (key.clone(), node.to_json()))
+                    .collect();
                 Value::Object(map)
             }
         }
@@ -81,9 +85,12 @@ impl Node {
             Value::Bool(value) => Content::Bool(*value),
             Value::Number(value) => Content::Number(value.clone()),
             Value::String(value) => Content::String(value.clone()),
-            Value::Array(items) => {
-                Content::List(items.iter().map(|item| Self::from_json(item, line)).collect())
-            }
+            Value::Array(items) => Content::List(
+                items
+                    .iter()
+                    .map(|item| Self::from_json(item, line))
+                    .collect(),
+            ),
             Value::Object(map) => Content::Map(
                 map.iter()
                     .map(|(key, value)| (key.clone(), line, Self::from_json(value, line)))
@@ -110,7 +117,10 @@ impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Content>::deserialize(deserializer)?;
         let line = usize::try_from(spanned.referenced.line()).unwrap_or(0);
-        Ok(Self { content: spanned.value, line })
+        Ok(Self {
+            content: spanned.value,
+            line,
+        })
     }
 }
 
@@ -154,7 +164,9 @@ impl<'de> Visitor<'de> for ContentVisitor {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Content, E> {
-        Number::from_f64(value).map(Content::Number).ok_or_else(|| E::custom("not a finite number"))
+        Number::from_f64(value)
+            .map(Content::Number)
+            .ok_or_else(|| E::custom("not a finite number"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Content, E> {

@@ -16,12 +16,17 @@ pub(super) fn spec(report: &mut Report, fields: &mut Fields<'_>) -> Option<RoleB
     let subjects = fields.required(report, "subjects").and_then(|cursor| {
         let subjects = cursor.list(report, |report, item| subject(report, &item))?;
         if subjects.is_empty() || subjects.len() > MAX_SUBJECTS {
-            cursor.error(report, format!("between 1 and {MAX_SUBJECTS} subjects are needed"));
+            cursor.error(
+                report,
+                format!("between 1 and {MAX_SUBJECTS} subjects are needed"),
+            );
             return None;
         }
         Some(subjects)
     });
-    let role = fields.required(report, "roleRef").and_then(|cursor| role_ref(report, &cursor));
+    let role = fields
+        .required(report, "roleRef")
+        .and_then(|cursor| role_ref(report, &cursor));
     let scope = scope(report, fields);
     let expires_at = match fields.optional("expiresAt") {
         None => Some(None),
@@ -38,8 +43,14 @@ pub(super) fn spec(report: &mut Report, fields: &mut Fields<'_>) -> Option<RoleB
         }),
     };
     let (role, scope) = (role?, scope?);
-    if matches!((&role, &scope), (RoleRef::Role(_), BindingScope::ClusterWide)) {
-        fields.error(report, "a `Role` cannot be bound cluster-wide: refer to a `ClusterRole`");
+    if matches!(
+        (&role, &scope),
+        (RoleRef::Role(_), BindingScope::ClusterWide)
+    ) {
+        fields.error(
+            report,
+            "a `Role` cannot be bound cluster-wide: refer to a `ClusterRole`",
+        );
         return None;
     }
     Some(RoleBindingSpec {
@@ -64,7 +75,9 @@ fn subject(report: &mut Report, cursor: &Cursor<'_>) -> Option<Subject> {
             ("Group", Type::Group),
             ("ServiceAccount", Type::ServiceAccount),
         ];
-        let kind = fields.required(report, "kind").and_then(|cursor| cursor.one_of(report, &types));
+        let kind = fields
+            .required(report, "kind")
+            .and_then(|cursor| cursor.one_of(report, &types));
         let name = fields.required(report, "name");
         let namespace = fields.optional("namespace");
         let kind = kind?;
@@ -74,7 +87,10 @@ fn subject(report: &mut Report, cursor: &Cursor<'_>) -> Option<Subject> {
                 None => None,
                 Some(cursor) => Some(cursor.checked(report, names::check_dns_label)?),
             };
-            return Some(Subject::ServiceAccount { namespace, name: name? });
+            return Some(Subject::ServiceAccount {
+                namespace,
+                name: name?,
+            });
         }
         if let Some(namespace) = namespace {
             namespace.error(report, "only a `ServiceAccount` has a namespace");
@@ -82,10 +98,17 @@ fn subject(report: &mut Report, cursor: &Cursor<'_>) -> Option<Subject> {
         let cursor = name?;
         let name = cursor.string(report)?;
         if name.is_empty() || name.len() > 512 || name.chars().any(char::is_control) {
-            cursor.error(report, "a name of 1 to 512 bytes without control characters is needed");
+            cursor.error(
+                report,
+                "a name of 1 to 512 bytes without control characters is needed",
+            );
             return None;
         }
-        Some(if kind == Type::User { Subject::User(name) } else { Subject::Group(name) })
+        Some(if kind == Type::User {
+            Subject::User(name)
+        } else {
+            Subject::Group(name)
+        })
     })
 }
 
@@ -102,11 +125,17 @@ fn role_ref(report: &mut Report, cursor: &Cursor<'_>) -> Option<RoleRef> {
             ("ClusterRole", Type::ClusterRole),
             ("Role", Type::Role),
         ];
-        let kind = fields.required(report, "kind").and_then(|cursor| cursor.one_of(report, &types));
+        let kind = fields
+            .required(report, "kind")
+            .and_then(|cursor| cursor.one_of(report, &types));
         let name = fields.required(report, "name")?;
         Some(match kind? {
-            Type::Federated => RoleRef::Federated(name.checked(report, names::check_dns_subdomain)?),
-            Type::ClusterRole => RoleRef::ClusterRole(name.checked(report, names::check_path_segment)?),
+            Type::Federated => {
+                RoleRef::Federated(name.checked(report, names::check_dns_subdomain)?)
+            }
+            Type::ClusterRole => {
+                RoleRef::ClusterRole(name.checked(report, names::check_path_segment)?)
+            }
             Type::Role => RoleRef::Role(name.checked(report, names::check_path_segment)?),
         })
     })
@@ -119,22 +148,25 @@ fn scope(report: &mut Report, fields: &mut Fields<'_>) -> Option<BindingScope> {
     let cluster_wide = fields.optional("clusterWide");
     match (namespaces, selector, cluster_wide) {
         (Some(cursor), None, None) => {
-            let names: BTreeSet<String> =
-                cursor.list(report, |report, item| namespace(report, &item))?.into_iter().collect();
+            let names: BTreeSet<String> = cursor
+                .list(report, |report, item| namespace(report, &item))?
+                .into_iter()
+                .collect();
             if names.is_empty() {
                 cursor.error(report, "at least one namespace is needed");
                 return None;
             }
             Some(BindingScope::Namespaces(names))
         }
-        (None, Some(cursor), None) => {
-            common::selector(report, &cursor).map(BindingScope::Selector)
-        }
+        (None, Some(cursor), None) => common::selector(report, &cursor).map(BindingScope::Selector),
         (None, None, Some(cursor)) => {
             if cursor.bool(report)? {
                 return Some(BindingScope::ClusterWide);
             }
-            cursor.error(report, "`clusterWide: false` binds nothing: name `namespaces` instead");
+            cursor.error(
+                report,
+                "`clusterWide: false` binds nothing: name `namespaces` instead",
+            );
             None
         }
         _ => {
@@ -151,7 +183,10 @@ fn scope(report: &mut Report, fields: &mut Fields<'_>) -> Option<BindingScope> {
 pub(super) fn namespace(report: &mut Report, cursor: &Cursor<'_>) -> Option<String> {
     let name = cursor.checked(report, names::check_dns_label)?;
     if names::is_protected_namespace(&name) {
-        cursor.error(report, format!("`{name}` is a protected namespace, which Hanse never touches"));
+        cursor.error(
+            report,
+            format!("`{name}` is a protected namespace, which Hanse never touches"),
+        );
         return None;
     }
     Some(name)
@@ -161,7 +196,10 @@ fn timestamp(report: &mut Report, cursor: &Cursor<'_>) -> Option<Timestamp> {
     let text = cursor.string(report)?;
     let parsed = text.parse();
     if parsed.is_err() {
-        cursor.error(report, "expected an RFC 3339 time like 2026-12-31T18:00:00Z");
+        cursor.error(
+            report,
+            "expected an RFC 3339 time like 2026-12-31T18:00:00Z",
+        );
     }
     parsed.ok()
 }

@@ -21,7 +21,9 @@ pub(super) fn spec(report: &mut Report, fields: &mut Fields<'_>) -> Option<Names
     let annotations = fields.optional("annotations").map_or_else(
         || Some(Labels::new()),
         |cursor| {
-            let map = cursor.map(report, names::check_label_key, |report, value| value.string(report))?;
+            let map = cursor.map(report, names::check_label_key, |report, value| {
+                value.string(report)
+            })?;
             reserved(report, &cursor, &map)?;
             Some(map)
         },
@@ -43,7 +45,9 @@ pub(super) fn spec(report: &mut Report, fields: &mut Fields<'_>) -> Option<Names
         None => Some(None),
         Some(cursor) => cursor
             .fields(report, |report, fields| {
-                fields.required(report, "hard").and_then(|hard| quantities(report, &hard))
+                fields
+                    .required(report, "hard")
+                    .and_then(|hard| quantities(report, &hard))
             })
             .map(Some),
     };
@@ -83,7 +87,9 @@ fn reserved(report: &mut Report, cursor: &Cursor<'_>, labels: &Labels) -> Option
     if let Some(key) = key {
         cursor.error(
             report,
-            format!("`{key}` belongs to Kubernetes or to Hanse (for Pod Security set `podSecurity`)"),
+            format!(
+                "`{key}` belongs to Kubernetes or to Hanse (for Pod Security set `podSecurity`)"
+            ),
         );
         return None;
     }
@@ -93,7 +99,9 @@ fn reserved(report: &mut Report, cursor: &Cursor<'_>, labels: &Labels) -> Option
 /// `k8s.io/apimachinery/pkg/api/resource`: a decimal number with an optional exponent or suffix.
 fn is_quantity(text: &str) -> bool {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let end = digits.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(digits.len());
+    let end = digits
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(digits.len());
     let (number, suffix) = digits.split_at(end);
     let plain = number.matches('.').count() <= 1 && number.chars().any(|c| c.is_ascii_digit());
     let exponent = suffix
@@ -133,18 +141,32 @@ fn limit(report: &mut Report, cursor: &Cursor<'_>) -> Option<LimitItem> {
         ("PersistentVolumeClaim", "PersistentVolumeClaim"),
     ];
     cursor.fields(report, |report, fields| {
-        let kind = fields.required(report, "type").and_then(|kind| kind.one_of(report, &TYPES));
+        let kind = fields
+            .required(report, "type")
+            .and_then(|kind| kind.one_of(report, &TYPES));
         let mut values = BTreeMap::new();
-        for name in ["max", "min", "default", "defaultRequest", "maxLimitRequestRatio"] {
+        for name in [
+            "max",
+            "min",
+            "default",
+            "defaultRequest",
+            "maxLimitRequestRatio",
+        ] {
             if let Some(cursor) = fields.optional(name) {
                 values.insert(name, quantities(report, &cursor)?);
             }
         }
         if values.is_empty() {
-            fields.error(report, "a limit needs at least one of `max`, `min`, `default`, …");
+            fields.error(
+                report,
+                "a limit needs at least one of `max`, `min`, `default`, …",
+            );
             return None;
         }
-        Some(LimitItem { kind: kind?, values })
+        Some(LimitItem {
+            kind: kind?,
+            values,
+        })
     })
 }
 
@@ -171,7 +193,9 @@ fn network_policy(report: &mut Report, cursor: &Cursor<'_>) -> Option<NetworkPol
             fields.optional(name).map_or_else(
                 || Some(Vec::new()),
                 |cursor| {
-                    cursor.list(report, |report, item| item.checked(report, names::check_dns_label))
+                    cursor.list(report, |report, item| {
+                        item.checked(report, names::check_dns_label)
+                    })
                 },
             )
         };

@@ -1,0 +1,189 @@
+//! From edits to a statement and back: `propose` on the author's machine, `check` on the hub. Both
+//! compute the same from the same base, so that the hub commits only what it could have written
+//! itself, and whoever signs knows what the hub will hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::fleet::{Edit, Fleet};
+use crate::history::encoding::Malformed;
+use crate::history::roster::ClusterEntry;
+use crate::history::statement::{Statement, Subject, Transition, to_microseconds};
+use crate::ids::{ClusterId, Digest, RevisionNumber};
+use crate::parse::{self, ParseError};
+
+/// Most edits in one statement.
+pub const MAX_EDITS: usize = 20_000;
+
+/// A statement with what it brings.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// What is said.
+    pub statement: Statement,
+    /// Its canonical encoding.
+    pub bytes: Vec<u8>,
+    /// The documents and entries that it adds or changes.
+    pub contents: Vec<Vec<u8>>,
+    /// The fleet after it, with its history.
+    pub fleet: Fleet,
+    /// Clusters whose bundle it changes.
+    pub touched: BTreeSet<ClusterId>,
+}
+
+/// Why a statement is not the next one of a fleet.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// Somebody else was faster.
+    #[error("the statement is number {number} on another history; the fleet is at {current}")]
+    Stale {
+        /// The statement's.
+        number: RevisionNumber,
+        /// The fleet's.
+        current: RevisionNumber,
+    },
+    /// Nothing would change.
+    #[error("the statement changes nothing")]
+    Empty,
+    /// It was made for another fleet.
+    #[error("the statement is of another fleet")]
+    OtherFleet,
+    /// Not a canonical encoding.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// A document that it brings is not valid.
+    #[error("a document of the change is not valid: {0}")]
+    Document(#[from] ParseError),
+    /// What it says is not what its contents make.
+    #[error("the statement does not fit its contents: {0}")]
+    Inconsistent(String),
+}
+
+impl Change {
+    /// Writes the statement for some edits. Edits that change nothing are left out; with none left
+    /// the error is `Empty`.
+    pub fn propose(
+        base: &Fleet,
+        edits: Vec<Edit>,
+        message: &str,
+        now: Timestamp,
+    ) -> Result<Self, ChangeError> {
+        let mut changes: BTreeMap<Subject, Transition> = BTreeMap::new();
+        let mut effective = Vec::new();
+        for edit in edits {
+            if let Some(transition) = base.transition(&edit) {
+                changes.insert(edit.subject(), transition);
+                effective.push(edit);
+            }
+        }
+        if changes.is_empty() {
+            return Err(ChangeError::Empty);
+        }
+        let (fleet, touched) = base.with(&effective);
+        let statement = Statement {
+            fleet: base.id,
+            number: fleet.number,
+            history: base.history,
+            time: to_microseconds(now),
+            message: message.to_owned(),
+            changes,
+            fleet_root: fleet.root(),
+        };
+        let bytes = statement.encode();
+        let contents = effective.iter().filter_map(Edit::content).collect();
+        Ok(Self {
+            statement,
+            bytes,
+            contents,
+            fleet,
+            touched,
+        })
+    }
+
+    /// Checks that a statement is the next one of `base` and says exactly what its contents make.
+    pub fn check(base: &Fleet, bytes: &[u8], contents: &[Vec<u8>]) -> Result<Self, ChangeError> {
+        let statement = Statement::decode(bytes)?;
+        if statement.fleet != base.id {
+            return Err(ChangeError::OtherFleet);
+        }
+        if statement.number != base.number.next() || statement.history != base.history {
+            return Err(ChangeError::Stale {
+                number: statement.number,
+                current: base.number,
+            });
+        }
+        if statement.changes.is_empty() {
+            return Err(ChangeError::Empty);
+        }
+        if statement.changes.len() > MAX_EDITS {
+            return Err(ChangeError::Inconsistent(format!(
+                "more than {MAX_EDITS} changes"
+            )));
+        }
+        let edits = edits(&statement, contents)?;
+        for edit in &edits {
+            if base.transition(edit).as_ref() != statement.changes.get(&edit.subject()) {
+                return Err(ChangeError::Inconsistent(format!(
+                    "{} is not as the statement says",
+                    edit.subject()
+                )));
+            }
+        }
+        let (fleet, touched) = base.with(&edits);
+        if fleet.root() != statement.fleet_root {
+            return Err(ChangeError::Inconsistent("another fleet root".to_owned()));
+        }
+        let contents = edits.iter().filter_map(Edit::content).collect();
+        Ok(Self {
+            statement,
+            bytes: bytes.to_vec(),
+            contents,
+            fleet,
+            touched,
+        })
+    }
+}
+
+/// The edits that a statement's changes and contents stand for; each content must be used.
+fn edits(statement: &Statement, contents: &[Vec<u8>]) -> Result<Vec<Edit>, ChangeError> {
+    let mut by_digest: BTreeMap<Digest, &Vec<u8>> = contents
+        .iter()
+        .map(|content| (Digest::of(content), content))
+        .collect();
+    let mut edits = Vec::with_capacity(statement.changes.len());
+    for (subject, transition) in &statement.changes {
+        let content = match transition.after {
+            None => None,
+            Some(digest) => Some(by_digest.remove(&digest).ok_or_else(|| {
+                ChangeError::Inconsistent(format!("the content of {subject} is missing"))
+            })?),
+        };
+        edits.push(match (subject, content) {
+            (Subject::Document(reference), None) => Edit::Remove(reference.clone()),
+            (Subject::Cluster(id), None) => Edit::RemoveCluster(*id),
+            (Subject::Document(_), Some(content)) => {
+                Edit::Put(Arc::new(parse::parse_document(content)?))
+            }
+            (Subject::Cluster(_), Some(content)) => {
+                Edit::PutCluster(ClusterEntry::decode(content)?)
+            }
+        });
+    }
+    let foreign = statement
+        .changes
+        .keys()
+        .zip(&edits)
+        .find(|(subject, edit)| **subject != edit.subject());
+    if let Some((subject, edit)) = foreign {
+        let why = format!("the content of {subject} is {}", edit.subject());
+        return Err(ChangeError::Inconsistent(why));
+    }
+    if by_digest.is_empty() {
+        Ok(edits)
+    } else {
+        Err(ChangeError::Inconsistent(
+            "contents that the statement does not name".to_owned(),
+        ))
+    }
+}

@@ -1,0 +1,195 @@
+//! Hazards: what a plan points at before anyone says yes.
+
+use std::fmt;
+
+use super::{Action, ObjectChange};
+use crate::document::Document;
+use crate::kinds::Spec;
+use crate::kinds::binding::{BindingScope, RoleBindingSpec, RoleRef, Subject};
+use crate::kinds::namespace::PodSecurity;
+use crate::kinds::role::{PolicyRule, RoleScope, RoleSpec};
+
+/// Something that deserves a second look.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hazard {
+    /// What sort of thing it is.
+    pub kind: HazardKind,
+    /// One sentence.
+    pub text: String,
+}
+
+impl fmt::Display for Hazard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.text, self.kind.code())
+    }
+}
+
+/// Sorts of hazard. Each has a code that the documentation explains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HazardKind {
+    /// Everything in a cluster, or as good as.
+    GrantsClusterAdmin,
+    /// A rule with `*`.
+    GrantsWildcard,
+    /// Rights with which one gets more rights.
+    GrantsEscalation,
+    /// Reading Secrets over a whole cluster.
+    GrantsAllSecrets,
+    /// A subject that is everybody, or that Kubernetes itself uses.
+    BroadSubject,
+    /// Pods without restrictions.
+    PrivilegedPods,
+    /// More removals in a cluster than an agent makes unasked.
+    ManyRemovals,
+}
+
+impl HazardKind {
+    /// For `grep` and for the documentation.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::GrantsClusterAdmin => "grants-cluster-admin",
+            Self::GrantsWildcard => "grants-wildcard",
+            Self::GrantsEscalation => "grants-escalation",
+            Self::GrantsAllSecrets => "grants-all-secrets",
+            Self::BroadSubject => "broad-subject",
+            Self::PrivilegedPods => "privileged-pods",
+            Self::ManyRemovals => "many-removals",
+        }
+    }
+}
+
+/// How many objects an agent removes at once without being asked to: a tenth of them, and 5 at least.
+pub const fn unconfirmed_removals(objects: usize) -> usize {
+    let tenth = objects / 10;
+    if tenth > 5 { tenth } else { 5 }
+}
+
+/// Hazards of what a document says, whatever cluster it goes to.
+pub(super) fn of_document(document: &Document, hazards: &mut Vec<Hazard>) {
+    let mut add = |kind, text: String| {
+        hazards.push(Hazard {
+            kind,
+            text: format!("{} {text}", document.reference),
+        });
+    };
+    match &document.base.spec {
+        Spec::Namespace(spec) => {
+            if spec.pod_security == Some(PodSecurity::Privileged) {
+                add(
+                    HazardKind::PrivilegedPods,
+                    "lets pods run privileged".to_owned(),
+                );
+            }
+        }
+        Spec::Role(role) => of_role(role, &mut add),
+        Spec::RoleBinding(binding) => of_binding(binding, &mut add),
+    }
+}
+
+fn of_role(role: &RoleSpec, add: &mut impl FnMut(HazardKind, String)) {
+    let any = |test: fn(&PolicyRule) -> bool| role.rules.iter().any(test);
+    let has = |list: &[String], wanted: &[&str]| list.iter().any(|v| wanted.contains(&v.as_str()));
+    if any(|r| {
+        [&r.verbs, &r.resources, &r.api_groups]
+            .iter()
+            .all(|l| l.iter().any(|v| v == "*"))
+    }) {
+        add(
+            HazardKind::GrantsClusterAdmin,
+            "grants every verb on every resource".to_owned(),
+        );
+    } else if any(|r| {
+        [&r.verbs, &r.resources, &r.api_groups, &r.non_resource_urls]
+            .iter()
+            .any(|l| l.iter().any(|v| v.contains('*')))
+    }) {
+        add(
+            HazardKind::GrantsWildcard,
+            "has a rule with a wildcard".to_owned(),
+        );
+    }
+    let escalating = role.rules.iter().any(|rule| {
+        has(
+            &rule.verbs,
+            &[
+                "escalate",
+                "bind",
+                "impersonate",
+                "approve",
+                "sign",
+                "attest",
+            ],
+        ) || rule
+            .verbs
+            .iter()
+            .any(|verb| verb.starts_with("impersonate"))
+            || has(
+                &rule.api_groups,
+                &["admissionregistration.k8s.io", "certificates.k8s.io"],
+            )
+            || has(&rule.resources, &["serviceaccounts/token", "nodes/proxy"])
+            || (has(&rule.api_groups, &["rbac.authorization.k8s.io"])
+                && has(&rule.verbs, &["create", "update", "patch", "*"]))
+    });
+    if escalating {
+        add(
+            HazardKind::GrantsEscalation,
+            "grants rights with which one gets more rights".to_owned(),
+        );
+    }
+    let secrets = role.rules.iter().any(|rule| {
+        has(&rule.api_groups, &["", "*"])
+            && has(&rule.resources, &["secrets", "*"])
+            && has(&rule.verbs, &["get", "list", "watch", "*"])
+            && rule.resource_names.is_empty()
+    });
+    if secrets && role.scope == RoleScope::Cluster {
+        add(
+            HazardKind::GrantsAllSecrets,
+            "reads every Secret of a cluster".to_owned(),
+        );
+    }
+}
+
+fn of_binding(binding: &RoleBindingSpec, add: &mut impl FnMut(HazardKind, String)) {
+    if let RoleRef::ClusterRole(role) = &binding.role
+        && role == "cluster-admin"
+    {
+        let place = match binding.scope {
+            BindingScope::ClusterWide => "over whole clusters",
+            BindingScope::Namespaces(_) | BindingScope::Selector(_) => "in namespaces",
+        };
+        add(
+            HazardKind::GrantsClusterAdmin,
+            format!("grants cluster-admin {place}"),
+        );
+    }
+    for subject in &binding.subjects {
+        let (Subject::User(name) | Subject::Group(name)) = subject else {
+            continue;
+        };
+        if name.starts_with("system:") {
+            add(
+                HazardKind::BroadSubject,
+                format!("binds `{name}`, which Kubernetes itself uses"),
+            );
+        }
+    }
+}
+
+/// Hazards of what happens in one cluster.
+pub(super) fn of_cluster(cluster: &str, changes: &[ObjectChange], hazards: &mut Vec<Hazard>) {
+    let removals = changes
+        .iter()
+        .filter(|change| change.action() == Action::Remove)
+        .count();
+    if removals > unconfirmed_removals(0) {
+        hazards.push(Hazard {
+            kind: HazardKind::ManyRemovals,
+            text: format!(
+                "{removals} objects go from cluster {cluster}; if that is more than a tenth of what is \
+                 there, its agent waits for `hanse cluster confirm-removals {cluster} {removals}`"
+            ),
+        });
+    }
+}

@@ -1,0 +1,315 @@
+//! `plan`: (fleet, edits) → what would change in each cluster, object by object, what deserves a
+//! second look (hazards), what has no effect (warnings) and what cannot be (errors). Pure: the
+//! command line, the web and the hub show the same plan.
+
+mod hazard;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+pub use hazard::{Hazard, HazardKind, unconfirmed_removals};
+
+use crate::document::{Document, DocumentRef};
+use crate::fleet::{Edit, Fleet, Member};
+use crate::history::roster::Labels;
+use crate::kinds::Spec;
+use crate::kinds::binding::RoleRef;
+use crate::object::ObjectRef;
+use crate::render::{Rendering, render};
+
+/// What edits would do.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// The edits that change something.
+    pub edits: Vec<Edit>,
+    /// Clusters in which objects change, by name.
+    pub clusters: BTreeMap<String, Vec<ObjectChange>>,
+    /// What deserves a second look.
+    pub hazards: Vec<Hazard>,
+    /// What has no effect, or another one than may be meant.
+    pub warnings: Vec<String>,
+}
+
+/// What happens to one object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ObjectChange {
+    /// The object.
+    pub object: ObjectRef,
+    /// The document that declares it.
+    pub source: DocumentRef,
+    /// As declared now; nothing when it is new.
+    pub before: Option<Value>,
+    /// As declared afterwards; nothing when it goes.
+    pub after: Option<Value>,
+}
+
+/// Whether an object comes, changes or goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// `+`
+    Add,
+    /// `~`
+    Change,
+    /// `-`
+    Remove,
+}
+
+impl ObjectChange {
+    /// Whether it comes, changes or goes.
+    pub const fn action(&self) -> Action {
+        match (&self.before, &self.after) {
+            (None, _) => Action::Add,
+            (Some(_), Some(_)) => Action::Change,
+            (Some(_), None) => Action::Remove,
+        }
+    }
+}
+
+/// Why edits cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// A binding refers to a role that the fleet does not have.
+    #[error("{binding} refers to FederatedRole/{role}, which does not exist{}", hint(.nearest.as_deref()))]
+    UnknownRole {
+        /// Who refers.
+        binding: DocumentRef,
+        /// To what.
+        role: String,
+        /// A role with a similar name.
+        nearest: Option<String>,
+    },
+    /// A document cannot be rendered for a cluster.
+    #[error("on cluster {cluster}: {document}: {why}")]
+    Invalid {
+        /// Where.
+        cluster: String,
+        /// Which.
+        document: DocumentRef,
+        /// Why.
+        why: String,
+    },
+    /// Two documents declare one object.
+    #[error("on cluster {cluster}: {first} and {second} both declare {object}")]
+    DeclaredTwice {
+        /// Where.
+        cluster: String,
+        /// What.
+        object: ObjectRef,
+        /// By whom.
+        first: DocumentRef,
+        /// And by whom.
+        second: DocumentRef,
+    },
+    /// Two clusters would have one name.
+    #[error("there is another cluster with the name {0}")]
+    ClusterName(String),
+    /// There is nothing to remove.
+    #[error("{0} does not exist")]
+    NotFound(String),
+}
+
+fn hint(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+}
+
+/// Plans edits. Errors: all of them at once.
+pub fn plan(base: &Fleet, edits: Vec<Edit>, now: Timestamp) -> Result<Plan, Vec<PlanError>> {
+    let mut plan = Plan::default();
+    let missing: Vec<PlanError> = edits.iter().filter_map(|edit| absent(base, edit)).collect();
+    plan.edits = edits
+        .into_iter()
+        .filter(|edit| base.transition(edit).is_some())
+        .collect();
+    let (next, touched) = base.with(&plan.edits);
+    let mut errors = missing;
+    errors.extend(verify(&next, &plan.edits));
+    for id in &touched {
+        let rendering = |fleet: &Fleet| {
+            fleet
+                .member(*id)
+                .map(|member| rendering(fleet, member, now))
+        };
+        let (before, after) = (
+            rendering(base).unwrap_or_default(),
+            rendering(&next).unwrap_or_default(),
+        );
+        let Some(member) = next.member(*id).or_else(|| base.member(*id)) else {
+            continue;
+        };
+        let cluster = &member.entry.name;
+        for (document, why) in &after.problems {
+            if !before.problems.contains(&(document.clone(), why.clone())) {
+                plan.warnings.push(format!(
+                    "on cluster {cluster}: {document} grants nothing: {why}"
+                ));
+            }
+        }
+        let changes = changes(before, after);
+        hazard::of_cluster(cluster, &changes, &mut plan.hazards);
+        if !changes.is_empty() {
+            plan.clusters.insert(cluster.clone(), changes);
+        }
+    }
+    for edit in &plan.edits {
+        match edit {
+            Edit::Put(document) => {
+                hazard::of_document(document, &mut plan.hazards);
+                plan.warnings.extend(nowhere(&next, document));
+            }
+            Edit::RemoveCluster(id) => {
+                let name = base
+                    .member(*id)
+                    .map_or_else(|| id.to_string(), |m| m.entry.name.clone());
+                plan.warnings.push(format!(
+                    "cluster {name} leaves the fleet; what was applied there stays as it is"
+                ));
+            }
+            Edit::Remove(_) | Edit::PutCluster(_) => {}
+        }
+    }
+    if errors.is_empty() {
+        Ok(plan)
+    } else {
+        Err(errors)
+    }
+}
+
+/// Everything about a fleet after some edits that cannot be. The hub asks this before it commits.
+pub fn verify(next: &Fleet, edits: &[Edit]) -> Vec<PlanError> {
+    let mut errors = Vec::new();
+    for held in next.documents().values() {
+        if let Spec::RoleBinding(binding) = &held.document.base.spec
+            && let RoleRef::Federated(role) = &binding.role
+            && !has_role(next, role)
+        {
+            errors.push(PlanError::UnknownRole {
+                binding: held.document.reference.clone(),
+                role: role.clone(),
+                nearest: nearest_role(next, role),
+            });
+        }
+    }
+    for edit in edits {
+        match edit {
+            Edit::PutCluster(entry) => {
+                let same_name = |m: &&Member| m.entry.name == entry.name && m.entry.id != entry.id;
+                if next.members().values().any(|member| same_name(&member)) {
+                    errors.push(PlanError::ClusterName(entry.name.clone()));
+                }
+            }
+            Edit::Put(document) => {
+                for member in next
+                    .members()
+                    .values()
+                    .filter(|m| document.selects(&m.entry))
+                {
+                    if let Err(error) = document.placed(&member.entry.labels) {
+                        errors.push(PlanError::Invalid {
+                            cluster: member.entry.name.clone(),
+                            document: document.reference.clone(),
+                            why: error.why,
+                        });
+                    }
+                }
+            }
+            Edit::Remove(_) | Edit::RemoveCluster(_) => {}
+        }
+    }
+    errors
+}
+
+fn absent(base: &Fleet, edit: &Edit) -> Option<PlanError> {
+    let there = match edit {
+        Edit::Remove(reference) => base.documents().contains_key(reference),
+        Edit::RemoveCluster(id) => base.members().contains_key(id),
+        Edit::Put(_) | Edit::PutCluster(_) => true,
+    };
+    (!there).then(|| PlanError::NotFound(edit.subject().to_string()))
+}
+
+fn rendering(fleet: &Fleet, member: &Member, now: Timestamp) -> Rendering {
+    render(fleet.placed_on(member), &member.entry.labels, now)
+}
+
+fn changes(mut before: Rendering, after: Rendering) -> Vec<ObjectChange> {
+    let mut changes = Vec::new();
+    for (reference, rendered) in after.objects {
+        let old = before.objects.remove(&reference).map(|old| old.object.body);
+        if old.as_ref() == Some(&rendered.object.body) {
+            continue;
+        }
+        changes.push(ObjectChange {
+            object: reference,
+            source: rendered.source,
+            before: old,
+            after: Some(rendered.object.body),
+        });
+    }
+    let removed = before
+        .objects
+        .into_iter()
+        .map(|(object, rendered)| ObjectChange {
+            object,
+            source: rendered.source,
+            before: Some(rendered.object.body),
+            after: None,
+        });
+    changes.extend(removed);
+    changes
+}
+
+/// A placement that selects nothing, or names clusters that the fleet does not have.
+fn nowhere(fleet: &Fleet, document: &Document) -> Vec<String> {
+    let reference = &document.reference;
+    let mut warnings: Vec<String> = document
+        .placement
+        .cluster_names
+        .iter()
+        .filter(|name| fleet.member_named(name).is_none())
+        .map(|name| format!("{reference} names cluster {name}, which is not in the fleet"))
+        .collect();
+    if !fleet
+        .members()
+        .values()
+        .any(|member| document.selects(&member.entry))
+    {
+        warnings.push(format!(
+            "{reference} is placed on no cluster: its placement selects none"
+        ));
+    }
+    if document.overrides.iter().any(|o| {
+        !fleet
+            .members()
+            .values()
+            .any(|m| o.selector.matches(&m.entry.labels))
+    }) {
+        warnings.push(format!("an override of {reference} matches no cluster"));
+    }
+    warnings
+}
+
+fn has_role(fleet: &Fleet, name: &str) -> bool {
+    fleet.documents().values().any(|held| {
+        held.document.reference.name == name && matches!(held.document.base.spec, Spec::Role(_))
+    })
+}
+
+fn nearest_role(fleet: &Fleet, name: &str) -> Option<String> {
+    let names = fleet
+        .documents()
+        .values()
+        .filter(|held| matches!(held.document.base.spec, Spec::Role(_)))
+        .map(|held| held.document.reference.name.as_str());
+    crate::parse::nearest(name, names).map(str::to_owned)
+}
+
+/// Labels as people write them, "env=prod,region=eu".
+pub fn show_labels(labels: &Labels) -> String {
+    let pairs: Vec<String> = labels
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    pairs.join(",")
+}
