@@ -2,3 +2,4 @@
 
 pub mod auth;
 pub mod net;
+pub mod store;

@@ -1,0 +1,225 @@
+//! Clusters: who was invited, joined and was revoked, and what each said last about itself.
+
+use std::collections::BTreeMap;
+
+use hanse_domain::ids::{ClusterId, Digest, Generation};
+use jiff::Timestamp;
+use sqlx::QueryBuilder;
+
+use super::backend::{MAX_BINDS, read, run_tx};
+use super::columns::{
+    ClusterColumn, OptionalDigestColumn, OptionalTimeColumn, RevisionColumn, SmallCountColumn,
+    TimeColumn, int, micros, raw,
+};
+use super::{Store, StoreError};
+
+/// One cluster.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct ClusterRow {
+    /// As in its certificate.
+    #[sqlx(try_from = "ClusterColumn")]
+    pub id: ClusterId,
+    /// Unique among those that are not revoked.
+    pub name: String,
+    /// UID of its namespace `kube-system`; empty before it joined, as are the versions.
+    pub cluster_uid: String,
+    /// The agent's version.
+    pub agent_version: String,
+    /// The API server's version.
+    pub kubernetes_version: String,
+    /// When it was last invited.
+    #[sqlx(try_from = "TimeColumn")]
+    pub invited_at: Timestamp,
+    /// When it joined.
+    #[sqlx(try_from = "OptionalTimeColumn")]
+    pub joined_at: Option<Timestamp>,
+    /// When it was cut off.
+    #[sqlx(try_from = "OptionalTimeColumn")]
+    pub revoked_at: Option<Timestamp>,
+    /// When its newest certificate ends.
+    #[sqlx(try_from = "OptionalTimeColumn")]
+    pub certificate_expires_at: Option<Timestamp>,
+    /// SHA-256 of its newest certificate (DER).
+    #[sqlx(try_from = "OptionalDigestColumn")]
+    pub certificate_fingerprint: Option<Digest>,
+    /// What it said last about its bundle.
+    #[sqlx(flatten)]
+    pub applied: AppliedRow,
+    /// When the hub last heard from it.
+    #[sqlx(try_from = "OptionalTimeColumn")]
+    pub last_seen: Option<Timestamp>,
+}
+
+/// What an agent reports of its bundle; all empty before its first report.
+#[derive(Clone, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
+pub struct AppliedRow {
+    /// The generation that it holds.
+    #[sqlx(rename = "generation_applied", try_from = "RevisionColumn")]
+    pub generation: Generation,
+    /// The manifest of that generation.
+    #[sqlx(rename = "digest_applied", try_from = "OptionalDigestColumn")]
+    pub digest: Option<Digest>,
+    /// As hanse.agent.v1 `Applied.Phase` numbers it; 0 before the first report.
+    pub phase: i16,
+    /// What the API server refused: JSON, an array.
+    pub problems: String,
+    /// Removals that wait for a confirmation of this number.
+    #[sqlx(try_from = "SmallCountColumn")]
+    pub removals_waiting: u32,
+    /// Objects that the agent keeps.
+    #[sqlx(try_from = "SmallCountColumn")]
+    pub objects: u32,
+    /// For a person.
+    pub message: String,
+}
+
+/// The columns of [`ClusterRow`], between what comes before and after them.
+macro_rules! cluster_sql {
+    ($before:literal, $after:literal) => {
+        concat!(
+            $before,
+            " id, name, cluster_uid, agent_version, kubernetes_version, invited_at, joined_at, \
+             revoked_at, certificate_expires_at, certificate_fingerprint, generation_applied, \
+             digest_applied, phase, problems, removals_waiting, objects, message, last_seen ",
+            $after
+        )
+    };
+}
+pub(super) use cluster_sql;
+
+impl Store {
+    /// Every cluster that was ever invited, by name, the revoked ones too: bounded by the fleet's
+    /// size and what an administrator made of it.
+    pub async fn clusters(&self) -> Result<Vec<ClusterRow>, StoreError> {
+        let sql = cluster_sql!("SELECT", "FROM clusters ORDER BY name, invited_at, id");
+        read!(self, |conn| Ok(sqlx::query_as(sql)
+            .fetch_all(&mut *conn)
+            .await?))
+    }
+
+    /// One cluster, revoked or not.
+    pub async fn cluster(&self, id: ClusterId) -> Result<Option<ClusterRow>, StoreError> {
+        let sql = cluster_sql!("SELECT", "FROM clusters WHERE id = $1");
+        read!(self, |conn| Ok(sqlx::query_as(sql)
+            .bind(id.0)
+            .fetch_optional(&mut *conn)
+            .await?))
+    }
+
+    /// The cluster that has the name now; not a revoked one.
+    pub async fn cluster_by_name(&self, name: &str) -> Result<Option<ClusterRow>, StoreError> {
+        let sql = cluster_sql!(
+            "SELECT",
+            "FROM clusters WHERE name = $1 AND revoked_at IS NULL"
+        );
+        read!(self, |conn| Ok(sqlx::query_as(sql)
+            .bind(name)
+            .fetch_optional(&mut *conn)
+            .await?))
+    }
+
+    /// Notes a cluster's new certificate. `false` for a cluster that has not joined or is revoked:
+    /// it must not be given one.
+    pub async fn record_certificate(
+        &self,
+        id: ClusterId,
+        fingerprint: &Digest,
+        expires_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        run_tx!(self, "record-certificate", ReadCommitted, |tx, Db| {
+            let changed = sqlx::query(
+                "UPDATE clusters SET certificate_fingerprint = $2, certificate_expires_at = $3 \
+                 WHERE id = $1 AND joined_at IS NOT NULL AND revoked_at IS NULL",
+            )
+            .bind(id.0)
+            .bind(raw(fingerprint))
+            .bind(micros(expires_at))
+            .execute(&mut *tx)
+            .await?;
+            Ok(changed.rows_affected() == 1)
+        })
+    }
+
+    /// Notes what an agent reported and when. `false` for a cluster that has not joined or is
+    /// revoked.
+    pub async fn record_applied(
+        &self,
+        id: ClusterId,
+        applied: &AppliedRow,
+        seen: Timestamp,
+    ) -> Result<bool, StoreError> {
+        run_tx!(self, "record-applied", ReadCommitted, |tx, Db| {
+            let changed = sqlx::query(
+                "UPDATE clusters SET generation_applied = $2, digest_applied = $3, phase = $4, \
+                 problems = $5, removals_waiting = $6, objects = $7, message = $8, last_seen = $9 \
+                 WHERE id = $1 AND joined_at IS NOT NULL AND revoked_at IS NULL",
+            )
+            .bind(id.0)
+            .bind(int(applied.generation.0))
+            .bind(applied.digest.as_ref().map(raw))
+            .bind(applied.phase)
+            .bind(&applied.problems)
+            .bind(int(applied.removals_waiting))
+            .bind(int(applied.objects))
+            .bind(&applied.message)
+            .bind(micros(seen))
+            .execute(&mut *tx)
+            .await?;
+            Ok(changed.rows_affected() == 1)
+        })
+    }
+
+    /// Notes when clusters were last heard from, many in one statement. A time never goes back;
+    /// clusters that are not there are passed over.
+    pub async fn touch(&self, seen: &[(ClusterId, Timestamp)]) -> Result<(), StoreError> {
+        // One row a cluster, its newest time, in the same order for every hub.
+        let mut newest = BTreeMap::new();
+        for (id, at) in seen {
+            let entry = newest.entry(*id).or_insert(*at);
+            *entry = (*entry).max(*at);
+        }
+        let newest: Vec<_> = newest.into_iter().collect();
+        for chunk in newest.chunks(MAX_BINDS / 2) {
+            run_tx!(self, "touch", ReadCommitted, |tx, Db| {
+                QueryBuilder::<Db>::new("UPDATE clusters SET last_seen = seen.column2 FROM (")
+                    .push_values(chunk, |mut values, (id, at)| {
+                        values.push_bind(id.0).push_bind(micros(*at));
+                    })
+                    .push(
+                        ") AS seen WHERE clusters.id = seen.column1 AND \
+                         (clusters.last_seen IS NULL OR clusters.last_seen < seen.column2)",
+                    )
+                    .build()
+                    .persistent(chunk.len() == 1)
+                    .execute(&mut *tx)
+                    .await?;
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Cuts a cluster off and takes back its unused tokens; its name is free again. The first
+    /// time stays when it is revoked twice. `None` when there is no such cluster.
+    pub async fn revoke(
+        &self,
+        id: ClusterId,
+        now: Timestamp,
+    ) -> Result<Option<ClusterRow>, StoreError> {
+        run_tx!(self, "revoke", ReadCommitted, |tx, Db| {
+            let row = sqlx::query_as(cluster_sql!(
+                "UPDATE clusters SET revoked_at = COALESCE(revoked_at, $2) WHERE id = $1 RETURNING",
+                ""
+            ))
+            .bind(id.0)
+            .bind(micros(now))
+            .fetch_optional(&mut *tx)
+            .await?;
+            sqlx::query("DELETE FROM join_tokens WHERE cluster_id = $1 AND used_at IS NULL")
+                .bind(id.0)
+                .execute(&mut *tx)
+                .await?;
+            Ok(row)
+        })
+    }
+}
