@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
 
@@ -103,13 +103,7 @@ async fn run(command: Command) -> Result<ExitCode> {
             let mut options = Options::new(place.dir, clusters.into());
             options.shared_etcd = shared_etcd;
             options.lifetime = lifetime;
-            tokio::select! {
-                done = up(options) => done?,
-                () = interrupted() => {
-                    say("interrupted: the clusters end");
-                    return Ok(ExitCode::from(130));
-                }
-            }
+            return up(options).await;
         }
         Command::Down { place } => down(&place.dir).await?,
         Command::Stop { name, place } => stop(&name, &place.dir).await?,
@@ -119,10 +113,11 @@ async fn run(command: Command) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn up(options: Options) -> Result<()> {
+async fn up(options: Options) -> Result<ExitCode> {
     let (count, dir) = (options.names.len(), options.dir.clone());
-    if Manifest::read(&dir)?.is_some() {
-        return up_again(&dir, count).await;
+    if Manifest::read(&dir)?.is_some_and(|there| !there.is_abandoned()) {
+        up_again(&dir, count).await?;
+        return Ok(ExitCode::SUCCESS);
     }
     say(&format!(
         "starting {} in {}",
@@ -131,7 +126,13 @@ async fn up(options: Options) -> Result<()> {
     ));
     let begun = Instant::now();
     let lifetime = options.lifetime;
-    let testbed = Testbed::up(options).await?;
+    let testbed = tokio::select! {
+        testbed = Testbed::up(options) => testbed?,
+        () = interrupted() => {
+            say("interrupted: what was being started ends");
+            return Ok(ExitCode::from(130));
+        }
+    };
     let seconds = begun.elapsed().as_secs_f32();
     say(&format!(
         "{} of Kubernetes {} ready after {seconds:.1} s",
@@ -142,9 +143,18 @@ async fn up(options: Options) -> Result<()> {
     next_steps(&testbed);
     if lifetime == Lifetime::Guarded {
         say("in the foreground: Ctrl-C ends the clusters");
-        std::future::pending::<()>().await;
+        tokio::select! { () = interrupted() => (), () = all_ended(&testbed) => () }
+        say("ending the clusters");
+        testbed.down().await?;
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Someone else ended the clusters.
+async fn all_ended(testbed: &Testbed) {
+    while testbed.clusters().iter().any(Cluster::is_running) {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 /// What is there stays; what does not run of it is started.
@@ -241,20 +251,21 @@ async fn start(name: &str, dir: &Path) -> Result<()> {
 
 fn status(dir: &Path) -> Result<()> {
     let testbed = Testbed::attach(dir)?;
-    let mut text = format!("Kubernetes {} in {}\n", testbed.kubernetes(), dir.display());
+    let mut lines = vec![format!(
+        "Kubernetes {} in {}",
+        testbed.kubernetes(),
+        dir.display()
+    )];
     for cluster in testbed.clusters() {
         let state = if cluster.is_running() {
             "running"
         } else {
             "stopped"
         };
-        let (name, url) = (cluster.name(), cluster.url());
-        text += &format!(
-            "{name}\t{state}\t{url}\t{}\n",
-            cluster.kubeconfig().display()
-        );
+        let (name, url, kubeconfig) = (cluster.name(), cluster.url(), cluster.kubeconfig());
+        lines.push(format!("{name}\t{state}\t{url}\t{}", kubeconfig.display()));
     }
-    print(&text)?;
+    print(&lines)?;
     next_steps(&testbed);
     Ok(())
 }
@@ -296,13 +307,14 @@ fn print_kubeconfigs(testbed: &Testbed) -> Result<()> {
     let paths = testbed.clusters().iter().map(Cluster::kubeconfig);
     print(
         &paths
-            .map(|path| format!("{}\n", path.display()))
-            .collect::<String>(),
+            .map(|path| path.display().to_string())
+            .collect::<Vec<_>>(),
     )
 }
 
 /// Data, for a program that reads it. One that stops reading has what it wants.
-fn print(text: &str) -> Result<()> {
+fn print(lines: &[String]) -> Result<()> {
+    let text = lines.join("\n") + "\n";
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

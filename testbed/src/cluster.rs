@@ -17,7 +17,7 @@ use crate::service::{Service, ServiceRecord};
 
 /// How long a cluster may take until it is ready. Two seconds are usual; several clusters that start
 /// on a busy machine take their time.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 const POLL: Duration = Duration::from_millis(50);
 
 /// What `testbed.json` says of a cluster.

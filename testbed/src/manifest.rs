@@ -63,8 +63,22 @@ impl Manifest {
         fs::rename(&part, &path).path("write", &path)
     }
 
+    /// Whether it is what a program left that was to end its clusters, and ended itself.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        let owned = self.owner.is_some_and(|owner| owner.is_running());
+        self.lifetime == Lifetime::Guarded && !owned && !self.is_running()
+    }
+
     /// Removes what a testbed made in its folder, and the folder if nothing else is in it.
     pub(crate) fn remove(&self, dir: &Path) -> Result<()> {
+        self.clear(dir)?;
+        remove(&dir.join(LOCK))?;
+        let _ = fs::remove_dir(dir);
+        Ok(())
+    }
+
+    /// Removes what a testbed made in its folder, but for the lock.
+    pub(crate) fn clear(&self, dir: &Path) -> Result<()> {
         for cluster in &self.clusters {
             remove(&dir.join(&cluster.name))?;
             remove(&cluster.kubeconfig)?;
@@ -72,10 +86,7 @@ impl Manifest {
         for etcd in &self.etcds {
             remove(&etcd.dir)?;
         }
-        remove(&dir.join(FILE))?;
-        remove(&dir.join(LOCK))?;
-        let _ = fs::remove_dir(dir);
-        Ok(())
+        remove(&dir.join(FILE))
     }
 }
 

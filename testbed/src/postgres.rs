@@ -1,4 +1,4 @@
-//! A private PostgreSQL: Debian's program, a cluster of its own in a temporary folder, reached by a
+//! A private `PostgreSQL`: Debian's program, a cluster of its own in a temporary folder, reached by a
 //! Unix socket alone. It refuses to run as root, so root runs it as an ordinary user.
 
 use std::fs;
@@ -14,13 +14,13 @@ use crate::process::{LastSignal, Process};
 
 /// Where Debian keeps each major version's programs.
 const VERSIONS: &str = "/usr/lib/postgresql";
-/// Who owns the database cluster inside PostgreSQL.
+/// Who owns the database cluster inside `PostgreSQL`.
 const SUPERUSER: &str = "hanse";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// `sockaddr_un` has 108 bytes for a path and its end.
 const LONGEST_SOCKET: usize = 107;
 
-/// A running PostgreSQL. Dropping it ends the server and removes its data.
+/// A running `PostgreSQL`. Dropping it ends the server and removes its data.
 #[derive(Debug)]
 pub struct Postgres {
     // Before the folder: the server ends before its data goes.

@@ -67,17 +67,13 @@ impl Testbed {
         fs::create_dir_all(&options.dir).path("make", &options.dir)?;
         let dir = fs::canonicalize(&options.dir).path("find", &options.dir)?;
         let _lock = Lock::take(&dir).await?;
-        if Manifest::read(&dir)?.is_some() {
-            let why = "there is a testbed in it";
-            return Err(
-                Error::new(format!("cannot use {}", dir.display()), why).hint(format!(
-                    "testbed status --dir {0}; testbed down --dir {0}",
-                    dir.display()
-                )),
-            );
+        match Manifest::read(&dir)? {
+            Some(left) if left.is_abandoned() => left.clear(&dir)?,
+            Some(_) => return Err(occupied(&dir)),
+            None => (),
         }
         let kube = kube_binary::locate().await?;
-        let mut testbed = Self::start_on_free_ports(&kube, &dir, &options).await?;
+        let mut testbed = Self::start_on_free_ports(&kube, &dir, &options, ports::free).await?;
         testbed.kubernetes = testbed.ask_version().await?;
         testbed.save()?;
         testbed.settle();
@@ -219,10 +215,17 @@ impl Testbed {
         self.clusters.iter().flat_map(Cluster::services)
     }
 
-    async fn start_on_free_ports(kube: &Path, dir: &Path, options: &Options) -> Result<Self> {
+    /// Starts the clusters on ports from `find`; on others if someone else was quicker.
+    async fn start_on_free_ports(
+        kube: &Path,
+        dir: &Path,
+        options: &Options,
+        mut find: impl FnMut(usize) -> Result<Vec<u16>>,
+    ) -> Result<Self> {
         let mut tries = 1;
         loop {
-            let testbed = Self::prepare(kube, dir, options)?;
+            let ports = find(Self::ports_needed(options))?;
+            let testbed = Self::prepare(kube, dir, options, ports)?;
             match try_join_all(testbed.clusters.iter().map(Cluster::start)).await {
                 Ok(_) => return Ok(testbed),
                 Err(error) => {
@@ -235,13 +238,19 @@ impl Testbed {
         }
     }
 
-    fn prepare(kube: &Path, dir: &Path, options: &Options) -> Result<Self> {
-        let etcd_count = if options.shared_etcd {
+    /// One for each API server, and one for clients and one for peers of each etcd.
+    fn ports_needed(options: &Options) -> usize {
+        let etcds = if options.shared_etcd {
             1
         } else {
             options.names.len()
         };
-        let mut ports = ports::free(options.names.len() + 2 * etcd_count)?.into_iter();
+        options.names.len() + 2 * etcds
+    }
+
+    /// Prepares the clusters on these ports. Nothing is started.
+    fn prepare(kube: &Path, dir: &Path, options: &Options, ports: Vec<u16>) -> Result<Self> {
+        let mut ports = ports.into_iter();
         let mut port = || ports.next().unwrap_or_default();
         let (mut clusters, mut etcds) = (vec![], vec![]);
         for name in &options.names {
@@ -283,6 +292,13 @@ impl Testbed {
     }
 }
 
+fn occupied(dir: &Path) -> Error {
+    let dir = dir.display();
+    Error::new(format!("cannot use {dir}"), "there is a testbed in it").hint(format!(
+        "testbed status --dir {dir}; testbed down --dir {dir}"
+    ))
+}
+
 fn check_names(names: &[String]) -> Result<()> {
     let bad = |why: String| Err(Error::new("cannot name the clusters", why));
     if names.is_empty() {
@@ -302,4 +318,53 @@ fn check_names(names: &[String]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn names_are_plain_and_differ() {
+        let check = |names: &[&str]| {
+            check_names(&names.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert!(check(&["a", "b-2"]).is_ok());
+        for bad in [&[][..], &["a", "a"], &["../a"], &["A"], &[""], &["etcd"]] {
+            assert!(check(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_given_up() -> Result<()> {
+        let doing = || "cannot prepare the test".into();
+        let kube = kube_binary::locate().await?;
+        // Which of the three ports is taken decides whether etcd or the API server ends.
+        for taken in [0, 2] {
+            let dir = tempfile::tempdir().doing(doing)?;
+            let other = TcpListener::bind("127.0.0.1:0").doing(doing)?;
+            let port = other.local_addr().doing(doing)?.port();
+            let mut tries = 0;
+            let find = |count| {
+                tries += 1;
+                let mut ports = ports::free(count)?;
+                if let (1, Some(slot)) = (tries, ports.get_mut(taken)) {
+                    *slot = port;
+                }
+                Ok(ports)
+            };
+            let options = Options::new(dir.path(), 1);
+            let testbed = Testbed::start_on_free_ports(&kube, dir.path(), &options, find).await?;
+            assert!(
+                testbed
+                    .clusters()
+                    .iter()
+                    .all(|c| c.is_running() && c.port() != port)
+            );
+            assert!(tries > 1, "the first try cannot have worked");
+        }
+        Ok(())
+    }
 }

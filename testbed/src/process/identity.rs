@@ -79,6 +79,28 @@ mod tests {
     }
 
     #[test]
+    fn a_namesake_is_never_signalled() -> Result<()> {
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .doing(String::new)?;
+        let real = Identity::of(child.id());
+        let stale = real.map(|real| Identity {
+            start_ticks: real.start_ticks - 1,
+            ..real
+        });
+        let reached = stale.map(|stale| stale.signal(Signal::KILL)).transpose();
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        let survived = real.is_some_and(|real| real.is_running());
+        let killed = real.map(|real| real.signal(Signal::KILL)).transpose();
+        child.wait().doing(String::new)?;
+        assert_eq!(reached?, Some(false));
+        assert!(survived);
+        assert_eq!(killed?, Some(true));
+        Ok(())
+    }
+
+    #[test]
     fn knows_itself_and_not_a_namesake() {
         let own = Identity::of(std::process::id());
         assert!(own.is_some_and(|own| own.is_running()));
