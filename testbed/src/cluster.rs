@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -18,6 +18,8 @@ use crate::service::{Service, ServiceRecord};
 /// How long a cluster may take until it is ready. Two seconds are usual; several clusters that start
 /// on a busy machine take their time.
 const PATIENCE: Duration = Duration::from_mins(3);
+/// How long one question may take.
+const ANSWER: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(50);
 
 /// What `testbed.json` says of a cluster.
@@ -256,26 +258,41 @@ impl Cluster {
     }
 
     /// Waits until requests are answered, RBAC's own roles are there and controllers have worked.
-    pub(crate) async fn ready(&self) -> Result<()> {
+    async fn ready(&self) -> Result<()> {
         let client = self.client().await?;
-        let deadline = Instant::now() + PATIENCE;
-        let mut missing = String::from("it was not asked yet");
-        while Instant::now() < deadline {
-            for service in self.services() {
-                service.check()?;
+        let mut missing = String::from("it was not asked");
+        let answered = async {
+            loop {
+                // Someone else may have the port, and accept connections without a word.
+                match tokio::time::timeout(ANSWER, self.unready(&client)).await {
+                    Ok(Ok(None)) => return,
+                    Ok(Ok(Some(what))) => missing = what.into(),
+                    Ok(Err(error)) => missing = error.to_string(),
+                    Err(_) => missing = "it does not answer".into(),
+                }
+                tokio::time::sleep(POLL).await;
             }
-            match self.unready(&client).await {
-                Ok(None) => return Ok(()),
-                Ok(Some(what)) => missing = what.into(),
-                Err(error) => missing = error.to_string(),
-            }
-            tokio::time::sleep(POLL).await;
+        };
+        tokio::select! {
+            () = answered => return Ok(()),
+            error = self.ended() => return Err(error),
+            () = tokio::time::sleep(PATIENCE) => (),
         }
         let why = format!("after {} s: {missing}", PATIENCE.as_secs());
         Err(
             Error::new(format!("{} does not become ready", self.name()), why)
                 .hint(format!("read the logs in {}", self.dir().display())),
         )
+    }
+
+    /// Waits until one of its programs does not run, and says which.
+    async fn ended(&self) -> Error {
+        loop {
+            if let Some(error) = self.services().find_map(|service| service.check().err()) {
+                return error;
+            }
+            tokio::time::sleep(POLL).await;
+        }
     }
 
     async fn unready(&self, client: &Client) -> kube::Result<Option<&'static str>> {

@@ -174,9 +174,9 @@ async fn two_clusters_in_one_etcd() -> Outcome {
     let before = second.client().await?;
     for crash in [false, true] {
         if crash {
-            first.kill().await?
+            first.kill().await?;
         } else {
-            first.stop().await?
+            first.stop().await?;
         }
         assert!(!first.is_running());
         assert!(

@@ -61,7 +61,7 @@ async fn a_missing_program_is_an_error() -> Outcome {
     for name in ["no-such-program-of-ours", "/no/such/program"] {
         let error = Process::spawn("none", &Command::new(name), &log, Lifetime::Guarded).err();
         assert_eq!(
-            error.as_ref().map(|error| error.why()),
+            error.as_ref().map(hanse_testbed::Error::why),
             Some("no such program"),
             "{name}"
         );
@@ -181,7 +181,7 @@ async fn owner() -> Outcome {
         format!("{} {}", running.pid(), frozen.pid()),
     )?;
     fs::rename(dir.join("part"), dir.join("pids"))?;
-    std::thread::sleep(Duration::from_secs(300));
+    std::thread::sleep(Duration::from_mins(5));
     drop((running, frozen, ended));
     Ok(())
 }
@@ -195,18 +195,20 @@ fn everything_ends_with_a_killed_owner() -> Outcome {
         .stdout(Stdio::null())
         .spawn()?;
     let pids = wait_for("pids", || fs::read_to_string(dir.path().join("pids")).ok())?;
-    let owned: Vec<_> = pids
+    let children: Vec<_> = pids
         .split(' ')
         .filter_map(|pid| pid.parse().ok())
         .filter_map(Identity::of)
         .collect();
-    assert_eq!(owned.len(), 2, "both run while their owner does");
+    assert_eq!(children.len(), 2, "both run while their owner does");
 
     owner.kill()?;
     owner.wait()?;
 
-    for process in owned {
-        wait_for("the owned to end", || (!process.is_running()).then_some(()))?;
+    for process in children {
+        wait_for("the children to end", || {
+            (!process.is_running()).then_some(())
+        })?;
     }
     Ok(())
 }
