@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::error::{Context, Error, Result};
-use crate::process::{LastSignal, Process};
+use crate::process::{LastSignal, Process, Will};
 
 /// Where Debian keeps each major version's programs.
 const VERSIONS: &str = "/usr/lib/postgresql";
@@ -69,7 +69,21 @@ impl Postgres {
             format!("--username={SUPERUSER}"),
             format!("--pgdata={}", data.display()),
         ]);
-        run(init.current_dir(home.path())).await?;
+        init.current_dir(home.path());
+        let log = dir.join("postgres.log");
+        let remove = || Some(home.path().to_owned());
+        let will = Will {
+            signal: LastSignal::Kill,
+            remove: remove(),
+        };
+        let init = Process::spawn_with("initdb", &init, &log, &will)?;
+        if let Some(status) = init
+            .wait(PATIENCE)
+            .await?
+            .filter(|status| !status.success())
+        {
+            return Err(crate::process::ended("initdb", status, &log));
+        }
 
         let mut server = command(user, &programs.join("postgres"));
         server
@@ -86,8 +100,11 @@ impl Postgres {
         ] {
             server.args(["-c", setting]);
         }
-        let log = dir.join("postgres.log");
-        let process = Process::spawn_with("postgres", &server, &log, LastSignal::Quit)?;
+        let will = Will {
+            signal: LastSignal::Quit,
+            remove: remove(),
+        };
+        let process = Process::spawn_with("postgres", &server, &log, &will)?;
         let postgres = Self {
             process,
             home,

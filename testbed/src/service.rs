@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::process::{Identity, LastSignal, Process};
+use crate::process::{Identity, Process, Will};
 
 /// How long a program may take to end by itself.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -90,7 +90,7 @@ impl Service {
             .map_or(("", &[][..]), |(p, a)| (p, a));
         let mut command = Command::new(program);
         command.args(arguments);
-        let started = Process::spawn_with(&self.name, &command, &self.log, LastSignal::Kill)?;
+        let started = Process::spawn_with(&self.name, &command, &self.log, &Will::KILL)?;
         *process = Some(Arc::new(started));
         Ok(())
     }

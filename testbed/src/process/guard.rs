@@ -13,7 +13,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use crate::error::{Context, Error, Result};
@@ -21,23 +21,41 @@ use crate::error::{Context, Error, Result};
 /// `$0` is the program's name for messages; the rest is the program and its arguments.
 const GATE: &str = r#"read -r go && exec "$@" </dev/null"#;
 
-/// `$1` is the pid of the program and of its process group; `$2` is the signal that ends it.
+/// `$1` is the pid of the program and of its process group; `$2` is the signal that ends it; `$3` is
+/// a folder to remove, or empty.
 const WATCHER: &str = r#"
 read -r dismissed && exit 0
 kill -s "$2" -- "-$1"
 kill -s CONT -- "-$1"
-[ "$2" = KILL ] && exit 0
-sleep 3
-kill -s KILL -- "-$1"
+if [ "$2" != KILL ]; then
+    sleep 3
+    kill -s KILL -- "-$1"
+fi
+[ -z "$3" ] || rm -rf -- "$3"
 "#;
 
-/// What ends a process whose owner has died.
+/// What ends a process whose owner has gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LastSignal {
-    /// At once.
+    /// SIGKILL.
     Kill,
     /// SIGQUIT, and SIGKILL three seconds later.
     Quit,
+}
+
+/// What is done with a process when its owner goes.
+#[derive(Debug, Clone)]
+pub(crate) struct Will {
+    pub(crate) signal: LastSignal,
+    /// A folder to remove when the owner could not do it.
+    pub(crate) remove: Option<PathBuf>,
+}
+
+impl Will {
+    pub(crate) const KILL: Self = Self {
+        signal: LastSignal::Kill,
+        remove: None,
+    };
 }
 
 /// Kills one process when it is dropped without having been dismissed, the owner's death included.
@@ -48,13 +66,15 @@ pub(crate) struct Watcher {
 }
 
 impl Watcher {
-    fn over(pid: u32, last: LastSignal) -> std::io::Result<Self> {
-        let signal = match last {
+    fn over(pid: u32, will: &Will) -> std::io::Result<Self> {
+        let signal = match will.signal {
             LastSignal::Kill => "KILL",
             LastSignal::Quit => "QUIT",
         };
+        let remove = will.remove.as_deref().unwrap_or(Path::new(""));
         let mut shell = Command::new("/bin/sh")
             .args(["-c", WATCHER, "testbed-watcher", &pid.to_string(), signal])
+            .arg(remove)
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -85,7 +105,7 @@ pub(crate) fn spawn(
     name: &str,
     command: &Command,
     log: &Path,
-    last: LastSignal,
+    will: &Will,
 ) -> Result<(Child, Watcher)> {
     let program = resolve(command.get_program())?;
     let output = File::options()
@@ -115,7 +135,7 @@ pub(crate) fn spawn(
 
     let doing = || format!("cannot start {name}");
     let mut child = gate.spawn().doing(doing)?;
-    let opened = Watcher::over(child.id(), last).and_then(|watcher| {
+    let opened = Watcher::over(child.id(), will).and_then(|watcher| {
         let mut go = child
             .stdin
             .take()
@@ -134,7 +154,7 @@ pub(crate) fn spawn(
 }
 
 /// The program's path, so that a missing one is an error here and not a line in a log.
-fn resolve(program: &OsStr) -> Result<std::path::PathBuf> {
+fn resolve(program: &OsStr) -> Result<PathBuf> {
     let path = Path::new(program);
     let found = if path.components().count() > 1 {
         path.is_file().then(|| path.to_owned())

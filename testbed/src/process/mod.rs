@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-pub(crate) use guard::LastSignal;
 use guard::Watcher;
+pub(crate) use guard::{LastSignal, Will};
 pub use identity::Identity;
 
 use crate::error::{Context, Error, Result};
@@ -57,21 +57,21 @@ impl Process {
     /// Of the command, the program, arguments, folder and changes to the environment count; what it
     /// says about stdio does not, nor does `env_clear`.
     pub fn spawn(name: &str, command: &Command, log: &Path, lifetime: Lifetime) -> Result<Self> {
-        let process = Self::spawn_with(name, command, log, LastSignal::Kill)?;
+        let process = Self::spawn_with(name, command, log, &Will::KILL)?;
         if lifetime == Lifetime::Detached {
             process.detach();
         }
         Ok(process)
     }
 
-    /// As `spawn`, guarded, and ended with the given signal when the owner dies.
+    /// As `spawn`, guarded, and with a will for when the owner goes.
     pub(crate) fn spawn_with(
         name: &str,
         command: &Command,
         log: &Path,
-        last: LastSignal,
+        will: &Will,
     ) -> Result<Self> {
-        let (mut child, watcher) = guard::spawn(name, command, log, last)?;
+        let (mut child, watcher) = guard::spawn(name, command, log, will)?;
         // It cannot have been reaped, so its pid is its own; but it may have ended already.
         let pid = child.id();
         let Some(identity) = Identity::of(pid) else {
@@ -88,7 +88,7 @@ impl Process {
             name: name.into(),
             identity,
             log: log.into(),
-            last,
+            last: will.signal,
             inner: Mutex::new(inner),
         })
     }
