@@ -129,7 +129,10 @@ async fn up(options: Options) -> Result<ExitCode> {
     let testbed = tokio::select! {
         testbed = Testbed::up(options) => testbed?,
         () = interrupted() => {
-            say("interrupted: what was being started ends");
+            say("interrupted: what was being started has ended");
+            if let Some(left) = Manifest::read(&dir)? {
+                left.remove(&dir)?;
+            }
             return Ok(ExitCode::from(130));
         }
     };

@@ -165,13 +165,13 @@ impl Testbed {
     /// Writes `testbed.json` anew. Who stops or starts single clusters and wants others to see it
     /// calls this.
     pub fn save(&self) -> Result<()> {
-        self.manifest().write(&self.dir)
+        self.manifest(self.lifetime).write(&self.dir)
     }
 
     /// Ends the clusters and removes what they made in the folder.
     pub async fn down(self) -> Result<()> {
         self.end().await?;
-        self.manifest().remove(&self.dir)
+        self.manifest(self.lifetime).remove(&self.dir)
     }
 
     /// Ends the clusters and leaves their files.
@@ -187,7 +187,7 @@ impl Testbed {
         Ok(())
     }
 
-    pub(crate) fn manifest(&self) -> Manifest {
+    fn manifest(&self, lifetime: Lifetime) -> Manifest {
         let index = |cluster: &Cluster| {
             self.etcds
                 .iter()
@@ -196,8 +196,8 @@ impl Testbed {
         };
         Manifest {
             kubernetes: self.kubernetes.clone(),
-            lifetime: self.lifetime,
-            owner: Identity::of(std::process::id()).filter(|_| self.lifetime == Lifetime::Guarded),
+            lifetime,
+            owner: Identity::of(std::process::id()).filter(|_| lifetime == Lifetime::Guarded),
             shared_etcd: self.shared_etcd,
             clusters: self.clusters.iter().map(|c| c.record(index(c))).collect(),
             etcds: self.etcds.iter().map(|etcd| etcd.record()).collect(),
@@ -226,6 +226,8 @@ impl Testbed {
         loop {
             let ports = find(Self::ports_needed(options))?;
             let testbed = Self::prepare(kube, dir, options, ports)?;
+            // So that whoever comes next knows what to remove, should this program be killed now.
+            testbed.manifest(Lifetime::Guarded).write(dir)?;
             match try_join_all(testbed.clusters.iter().map(Cluster::start)).await {
                 Ok(_) => return Ok(testbed),
                 Err(error) => {

@@ -118,7 +118,7 @@ fn a_killed_program_leaves_no_clusters_running() -> Outcome {
         .stderr(Stdio::null())
         .spawn()?;
     let deadline = Instant::now() + PATIENCE;
-    while !dir.path().join("testbed.json").exists() {
+    while processes(dir.path()).map_or(0, |owned| owned.len()) < 3 {
         assert!(foreground.try_wait()?.is_none(), "it ended");
         assert!(Instant::now() < deadline, "it does not come up");
         std::thread::sleep(Duration::from_millis(50));
@@ -141,4 +141,50 @@ fn a_killed_program_leaves_no_clusters_running() -> Outcome {
         std::thread::sleep(Duration::from_millis(20));
     }
     Ok(())
+}
+
+#[test]
+fn an_interrupted_start_leaves_nothing() -> Outcome {
+    let parent = tempfile::tempdir()?;
+    let dir = parent.path().join("bed");
+    let _down = Down(&dir);
+    let mut up = program(&["up"], &dir)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let server = dir.join("cluster-1/apiserver.log");
+    let deadline = Instant::now() + PATIENCE;
+    while !server.exists() {
+        assert!(
+            up.try_wait()?.is_none() && Instant::now() < deadline,
+            "it does not start"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+
+    let interrupt = format!("kill -s INT {}", up.id());
+    assert!(
+        Command::new("sh")
+            .args(["-c", &interrupt])
+            .status()?
+            .success()
+    );
+
+    assert_eq!(up.wait()?.code(), Some(130));
+    assert!(!dir.exists(), "files are left");
+    assert_eq!(
+        command_lines_with(&dir)?,
+        Vec::<String>::new(),
+        "programs are left"
+    );
+    Ok(())
+}
+
+/// The command lines of all running programs that name the folder.
+fn command_lines_with(dir: &Path) -> Result<Vec<String>, Box<dyn Error>> {
+    let name = dir.to_str().ok_or("not a plain path")?;
+    let lines = fs::read_dir("/proc")?
+        .flatten()
+        .filter_map(|entry| fs::read_to_string(entry.path().join("cmdline")).ok());
+    Ok(lines.filter(|line| line.contains(name)).collect())
 }
