@@ -27,9 +27,7 @@ impl JoinToken {
     /// A new token.
     pub fn make(rng: &mut impl CryptoRng) -> Self {
         Self(SecretBox::init_with_mut(
-            |secret: &mut [u8; SECRET_BYTES]| {
-                rng.fill_bytes(secret);
-            },
+            |secret: &mut [u8; SECRET_BYTES]| rng.fill_bytes(secret),
         ))
     }
 
@@ -40,14 +38,8 @@ impl JoinToken {
             return Err(InvalidToken);
         }
         let decoded = Zeroizing::new(URL_SAFE_NO_PAD.decode(encoded).map_err(|_| InvalidToken)?);
-        if decoded.len() != SECRET_BYTES {
-            return Err(InvalidToken);
-        }
-        Ok(Self(SecretBox::init_with_mut(
-            |secret: &mut [u8; SECRET_BYTES]| {
-                secret.copy_from_slice(&decoded);
-            },
-        )))
+        let bytes = decoded.first_chunk().ok_or(InvalidToken)?;
+        Ok(Self(SecretBox::init_with_mut(|secret| *secret = *bytes)))
     }
 
     /// What the store keeps and looks the token up by.

@@ -1,140 +1,21 @@
 //! Both listeners over loopback, with good clients and bad ones.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use futures::StreamExt as _;
-use hanse_domain::ids::ClusterId;
 use jiff::{SignedDuration, Timestamp};
-use rcgen::{CertificateParams, KeyPair};
 use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, HandshakeKind, RootCertStore};
-use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
+use rustls_pki_types::PrivatePkcs8KeyDer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
-use uuid::Uuid;
 
 use super::*;
-use crate::auth::ca::AGENT_LIFETIME;
-use crate::auth::csr::ProvenKey;
-use crate::auth::{CertificateAuthority, Identity};
-
-/// Long enough for a slow machine; never waited for when all is well.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-type Credentials = (Vec<CertificateDer<'static>>, PrivatePkcs8KeyDer<'static>);
-
-struct Hub {
-    ca: Arc<CertificateAuthority>,
-    config: Arc<TlsConfig>,
-    address: SocketAddr,
-    shutdown: CancellationToken,
-    server: tokio::task::JoinHandle<()>,
-}
-
-fn authority() -> CertificateAuthority {
-    CertificateAuthority::make(&"fleet.example.com".parse().unwrap(), Timestamp::now()).unwrap()
-}
-
-fn server_identity(ca: &CertificateAuthority) -> Identity {
-    ca.issue_server(&["localhost".to_owned()], Timestamp::now())
-        .unwrap()
-}
-
-fn agent(ca: &CertificateAuthority, now: Timestamp) -> Credentials {
-    let key = KeyPair::generate().unwrap();
-    let csr = CertificateParams::default()
-        .serialize_request(&key)
-        .unwrap();
-    let proven = ProvenKey::from_csr(csr.der()).unwrap();
-    let issued = ca
-        .issue_agent(ClusterId(Uuid::nil()), &proven, now, AGENT_LIFETIME)
-        .unwrap();
-    (issued.chain, key.serialize_der().into())
-}
-
-/// Answers each connection with one byte: `c` with a client certificate, `-` without.
-fn serve(listener: Listener, limits: Limits) -> Hub {
-    serve_as(listener, limits, Arc::new(authority()))
-}
-
-fn serve_as(listener: Listener, limits: Limits, ca: Arc<CertificateAuthority>) -> Hub {
-    let config = TlsConfig::new(listener, ca.certificate(), &server_identity(&ca)).unwrap();
-    let config = Arc::new(config);
-    let bound = TlsListener::bind(([127, 0, 0, 1], 0).into(), Arc::clone(&config), limits).unwrap();
-    let (address, shutdown) = (bound.local_addr(), CancellationToken::new());
-    let incoming = bound.incoming(shutdown.clone());
-    let server = tokio::spawn(async move {
-        let mut open = JoinSet::new();
-        let mut incoming = std::pin::pin!(incoming);
-        while let Some(Ok(mut connection)) = incoming.next().await {
-            let known = connection.peer().certificate.is_some();
-            open.spawn(async move {
-                let _ = connection.write_all(if known { b"c" } else { b"-" }).await;
-                let _ = connection.flush().await;
-                let _ = connection.read_to_end(&mut Vec::new()).await;
-            });
-        }
-    });
-    Hub {
-        ca,
-        config,
-        address,
-        shutdown,
-        server,
-    }
-}
-
-impl Hub {
-    fn client(&self, credentials: Option<Credentials>) -> Arc<ClientConfig> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.ca.certificate().clone()).unwrap();
-        let builder = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots);
-        Arc::new(match credentials {
-            Some((chain, key)) => builder.with_client_auth_cert(chain, key.into()).unwrap(),
-            None => builder.with_no_client_auth(),
-        })
-    }
-
-    /// The hub's one byte, and the connection; an error when it refuses.
-    async fn connect(&self, client: Arc<ClientConfig>) -> io::Result<(u8, TlsStream<TcpStream>)> {
-        let attempt = async {
-            let socket = TcpStream::connect(self.address).await?;
-            let name = ServerName::try_from("localhost").unwrap();
-            let mut stream = TlsConnector::from(client).connect(name, socket).await?;
-            let answer = stream.read_u8().await?;
-            Ok((answer, stream))
-        };
-        timeout(PATIENCE, attempt)
-            .await
-            .unwrap_or_else(|_| panic!("no answer at all"))
-    }
-
-    async fn good_client_gets_in(&self) {
-        let client = self.client(Some(agent(&self.ca, Timestamp::now())));
-        let (answer, _) = self.connect(client).await.unwrap();
-        assert_eq!(answer, b'c');
-    }
-
-    async fn refuses(&self, credentials: Option<Credentials>) {
-        let refused = self.connect(self.client(credentials)).await;
-        assert!(refused.is_err(), "let in");
-        self.good_client_gets_in().await;
-    }
-}
+use crate::net::test_hub::{PATIENCE, agent, authority, serve, serve_as, server_identity};
 
 #[tokio::test]
 async fn agents_need_a_certificate_and_people_do_not() {
     let agents = serve(Listener::Agents, Limits::default());
     agents.good_client_gets_in().await;
-    agents.refuses(None).await;
+    agents.refuses(None, "CertificateRequired").await;
 
     let people = serve(Listener::People, Limits::default());
     people.good_client_gets_in().await;
@@ -148,15 +29,26 @@ async fn certificates_that_do_not_hold_are_refused() {
         let hub = serve(listener, Limits::default());
         let now = Timestamp::now();
         // The same names, another key.
-        hub.refuses(Some(agent(&authority(), now))).await;
-        hub.refuses(Some(agent(&hub.ca, now - SignedDuration::from_hours(48))))
+        hub.refuses(Some(agent(&authority(), now)), "DecryptError")
             .await;
-        hub.refuses(Some(agent(&hub.ca, now + SignedDuration::from_hours(48))))
-            .await;
+        hub.refuses(
+            Some(agent(&hub.ca, now - SignedDuration::from_hours(48))),
+            "CertificateExpired",
+        )
+        .await;
+        hub.refuses(
+            Some(agent(&hub.ca, now + SignedDuration::from_hours(48))),
+            "CertificateExpired",
+        )
+        .await;
         // Of our CA, but not for clients.
         let server = server_identity(&hub.ca);
         let key = PrivatePkcs8KeyDer::from(server.key.secret_der().to_vec());
-        hub.refuses(Some((server.certificate.chain, key))).await;
+        hub.refuses(
+            Some((server.certificate.chain, key)),
+            "UnsupportedCertificate",
+        )
+        .await;
     }
 }
 

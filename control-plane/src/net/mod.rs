@@ -10,6 +10,8 @@
 mod connection;
 pub mod listener;
 mod quiet;
+#[cfg(test)]
+mod test_hub;
 pub mod tls;
 
 pub use connection::{Connection, PeerInfo};
