@@ -1,16 +1,11 @@
 #!/bin/sh
 # Builds the testbed's Kubernetes (kube/) when it is missing or its sources changed, and prints the
 # path of the binary on stdout; progress goes to stderr. The name carries a hash of the sources, so
-# an existing file is always the right one. Two builds at once are safe: each writes a file of its
-# own and renames it into place.
+# an existing file is always the right one. Two builds at once are safe: the second waits for the first,
+# and without flock each writes a file of its own and renames it into place.
 set -eu
 
 cd "$(dirname "$0")/kube"
-
-if ! command -v go >/dev/null 2>&1; then
-    echo "error: 'go' is missing; the testbed builds Kubernetes with it. Install it: apt-get install -y golang (1.26 or newer)" >&2
-    exit 1
-fi
 
 hash=$(cat go.mod go.sum ./*.go ../build.sh | sha256sum | cut -c1-16)
 version=$(awk '$1 == "k8s.io/kubernetes" { print $2; exit }' go.mod)
@@ -22,21 +17,41 @@ if [ -x "$out" ]; then
     exit 0
 fi
 
+# From 1.21 on, an older Go fetches the one that go.mod asks for.
+case $(go env GOVERSION 2>/dev/null || :) in
+    "" | go1.? | go1.1? | go1.20 | go1.?.* | go1.1?.* | go1.20.*)
+        echo "error: building the testbed's Kubernetes takes Go 1.21 or newer, and Debian 12's is older; install it as https://go.dev/doc/install says" >&2
+        exit 1
+        ;;
+esac
+
+say() { echo "testbed: $*" >&2; }
+
 mkdir -p "$bin"
+exec 9>"$bin/.lock"
+if command -v flock >/dev/null 2>&1 && ! flock -n 9; then
+    say "waiting for another build of Kubernetes"
+    flock 9
+    if [ -x "$out" ]; then
+        echo "$out"
+        exit 0
+    fi
+fi
+
 part=$(mktemp "$bin/.kube-XXXXXX")
 # The shell forgets a trap on a signal that it was started with ignored; EXIT covers the rest.
 trap 'rm -f "$part"; [ -z "${ticker:-}" ] || kill "$ticker" 2>/dev/null || :' EXIT
 trap 'exit 130' INT TERM HUP
 
-say() { echo "testbed: $*" >&2; }
 say "building etcd, kube-apiserver and kube-controller-manager $version"
 say "this takes about five minutes the first time, and seconds after that"
 start=$(date +%s)
 (
-    while sleep 20; do
+    # The last sleep outlives this script, and must not hold what others wait for.
+    while sleep 20 >/dev/null 2>&1 9>&-; do
         say "still compiling Kubernetes $version ($(($(date +%s) - start)) s)"
     done
-) &
+) 9>&- &
 ticker=$!
 
 go mod download >&2
