@@ -33,7 +33,7 @@ pub(super) async fn open(options: PgConnectOptions) -> Result<PostgresBackend, S
         .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
         .map_err(|error| refuse(&name, &options, error))?;
     check_schema(&mut conn).await?;
-    timeout(MIGRATE, schema::POSTGRES.run(&mut conn))
+    timeout(MIGRATE, schema::apply(&schema::POSTGRES, &mut conn))
         .await
         .unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()))
         .map_err(|error| schema::explain(&name, error))?;

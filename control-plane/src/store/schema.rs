@@ -1,6 +1,6 @@
 //! The migrations that this program knows, and what a database says about those that it has.
 
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::{Migrate, MigrateError, Migrator};
 
 use super::error::{OpenError, StoreError};
 
@@ -23,6 +23,15 @@ pub(super) fn check_known(found: Option<i64>, migrator: &Migrator) -> Result<(),
         Some(found) if found > known => Err(StoreError::SchemaTooNew { found, known }),
         _ => Ok(()),
     }
+}
+
+/// Brings a database up to date. One at a time where several start at once: the migrator locks.
+pub(super) async fn apply<C: Migrate>(
+    migrator: &Migrator,
+    conn: &mut C,
+) -> Result<(), MigrateError> {
+    // `run` would do, but its future is not known to be `Send`.
+    migrator.run_direct(None, conn, false).await
 }
 
 /// What a failed migration means to a person.

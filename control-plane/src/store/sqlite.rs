@@ -6,8 +6,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
 use super::backend::SqliteBackend;
 use super::error::{OpenError, StoreError};
@@ -47,8 +48,7 @@ pub(super) async fn open(path: &Path) -> Result<SqliteBackend, StoreError> {
         .connect_with(writing)
         .await
         .map_err(|error| refuse(path, error))?;
-    schema::SQLITE
-        .run(&writer)
+    migrate(&writer)
         .await
         .map_err(|error| schema::explain(&path.display().to_string(), error))?;
     let readers = lasting()
@@ -57,6 +57,14 @@ pub(super) async fn open(path: &Path) -> Result<SqliteBackend, StoreError> {
         .await
         .map_err(|error| refuse(path, error))?;
     Ok(SqliteBackend { writer, readers })
+}
+
+/// sqlx's migrator does not lock a SQLite database; the transaction around it does.
+async fn migrate(writer: &SqlitePool) -> Result<(), MigrateError> {
+    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+    schema::apply(&schema::SQLITE, &mut *tx).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Makes the file if it is not there. `true` for one with nothing in it yet.

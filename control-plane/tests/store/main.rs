@@ -1,0 +1,85 @@
+//! The store's contract, kept by both databases: every test below runs on SQLite and on a private
+//! PostgreSQL.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::doc_markdown,
+    reason = "a test fails by panicking; SQLite and PostgreSQL are names"
+)]
+
+mod clusters;
+mod drift;
+mod enrolment;
+mod fleet;
+mod history;
+mod leaves;
+mod make;
+mod model;
+mod opening;
+mod place;
+
+/// Declares each test once for each database.
+macro_rules! contract {
+    ($($module:ident { $($test:ident),* $(,)? })*) => {
+        contract!(@on on_postgres $($module { $($test)* })*);
+        contract!(@on on_sqlite $($module { $($test)* })*);
+    };
+    (@on $kind:ident $($module:ident { $($test:ident)* })*) => {
+        mod $kind {
+            $(mod $module {
+                $(
+                    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                    async fn $test() {
+                        crate::$module::$test(crate::place::Place::$kind().await).await;
+                    }
+                )*
+            })*
+        }
+    };
+}
+
+contract! {
+    fleet { is_made_once, users_come_and_go }
+    history {
+        what_is_appended_is_read_back,
+        a_statement_that_is_not_the_next_is_stale,
+        one_of_eight_appenders_wins_each_number,
+        all_or_nothing,
+        what_contradicts_itself_is_refused,
+        a_large_statement,
+        damaged_content_is_not_returned,
+        other_hubs_are_told,
+    }
+    leaves { follow_changes_and_removals, pages_are_seamless }
+    model { random_histories }
+    clusters {
+        reports_are_kept,
+        touching_never_goes_back,
+        a_revoked_cluster_gets_nothing,
+    }
+    enrolment {
+        a_token_is_used_once,
+        wrong_tokens_have_one_answer,
+        a_token_ends_at_its_time,
+        an_invitation_can_be_repeated,
+        invitations_at_once,
+        a_name_is_free_after_revocation,
+    }
+    drift {
+        an_occurrence_lives_and_ends,
+        a_repeated_report_changes_nothing,
+        a_picture_clears_what_is_not_in_it,
+        clusters_cannot_reach_each_other,
+        pages_are_seamless,
+        a_large_report,
+        history_is_forgotten,
+    }
+    opening {
+        keeps_what_was_stored,
+        a_newer_schema_is_refused,
+        an_edited_schema_is_refused,
+        hubs_start_at_once,
+        what_cannot_be_opened_says_why,
+    }
+}
