@@ -26,6 +26,8 @@ pub struct Change {
     pub bytes: Vec<u8>,
     /// The documents and entries that it adds or changes.
     pub contents: Vec<Vec<u8>>,
+    /// What it does, one edit for each change of the statement.
+    pub edits: Vec<Edit>,
     /// The fleet after it, with its history.
     pub fleet: Fleet,
     /// Clusters whose bundle it changes.
@@ -96,6 +98,7 @@ impl Change {
             statement,
             bytes,
             contents,
+            edits: effective,
             fleet,
             touched,
         })
@@ -139,6 +142,7 @@ impl Change {
             statement,
             bytes: bytes.to_vec(),
             contents,
+            edits,
             fleet,
             touched,
         })
