@@ -11,7 +11,7 @@ use hanse_testbed::{Identity, Lifetime, Process};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 /// Tells the test `owner` that it is run as another program, and where to work.
 const OWNER_DIR: &str = "HANSE_TESTBED_TEST_OWNER_DIR";
 
