@@ -117,6 +117,7 @@ CREATE TABLE drift (
     PRIMARY KEY (cluster_id, id)
 );
 CREATE UNIQUE INDEX drift_open ON drift (cluster_id, api_version, kind, namespace, name) WHERE state = 1;
+CREATE INDEX drift_standing ON drift (detected_at, id, cluster_id) WHERE state = 1;
 CREATE INDEX drift_newest ON drift (detected_at, id, cluster_id);
 CREATE INDEX drift_newest_of_cluster ON drift (cluster_id, detected_at, id);
 CREATE INDEX drift_resolved ON drift (resolved_at) WHERE state <> 1;

@@ -185,9 +185,9 @@ pub(crate) async fn what_contradicts_itself_is_refused(place: Place) {
     let store = place.open().await;
     let mut forged = statement(1).leaf("A/a", "text");
     forged.contents[0].1 = Bytes::from_static(b"other text");
-    let mut elsewhere = statement(1).bundle(cluster_id(1), "manifest");
-    elsewhere.bundles[0].generation = RevisionNumber(2);
-    for broken in [forged, elsewhere, statement(0)] {
+    let mut ahead = statement(1).bundle(cluster_id(1), "manifest");
+    ahead.bundles[0].generation = RevisionNumber(2);
+    for broken in [forged, ahead, statement(0)] {
         let result = store.append(&broken).await;
         assert!(
             matches!(result, Err(StoreError::Invalid { .. })),
@@ -195,6 +195,16 @@ pub(crate) async fn what_contradicts_itself_is_refused(place: Place) {
         );
     }
     assert_eq!(store.head_number().await.unwrap(), RevisionNumber(0));
+
+    store.append(&statement(1)).await.unwrap();
+    let mut behind = statement(2).bundle(cluster_id(1), "manifest");
+    behind.bundles[0].generation = RevisionNumber(1);
+    let result = store.append(&behind).await;
+    assert!(
+        matches!(result, Err(StoreError::Invalid { .. })),
+        "{result:?}"
+    );
+    assert_eq!(store.latest_bundle(cluster_id(1)).await.unwrap(), None);
 }
 
 pub(crate) async fn a_large_statement(place: Place) {

@@ -4,8 +4,11 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::unused_async,
     clippy::doc_markdown,
-    reason = "a test fails by panicking; SQLite and PostgreSQL are names"
+    reason = "a test fails by panicking and says with what; one harness makes both databases; \
+              SQLite and PostgreSQL are names"
 )]
 
 mod clusters;

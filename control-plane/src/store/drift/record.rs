@@ -30,23 +30,24 @@ macro_rules! stored {
 }
 
 /// What [`LOOKUP`] reports are about: the row of each id, whatever that id did to it, and what
-/// stands of each object. Each is completed by the cluster.
+/// stands of each object. Each is completed by the cluster. CROSS JOIN makes SQLite begin with the
+/// reports: a cluster's history may be long.
 const JOINS: [&str; 4] = [
     stored!(
         ")",
-        "reports r JOIN drift d ON d.id = r.id AND d.cluster_id = "
+        "reports r CROSS JOIN drift d WHERE d.id = r.id AND d.cluster_id = "
     ),
     stored!(
         " UNION ALL",
-        "reports r JOIN drift d ON d.updated_by = r.id AND d.cluster_id = "
+        "reports r CROSS JOIN drift d WHERE d.updated_by = r.id AND d.cluster_id = "
     ),
     stored!(
         " UNION ALL",
-        "reports r JOIN drift d ON d.resolved_by = r.id AND d.cluster_id = "
+        "reports r CROSS JOIN drift d WHERE d.resolved_by = r.id AND d.cluster_id = "
     ),
     stored!(
         " UNION ALL",
-        "reports r JOIN drift d ON d.api_version = r.api_version AND d.kind = r.kind \
+        "reports r CROSS JOIN drift d WHERE d.api_version = r.api_version AND d.kind = r.kind \
          AND d.namespace = r.namespace AND d.name = r.name AND d.state = 1 AND d.cluster_id = "
     ),
 ];
