@@ -11,6 +11,7 @@
 pub mod bundle;
 pub mod change;
 pub mod document;
+pub mod drift;
 pub mod fleet;
 pub mod history;
 pub mod ids;

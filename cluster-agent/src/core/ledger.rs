@@ -1,0 +1,135 @@
+//! What an agent keeps in its cluster: the last bundle that it accepted, whole, so that it enforces
+//! it also when it starts while the hub is away; and the uids of what it made, so that it removes
+//! nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hanse_domain::bundle::VerifiedBundle;
+use hanse_domain::document::Document;
+use hanse_domain::history::manifest::Manifest;
+use hanse_domain::history::roster::ClusterEntry;
+use hanse_domain::history::statement::Statement;
+use hanse_domain::ids::{Digest, Generation, RevisionNumber};
+use hanse_domain::object::{ObjectKind, ObjectRef};
+use hanse_domain::parse;
+use serde::{Deserialize, Serialize};
+
+/// The content of the ledger, as it is stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Ledger {
+    /// Generation of the bundle.
+    pub generation: u64,
+    /// Statement, manifest, roster entry and documents, each as it was received.
+    pub statement: String,
+    /// In its canonical encoding.
+    pub manifest: String,
+    /// The roster entry, then the documents in the manifest's order.
+    pub contents: Vec<String>,
+    /// What was made, with uids.
+    pub objects: Vec<Recorded>,
+    /// What is to be removed and is not yet.
+    pub removals: Vec<Recorded>,
+    /// The generation at which `removals` began to wait for a confirmation; 0 when they don't.
+    pub waiting_since: u64,
+}
+
+/// An object that the agent made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// As in `kind:`.
+    pub kind: String,
+    /// Absent for cluster-scoped objects.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// `metadata.uid`
+    pub uid: String,
+    /// Digest of what was applied; empty for a removal.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub applied: String,
+    /// Digest of what the API server made of it, in our fields; empty for a removal.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub fields: String,
+}
+
+impl Recorded {
+    /// Records an object by its uid alone.
+    pub fn new(object: &ObjectRef, uid: &str) -> Self {
+        Self {
+            kind: object.kind.name().to_owned(),
+            namespace: object.namespace.clone(),
+            name: object.name.clone(),
+            uid: uid.to_owned(),
+            applied: String::new(),
+            fields: String::new(),
+        }
+    }
+
+    /// Which object it is; nothing for a kind that this version does not know.
+    pub fn reference(&self) -> Option<ObjectRef> {
+        let kind = ObjectKind::ALL.into_iter().find(|kind| kind.name() == self.kind)?;
+        Some(ObjectRef { kind, namespace: self.namespace.clone(), name: self.name.clone() })
+    }
+}
+
+/// A ledger that cannot be used. The agent then asks for its bundle anew and removes nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("the ledger cannot be read: {0}")]
+pub struct BadLedger(String);
+
+impl Ledger {
+    /// Records a bundle.
+    pub fn of(bundle: &VerifiedBundle) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let documents = bundle.documents.iter().map(|(document, _)| text(&document.bytes));
+        Self {
+            generation: bundle.generation.0,
+            statement: text(&bundle.statement),
+            manifest: text(&bundle.manifest.encode()),
+            contents: std::iter::once(text(&bundle.entry.encode())).chain(documents).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// The bundle, with every digest checked again; nothing before the first one.
+    pub fn bundle(&self) -> Result<Option<VerifiedBundle>, BadLedger> {
+        if self.generation == 0 {
+            return Ok(None);
+        }
+        let bad = |error: &dyn std::fmt::Display| BadLedger(error.to_string());
+        let manifest = Manifest::decode(self.manifest.as_bytes()).map_err(|e| bad(&e))?;
+        Statement::decode(self.statement.as_bytes()).map_err(|e| bad(&e))?;
+        let by_digest: BTreeMap<Digest, &str> =
+            self.contents.iter().map(|c| (Digest::of(c.as_bytes()), c.as_str())).collect();
+        let find = |digest: Digest| {
+            by_digest
+                .get(&digest)
+                .map(|content| content.as_bytes())
+                .ok_or_else(|| BadLedger(format!("the content {digest} is missing")))
+        };
+        let entry =
+            ClusterEntry::decode(find(manifest.entry.digest)?).map_err(|e| bad(&e))?;
+        let mut documents: Vec<(Arc<Document>, RevisionNumber)> = Vec::new();
+        for pin in manifest.documents.values() {
+            let document = parse::parse_document(find(pin.digest)?).map_err(|e| bad(&e))?;
+            documents.push((Arc::new(document), pin.number));
+        }
+        Ok(Some(VerifiedBundle {
+            generation: RevisionNumber(self.generation),
+            digest: manifest.digest(),
+            statement: self.statement.clone().into_bytes(),
+            manifest,
+            entry,
+            documents,
+        }))
+    }
+
+    /// Generation and digest; nothing before the first bundle.
+    pub fn held(&self) -> Option<(Generation, Digest)> {
+        let digest = Digest::of(self.manifest.as_bytes());
+        (self.generation > 0).then_some((RevisionNumber(self.generation), digest))
+    }
+}

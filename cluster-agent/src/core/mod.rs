@@ -1,0 +1,266 @@
+//! The agent's decisions, without any IO: `handle(Input, now) -> Vec<Effect>`.
+//!
+//! ```text
+//!            Offered ─verify→ WriteLedger ─written→ render ─┐
+//! hub  ──▶                                                  ▼
+//!            ◀── progress, drift ───────────  what should be  ◀─compare─▶  what is   ◀── Seen, Gone
+//!                                                           │                            cluster
+//!                                              Apply, Remove └──────────────────────────▶
+//! ```
+//!
+//! Rules that hold whatever comes in:
+//!
+//! - Nothing is applied from a bundle before the ledger holds it, and a generation never goes back.
+//! - Only what the ledger records with its uid is removed, and only for a bundle that was verified
+//!   whole; many removals at once wait for a confirmation that names their number.
+//! - Nothing happens before the first full look at the cluster.
+
+mod bundles;
+mod drifts;
+pub mod io;
+pub mod ledger;
+mod objects;
+mod owned;
+mod removals;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hanse_domain::bundle::{Offer, VerifiedBundle};
+use hanse_domain::ids::{ClusterId, Digest, Generation, RevisionNumber};
+use hanse_domain::object::{ObjectKind, ObjectRef};
+use jiff::Timestamp;
+
+pub use drifts::MAX_REPORT_ITEMS;
+use drifts::Drifts;
+pub use io::{
+    DriftRecord, DriftState, Effect, Failure, Input, Live, Notice, Progress, ProgressPhase, Report,
+};
+pub use ledger::{BadLedger, Ledger, Recorded};
+use owned::{Owned, Work};
+use removals::Removals;
+
+/// Most problems that one progress report names.
+const MAX_PROBLEMS: usize = 20;
+
+/// Everything that an agent knows.
+#[derive(Debug)]
+pub struct Core {
+    cluster: ClusterId,
+    /// Digest of the fleet's first trust root, pinned at enrolment.
+    fleet: Digest,
+    /// As it was last written.
+    ledger: Ledger,
+    /// A generation below this one is refused, also when the ledger's bundle could not be read.
+    floor: Generation,
+    bundle: Option<VerifiedBundle>,
+    /// The newest offer, while it cannot be looked at yet.
+    waiting_offer: Option<Offer>,
+    /// A whole bundle was asked for, because the one that came lacked something.
+    asked_for_all: bool,
+    /// Why the newest offer was refused; nothing when it was accepted.
+    refused: Option<String>,
+    writing: Option<Writing>,
+    ledger_changed: bool,
+    ledger_retry: Option<Timestamp>,
+    /// What documents of the bundle declare without effect.
+    rendering_problems: Vec<String>,
+    next_expiry: Option<Timestamp>,
+    listed: BTreeSet<ObjectKind>,
+    objects: BTreeMap<ObjectRef, Owned>,
+    removals: Removals,
+    /// Access and namespaces of others, and whether they carry our label: the cluster's own
+    /// administrator sets it to hand an object over.
+    foreign: BTreeMap<ObjectRef, bool>,
+    drifts: Drifts,
+    connected: bool,
+    welcomed: bool,
+    progress_sent: Option<Progress>,
+    wake: Option<Timestamp>,
+    effects: Vec<Effect>,
+}
+
+/// What is being written into the ledger.
+#[derive(Debug)]
+enum Writing {
+    /// A bundle that takes effect when it is written.
+    Bundle(Box<VerifiedBundle>, Ledger),
+    /// What became of the objects.
+    Record(Ledger),
+}
+
+impl Core {
+    /// Begins with what the ledger holds. A ledger whose bundle cannot be read keeps its generation
+    /// and its record of objects; the bundle is asked for anew.
+    pub fn new(cluster: ClusterId, fleet: Digest, ledger: Ledger) -> Self {
+        let bundle = ledger.bundle();
+        let floor = match &bundle {
+            Ok(Some(bundle)) => bundle.generation,
+            Ok(None) | Err(_) => RevisionNumber(ledger.generation),
+        };
+        Self {
+            cluster,
+            fleet,
+            floor,
+            bundle: bundle.ok().flatten().filter(|bundle| bundle.manifest.cluster == cluster),
+            ledger,
+            waiting_offer: None,
+            asked_for_all: false,
+            refused: None,
+            writing: None,
+            ledger_changed: false,
+            ledger_retry: None,
+            rendering_problems: Vec::new(),
+            next_expiry: None,
+            listed: BTreeSet::new(),
+            objects: BTreeMap::new(),
+            removals: Removals::default(),
+            foreign: BTreeMap::new(),
+            drifts: Drifts::default(),
+            connected: false,
+            welcomed: false,
+            progress_sent: None,
+            wake: None,
+            effects: Vec::new(),
+        }
+    }
+
+    /// Takes in what happened and says what to do.
+    pub fn handle(&mut self, input: Input, now: Timestamp) -> Vec<Effect> {
+        match input {
+            Input::Listed(kind, objects) => self.listed(kind, objects, now),
+            Input::Seen(live) => self.seen(live, now),
+            Input::Gone(object) => self.gone(&object, now),
+            Input::Connected => self.on_connected(),
+            Input::Welcomed { drift_wanted } => {
+                self.welcomed = true;
+                self.progress_sent = None;
+                self.drifts.connected(drift_wanted);
+            }
+            Input::Disconnected => {
+                self.connected = false;
+                self.welcomed = false;
+            }
+            Input::Offered(offer) => self.offered(offer, now),
+            Input::DriftStored(sequence) => self.drifts.stored(sequence),
+            Input::Applied(object, result) => self.applied(&object, result, now),
+            Input::Removed(object, result) => self.removed(&object, result, now),
+            Input::LedgerWritten(result) => self.ledger_written(result, now),
+            Input::DryRunAsked { id, offer } => self.dry_run(id, &offer, now),
+            Input::Tick => self.tick(now),
+        }
+        if self.is_started() {
+            self.issue(now);
+            self.write_record();
+        }
+        self.report();
+        self.set_wake();
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Whether everything that is watched has been seen once.
+    fn is_started(&self) -> bool {
+        self.listed.len() == ObjectKind::ALL.len()
+    }
+
+    fn on_connected(&mut self) {
+        self.connected = true;
+        self.welcomed = false;
+        let held = self.bundle.as_ref().map(|bundle| (bundle.generation, bundle.digest));
+        let drift_digest = self.drifts.digest();
+        self.effects.push(Effect::Send(Report::Hello { held, drift_digest }));
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        if self.wake.is_some_and(|wake| wake <= now) {
+            self.wake = None;
+        }
+        if self.is_started() && self.next_expiry.is_some_and(|expiry| expiry <= now) {
+            self.render(now);
+        }
+        for owned in self.objects.values_mut() {
+            if matches!(&owned.work, Work::Later { at, .. } if *at <= now) {
+                owned.work = Work::Wanted;
+            }
+        }
+        self.removals.retry(now);
+        if self.ledger_retry.is_some_and(|at| at <= now) {
+            self.ledger_retry = None;
+            self.write_again();
+        }
+    }
+
+    /// Tells the hub what it does not know yet.
+    fn report(&mut self) {
+        if !(self.connected && self.welcomed && self.is_started()) {
+            return;
+        }
+        let progress = self.progress();
+        let nothing_yet = progress.held.is_none() && self.refused.is_none();
+        if !nothing_yet && self.progress_sent.as_ref() != Some(&progress) {
+            self.effects.push(Effect::Send(Report::Applied(progress.clone())));
+            self.progress_sent = Some(progress);
+        }
+        if let Some(report) = self.drifts.next_report() {
+            self.effects.push(Effect::Send(report));
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        let held = self.bundle.as_ref().map(|bundle| (bundle.generation, bundle.digest));
+        let mut problems = BTreeMap::new();
+        let mut busy = self.removals.is_busy();
+        for (reference, owned) in &self.objects {
+            match &owned.work {
+                Work::Later { refused: true, why, .. } if problems.len() < MAX_PROBLEMS => {
+                    problems.insert(reference.clone(), why.clone());
+                }
+                Work::Later { .. } | Work::Wanted | Work::InFlight => busy |= !owned.applied,
+                Work::Idle => {}
+            }
+        }
+        let waiting = self.removals.waiting();
+        let mut message = self.rendering_problems.join("; ");
+        let phase = if let Some(why) = &self.refused {
+            message.clone_from(why);
+            ProgressPhase::Refused
+        } else if !problems.is_empty() {
+            ProgressPhase::Failed
+        } else if busy {
+            ProgressPhase::Applying
+        } else if waiting > 0 {
+            ProgressPhase::AwaitingConfirmation
+        } else {
+            ProgressPhase::Applied
+        };
+        let made = self.objects.values().filter(|owned| owned.uid.is_some()).count();
+        Progress {
+            held,
+            phase,
+            problems,
+            removals_waiting: waiting,
+            message,
+            objects: u32::try_from(made).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Asks to be woken at the next moment at which something is due.
+    fn set_wake(&mut self) {
+        let later = self.objects.values().filter_map(|owned| match &owned.work {
+            Work::Later { at, .. } => Some(*at),
+            Work::Idle | Work::Wanted | Work::InFlight => None,
+        });
+        let due = later
+            .chain(self.next_expiry)
+            .chain(self.ledger_retry)
+            .chain(self.removals.next_retry())
+            .min();
+        if let Some(due) = due
+            && self.wake != Some(due)
+        {
+            self.wake = Some(due);
+            self.effects.push(Effect::Wake(due));
+        }
+    }
+}
