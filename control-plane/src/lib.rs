@@ -1,5 +1,14 @@
-//! stub
+//! The hub of Hanse.
+//!
+//! ```text
+//! cli ─▶ wire ─┬─▶ net ─▶ api ─▶ service ─▶ store
+//!              │           └──────▶ auth       ▲
+//!              ├─▶ background ─────────────────┘
+//!              └─▶ supervisor: every task, two ways to end
+//! ```
 
 pub mod auth;
 pub mod net;
+pub mod service;
 pub mod store;
+pub mod supervisor;

@@ -1,0 +1,127 @@
+//! From a verified certificate to a [`Caller`]: who may go on, asked for each request and, for
+//! streams, again and again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hanse_domain::ids::{ClusterId, Digest};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::ServiceError;
+use crate::auth::{Caller, Peer, Role, UserName};
+use crate::store::{ClusterRow, Store, UserRow};
+
+/// How long a person's row is believed.
+const BELIEVED: Duration = Duration::from_secs(5);
+/// People that are remembered at once.
+const REMEMBERED: usize = 1_024;
+
+/// Looks callers up. Clones share what they remember.
+#[derive(Clone)]
+pub struct Access {
+    store: Store,
+    people: Arc<Mutex<HashMap<UserName, Remembered>>>,
+}
+
+struct Remembered {
+    at: Instant,
+    row: Option<UserRow>,
+}
+
+impl Access {
+    /// From the database.
+    pub fn new(store: Store) -> Self {
+        Self {
+            store,
+            people: Arc::default(),
+        }
+    }
+
+    /// Who a peer is now. An expired, unknown or revoked identity is `Unauthenticated`.
+    pub async fn caller(&self, peer: &Peer, now: Timestamp) -> Result<Caller, ServiceError> {
+        if !peer.is_valid_at(now) {
+            return Err(unauthenticated("the certificate has expired"));
+        }
+        match peer {
+            Peer::Anonymous => Ok(Caller::Anonymous),
+            Peer::Agent {
+                cluster,
+                fingerprint,
+                ..
+            } => {
+                self.cluster(*cluster, fingerprint).await?;
+                Ok(Caller::Agent(*cluster))
+            }
+            Peer::User {
+                name, fingerprint, ..
+            } => {
+                let row = self.person(name).await?;
+                let row = row.filter(|row| row.revoked_at.is_none());
+                let role = match row {
+                    Some(row) if row.fingerprint == *fingerprint => role(row.role),
+                    Some(_) | None => {
+                        return Err(unauthenticated("this certificate is not known, or not any more"));
+                    }
+                };
+                let name = name.clone();
+                Ok(Caller::User { name, role })
+            }
+        }
+    }
+
+    /// The row of a cluster whose agent shows a certificate that is good now.
+    pub async fn cluster(
+        &self,
+        cluster: ClusterId,
+        fingerprint: &Digest,
+    ) -> Result<ClusterRow, ServiceError> {
+        let row = self.store.cluster(cluster).await?;
+        let row = row.filter(|row| row.joined_at.is_some());
+        let row = row.ok_or_else(|| unauthenticated("this cluster is not known"))?;
+        if row.revoked_at.is_some() {
+            return Err(unauthenticated("this cluster was revoked"));
+        }
+        if !row.shows(fingerprint) {
+            return Err(unauthenticated(
+                "this certificate was replaced by a newer one",
+            ));
+        }
+        Ok(row)
+    }
+
+    async fn person(&self, name: &UserName) -> Result<Option<UserRow>, ServiceError> {
+        let now = Instant::now();
+        {
+            let people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = people.get(name)
+                && now.duration_since(known.at) < BELIEVED
+            {
+                return Ok(known.row.clone());
+            }
+        }
+        let row = self.store.user(name.as_str()).await?;
+        let mut people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
+        if people.len() >= REMEMBERED {
+            people.clear();
+        }
+        let known = Remembered {
+            at: now,
+            row: row.clone(),
+        };
+        people.insert(name.clone(), known);
+        Ok(row)
+    }
+}
+
+fn role(role: crate::store::Role) -> Role {
+    match role {
+        crate::store::Role::Administrator => Role::Administrator,
+        crate::store::Role::Viewer => Role::Viewer,
+    }
+}
+
+fn unauthenticated(why: &str) -> ServiceError {
+    ServiceError::Unauthenticated(why.to_owned())
+}

@@ -1,0 +1,265 @@
+//! The live agents: one stream for each cluster identity, and ways to reach it.
+//!
+//! ```text
+//! begin ─▶ Session ──(dropped)──▶ gone, last seen noted
+//!            ▲  a second one of the same identity ends the first (superseded)
+//!            │  revocation ends it; the hub's shutdown too
+//!            └─ dry runs, at most a few at once
+//! ```
+//!
+//! Nothing here is durable and nothing queues without bound: an agent that missed something looks at
+//! the newest state when it wakes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hanse_domain::ids::{ClusterId, Generation};
+use jiff::Timestamp;
+use tokio::sync::{Notify, broadcast, mpsc, watch};
+
+use super::delivery::Bundle;
+
+/// Dry runs that one agent may have before it.
+const DRY_RUNS: usize = 4;
+/// Clusters that a watcher may lag behind by before it looks at all of them.
+const EVENTS: usize = 1_024;
+
+/// Why a stream ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Another stream with the same identity began.
+    Superseded,
+    /// The cluster was revoked.
+    Revoked,
+}
+
+/// What an agent is asked to try.
+#[derive(Debug)]
+pub struct DryRunAsk {
+    /// To be given back.
+    pub id: u64,
+    /// The bundle as it would be.
+    pub bundle: Bundle,
+}
+
+/// What is known of a live agent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// From its Hello.
+    pub agent_version: String,
+    /// From its Hello.
+    pub kubernetes_version: String,
+    /// The generation that it holds, where that is newer than what this hub has.
+    pub ahead: Option<Generation>,
+}
+
+/// All live agents. Clones share them.
+#[derive(Clone)]
+pub struct Sessions(Arc<Inner>);
+
+struct Inner {
+    live: Mutex<Registry>,
+    events: broadcast::Sender<ClusterId>,
+    flush: Notify,
+}
+
+#[derive(Default)]
+struct Registry {
+    next: u64,
+    live: HashMap<ClusterId, Live>,
+    /// When clusters were last heard from, for those that went and are not written yet.
+    unwritten: BTreeMap<ClusterId, Timestamp>,
+}
+
+struct Live {
+    number: u64,
+    end: watch::Sender<Option<End>>,
+    dry_runs: mpsc::Sender<DryRunAsk>,
+    seen: Seen,
+    /// When it last said something.
+    heard: Timestamp,
+    /// `heard` as it is in the database.
+    written: Option<Timestamp>,
+}
+
+/// One live stream, for as long as it is not dropped.
+pub struct Session {
+    cluster: ClusterId,
+    number: u64,
+    sessions: Sessions,
+    end: watch::Receiver<Option<End>>,
+    dry_runs: mpsc::Receiver<DryRunAsk>,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self(Arc::new(Inner {
+            live: Mutex::default(),
+            events: broadcast::Sender::new(EVENTS),
+            flush: Notify::new(),
+        }))
+    }
+}
+
+impl Sessions {
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.0.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a stream the one of its cluster; an older one ends.
+    pub fn begin(&self, cluster: ClusterId, now: Timestamp) -> Session {
+        let (end, ended) = watch::channel(None);
+        let (dry_runs, asked) = mpsc::channel(DRY_RUNS);
+        let mut registry = self.registry();
+        registry.next += 1;
+        let number = registry.next;
+        let live = Live {
+            number,
+            end,
+            dry_runs,
+            seen: Seen::default(),
+            heard: now,
+            written: None,
+        };
+        let older = registry.live.insert(cluster, live);
+        drop(registry);
+        if let Some(older) = older {
+            tracing::warn!(
+                cluster.id = %cluster,
+                "cluster {cluster} began a second stream; the first one ends"
+            );
+            older.end.send_replace(Some(End::Superseded));
+        }
+        self.changed(cluster);
+        Session {
+            cluster,
+            number,
+            sessions: self.clone(),
+            end: ended,
+            dry_runs: asked,
+        }
+    }
+
+    /// Ends a cluster's stream, if it has one here.
+    pub fn revoke(&self, cluster: ClusterId) {
+        if let Some(live) = self.registry().live.get(&cluster) {
+            live.end.send_replace(Some(End::Revoked));
+        }
+    }
+
+    /// What is known of a cluster's agent; `None` when it is not connected here.
+    pub fn seen(&self, cluster: ClusterId) -> Option<Seen> {
+        self.registry().live.get(&cluster).map(|l| l.seen.clone())
+    }
+
+    /// The clusters that are connected here.
+    pub fn connected(&self) -> Vec<ClusterId> {
+        self.registry().live.keys().copied().collect()
+    }
+
+    /// Asks a cluster's agent to try a bundle. `false`: it is not connected, or busy with others.
+    pub fn ask(&self, cluster: ClusterId, ask: DryRunAsk) -> bool {
+        let sender = self.registry().live.get(&cluster).map(|l| l.dry_runs.clone());
+        sender.is_some_and(|sender| sender.try_send(ask).is_ok())
+    }
+
+    /// Something about a cluster changed: whoever watches looks again.
+    pub fn changed(&self, cluster: ClusterId) {
+        // No watcher is no error.
+        let _ = self.0.events.send(cluster);
+    }
+
+    /// The clusters of which something changed, from now on.
+    pub fn events(&self) -> broadcast::Receiver<ClusterId> {
+        self.0.events.subscribe()
+    }
+
+    /// Waits until an agent went.
+    pub async fn gone(&self) {
+        self.0.flush.notified().await;
+    }
+
+    /// What is to be written of when clusters were last heard from. A stream that said nothing since
+    /// the last time costs nothing.
+    pub fn take_unwritten(&self) -> Vec<(ClusterId, Timestamp)> {
+        let mut registry = self.registry();
+        let mut all = std::mem::take(&mut registry.unwritten);
+        for (cluster, live) in &mut registry.live {
+            if live.written != Some(live.heard) {
+                live.written = Some(live.heard);
+                all.insert(*cluster, live.heard);
+            }
+        }
+        all.into_iter().collect()
+    }
+
+    /// Gives back what could not be written.
+    pub fn give_back(&self, all: Vec<(ClusterId, Timestamp)>) {
+        let mut registry = self.registry();
+        for (cluster, at) in all {
+            let kept = registry.unwritten.entry(cluster).or_insert(at);
+            *kept = (*kept).max(at);
+        }
+    }
+}
+
+impl Session {
+    /// The cluster.
+    pub fn cluster(&self) -> ClusterId {
+        self.cluster
+    }
+
+    /// Notes that the agent said something.
+    pub fn heard(&self, now: Timestamp) {
+        self.with(|live| live.heard = now);
+    }
+
+    /// Notes what the agent said about itself.
+    pub fn set_seen(&self, seen: Seen) {
+        let changed = self.with(|live| {
+            let changed = live.seen != seen;
+            live.seen = seen;
+            changed
+        });
+        if changed == Some(true) {
+            self.sessions.changed(self.cluster);
+        }
+    }
+
+    /// Waits for what can come from the hub's side: a dry run to ask for, or the stream's end.
+    pub async fn next(&mut self) -> Result<DryRunAsk, End> {
+        let Self { end, dry_runs, .. } = self;
+        loop {
+            if let Some(end) = *end.borrow_and_update() {
+                return Err(end);
+            }
+            tokio::select! {
+                changed = end.changed() => if changed.is_err() {
+                    return Err(End::Superseded);
+                },
+                Some(ask) = dry_runs.recv() => return Ok(ask),
+            }
+        }
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut Live) -> T) -> Option<T> {
+        let mut registry = self.sessions.registry();
+        let live = registry.live.get_mut(&self.cluster)?;
+        (live.number == self.number).then(|| f(live))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let mut registry = self.sessions.registry();
+        let ours = registry.live.get(&self.cluster);
+        if ours.is_some_and(|live| live.number == self.number) {
+            if let Some(live) = registry.live.remove(&self.cluster) {
+                registry.unwritten.insert(self.cluster, live.heard);
+            }
+            drop(registry);
+            self.sessions.0.flush.notify_one();
+            self.sessions.changed(self.cluster);
+        }
+    }
+}
