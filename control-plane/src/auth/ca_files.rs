@@ -170,6 +170,7 @@ mod tests {
     use std::fs;
 
     use jiff::Timestamp;
+    use rcgen::CertificateParams;
 
     use super::*;
 
@@ -226,6 +227,11 @@ mod tests {
         assert!(error.contains("not the key of the certificate"), "{error}");
         fs::write(&key, "").unwrap();
         assert!(load().to_string().contains("ca.key cannot be used"));
+        let certificate = dir.path().join(CERTIFICATE_FILE);
+        let leaf = KeyPair::generate().unwrap();
+        let leaf = CertificateParams::default().self_signed(&leaf).unwrap();
+        fs::write(&certificate, leaf.pem()).unwrap();
+        assert!(load().to_string().contains("is not a CA's"));
         fs::remove_file(&key).unwrap();
         assert!(matches!(load(), CaFileError::Missing { path } if path.ends_with("ca.key")));
     }

@@ -9,7 +9,9 @@ use rustls_pki_types::PrivatePkcs8KeyDer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
-use crate::net::test_hub::{PATIENCE, agent, authority, serve, serve_as, server_identity};
+use crate::net::test_hub::{
+    PATIENCE, agent, authority, bind, run, serve, serve_as, server_identity,
+};
 
 #[tokio::test]
 async fn agents_need_a_certificate_and_people_do_not() {
@@ -81,6 +83,23 @@ async fn bad_clients_do_not_end_the_loop() {
         silent.push(TcpStream::connect(hub.address).await.unwrap());
     }
     hub.good_client_gets_in().await;
+}
+
+#[tokio::test]
+async fn failing_accepts_end_nothing() {
+    let ca = Arc::new(authority());
+    let (config, bound) = bind(Listener::Agents, Limits::default(), &ca);
+    let socket = SockRef::from(&bound.socket).try_clone().unwrap();
+    let hub = run(ca, config, bound);
+    let early = TcpStream::connect(hub.address).await.unwrap();
+    hub.good_client_gets_in().await;
+    // From now on, accept(2) says EINVAL.
+    socket.shutdown(std::net::Shutdown::Both).unwrap();
+    tokio::time::sleep(ACCEPT_PAUSE * 3).await;
+    assert!(!hub.server.is_finished());
+    let client = hub.client(Some(agent(&hub.ca, Timestamp::now())));
+    let (answer, _) = hub.shake_hands(client, early).await.unwrap();
+    assert_eq!(answer, b'c');
 }
 
 #[tokio::test]

@@ -73,9 +73,26 @@ pub(super) fn serve(listener: Listener, limits: Limits) -> Hub {
 }
 
 pub(super) fn serve_as(listener: Listener, limits: Limits, ca: Arc<CertificateAuthority>) -> Hub {
-    let config = TlsConfig::new(listener, ca.certificate(), &server_identity(&ca)).unwrap();
+    let (config, bound) = bind(listener, limits, &ca);
+    run(ca, config, bound)
+}
+
+pub(super) fn bind(
+    listener: Listener,
+    limits: Limits,
+    ca: &CertificateAuthority,
+) -> (Arc<TlsConfig>, TlsListener) {
+    let config = TlsConfig::new(listener, ca.certificate(), &server_identity(ca)).unwrap();
     let config = Arc::new(config);
-    let bound = TlsListener::bind(([127, 0, 0, 1], 0).into(), Arc::clone(&config), limits).unwrap();
+    let bound = TlsListener::bind(([127, 0, 0, 1], 0).into(), Arc::clone(&config), limits);
+    (config, bound.unwrap())
+}
+
+pub(super) fn run(
+    ca: Arc<CertificateAuthority>,
+    config: Arc<TlsConfig>,
+    bound: TlsListener,
+) -> Hub {
     let (address, shutdown) = (bound.local_addr(), CancellationToken::new());
     let incoming = bound.incoming(shutdown.clone());
     let server = tokio::spawn(async move {
@@ -118,8 +135,16 @@ impl Hub {
         &self,
         client: Arc<ClientConfig>,
     ) -> io::Result<(u8, TlsStream<TcpStream>)> {
+        let socket = TcpStream::connect(self.address).await?;
+        self.shake_hands(client, socket).await
+    }
+
+    pub(super) async fn shake_hands(
+        &self,
+        client: Arc<ClientConfig>,
+        socket: TcpStream,
+    ) -> io::Result<(u8, TlsStream<TcpStream>)> {
         let attempt = async {
-            let socket = TcpStream::connect(self.address).await?;
             let name = ServerName::try_from("localhost").unwrap();
             let mut stream = TlsConnector::from(client).connect(name, socket).await?;
             let answer = stream.read_u8().await?;
