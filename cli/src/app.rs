@@ -1,0 +1,136 @@
+//! From the arguments to an exit code.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+
+use crate::args::{Cli, Command, Global};
+use crate::config::Config;
+use crate::failure::{Exit, Failure, Outcome};
+use crate::hub::Hub;
+use crate::output;
+
+/// What a command needs to know besides its own arguments.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) config_path: PathBuf,
+    pub(crate) context: Option<String>,
+}
+
+impl Session {
+    fn new(global: &Global) -> Self {
+        Self {
+            config_path: global.config_path(),
+            context: global.context.clone(),
+        }
+    }
+
+    pub(crate) fn config(&self) -> Outcome<Config> {
+        Config::load(&self.config_path)
+    }
+
+    /// Connects to the hub of the chosen context.
+    pub(crate) async fn hub(&self) -> Outcome<Hub> {
+        let config = self.config()?;
+        Hub::connect(config.context(self.context.as_deref())?).await
+    }
+}
+
+/// Runs the command line.
+pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let command = Cli::command().bin_name(bin_name(args.first()));
+    let parsed = command
+        .try_get_matches_from(&args)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::CANCELLED.0));
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return end(Err(Failure::io("no runtime could be started", &error))),
+    };
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = dispatch(cli) => outcome,
+            interrupted = tokio::signal::ctrl_c() => match interrupted {
+                Ok(()) => Err(Failure::interrupted()),
+                Err(error) => Err(Failure::io("signals cannot be received", &error)),
+            },
+        }
+    });
+    // A prompt may still hold a thread that reads stdin: it does not keep the process.
+    runtime.shutdown_background();
+    end(outcome)
+}
+
+/// As `kubectl-hanse`, the program is a plugin, and its users type `kubectl hanse`.
+fn bin_name(program: Option<&OsString>) -> &'static str {
+    let stem = program.and_then(|program| Path::new(program).file_stem());
+    if stem.is_some_and(|stem| stem == "kubectl-hanse") {
+        "kubectl hanse"
+    } else {
+        "hanse"
+    }
+}
+
+fn end(outcome: Outcome) -> ExitCode {
+    let exit = outcome.unwrap_or_else(|failure| {
+        if !failure.is_quiet() {
+            output::note(&failure.to_string());
+        }
+        failure.exit_code()
+    });
+    ExitCode::from(exit.0)
+}
+
+async fn dispatch(cli: Cli) -> Outcome {
+    let session = Session::new(&cli.global);
+    match cli.command {
+        Command::Plan(args) => args.run(&session).await,
+        Command::Apply(args) => args.run(&session).await,
+        Command::Diff(args) => args.run(&session).await.map_err(Failure::of_comparison),
+        Command::Get(args) => args.run(&session).await,
+        Command::Describe(args) => args.run(&session).await,
+        Command::Edit(args) => args.run(&session).await,
+        Command::Delete(args) => args.run(&session).await,
+        Command::Explain(args) => args.run(),
+        Command::Cluster(command) => command.run(&session).await,
+        Command::JoinToken(command) => command.run(&session).await,
+        Command::Drift(args) => args.run(&session).await.map_err(Failure::of_comparison),
+        Command::Revisions(args) => args.run(&session).await,
+        Command::Wait(args) => args.run(&session).await,
+        Command::Check(args) => args.run(&session).await,
+        Command::Auth(command) => command.run(&session).await,
+        Command::Context(command) => command.run(&session),
+        Command::Completion(args) => args.run(),
+        Command::Man(args) => args.run(),
+        Command::Version(args) => args.run(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usage_names_the_program_as_it_is_typed() {
+        for (program, expected) in [
+            ("hanse", "hanse"),
+            ("/usr/local/bin/kubectl-hanse", "kubectl hanse"),
+            ("kubectl-hanse.exe", "kubectl hanse"),
+            ("", "hanse"),
+        ] {
+            assert_eq!(bin_name(Some(&program.into())), expected);
+        }
+    }
+}

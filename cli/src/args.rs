@@ -1,0 +1,167 @@
+//! The command line: global options and the commands.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{
+    apply, auth, check, cluster, completion, context, delete, describe, diff, drift, edit, explain,
+    get, join_token, man, plan, revisions, version, wait,
+};
+use crate::config;
+
+/// Who may do what, over a whole fleet of Kubernetes clusters
+#[derive(Debug, Parser)]
+#[command(
+    name = "hanse",
+    version,
+    propagate_version = false,
+    max_term_width = 100
+)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 cancelled or not understood, 4 not logged in; \
+    diff and drift: 0 none, 1 some, above 1 failed."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Global {
+    /// Context to use instead of the current one
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        help_heading = "Global options"
+    )]
+    pub(crate) context: Option<String>,
+
+    /// File with the contexts; ~/.config/hanse/config.yaml by default
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "HANSE_CONFIG",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
+    pub(crate) config: Option<PathBuf>,
+}
+
+impl Global {
+    pub(crate) fn config_path(&self) -> PathBuf {
+        let env = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        self.config
+            .clone()
+            .unwrap_or_else(|| config::default_path(env))
+    }
+}
+
+/// The commands, in the order in which one meets them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show what files would change, cluster by cluster
+    Plan(plan::Args),
+    /// Make the fleet as files say
+    Apply(apply::Args),
+    /// Show how files differ from what the fleet has
+    Diff(diff::Args),
+    /// List documents, clusters, revisions or drift
+    Get(get::Args),
+    /// Show one thing in full
+    Describe(describe::Args),
+    /// Change a document in an editor
+    Edit(edit::Args),
+    /// Take documents away
+    Delete(delete::Args),
+    /// Explain the fields of a kind
+    Explain(explain::Args),
+    /// See and change which clusters belong to the fleet
+    #[command(subcommand)]
+    Cluster(cluster::Command),
+    /// Let a cluster join
+    #[command(subcommand)]
+    JoinToken(join_token::Command),
+    /// Show what is not as agreed
+    Drift(drift::Args),
+    /// Show the history
+    Revisions(revisions::Args),
+    /// Wait for clusters
+    Wait(wait::Args),
+    /// See whether everything is in order
+    Check(check::Args),
+    /// See who one is and what one may do
+    #[command(subcommand)]
+    Auth(auth::Command),
+    /// Choose between hubs
+    #[command(subcommand)]
+    Context(context::Command),
+    /// Print the completion script of a shell
+    Completion(completion::Args),
+    /// Print the manual pages
+    Man(man::Args),
+    /// Print the version
+    Version(version::Args),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn help(command: &mut clap::Command, path: &str, out: &mut String) {
+        use std::fmt::Write as _;
+        let text = command.render_help().to_string();
+        let text: Vec<&str> = text.lines().map(str::trim_end).collect();
+        let _ = writeln!(out, "$ {path} --help\n{}\n", text.join("\n").trim_end());
+        let names: Vec<String> = command
+            .get_subcommands()
+            .filter(|sub| sub.get_name() != "help")
+            .map(|sub| sub.get_name().to_owned())
+            .collect();
+        for name in names {
+            if let Some(sub) = command.find_subcommand_mut(&name) {
+                help(sub, &format!("{path} {name}"), out);
+            }
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_of_every_command() {
+        let mut command = Cli::command().term_width(100);
+        command.build();
+        let mut out = String::new();
+        help(&mut command, "hanse", &mut out);
+        insta::assert_snapshot!(out);
+    }
+
+    #[test]
+    fn waiting_can_be_turned_off() {
+        for (given, expected) in [
+            (vec![], true),
+            (vec!["--wait"], true),
+            (vec!["--wait=false"], false),
+        ] {
+            let words = [vec!["hanse", "delete", "role", "x"], given].concat();
+            let waits = Cli::try_parse_from(words)
+                .ok()
+                .map(|cli| match cli.command {
+                    Command::Delete(args) => args.commit.wait,
+                    _ => !expected,
+                });
+            assert_eq!(waits, Some(expected));
+        }
+    }
+}

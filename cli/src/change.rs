@@ -1,0 +1,340 @@
+//! From edits to a committed revision: plan, show, ask, propose, sign, commit, and see it arrive.
+//!
+//! ```text
+//! fetch ─ edits(base) ─ plan ─ show, ask ─ propose ─ sign ─ commit ─ settle
+//!   ↑                                                        │ stale: somebody was faster
+//!   └────────────────────────────────────────────────────────┘ same effect: go on once; else ask
+//! ```
+
+mod dry_run;
+mod report;
+
+use std::time::{Duration, Instant};
+
+use hanse_domain::change::Change;
+use hanse_domain::fleet::{Edit, Fleet};
+use hanse_domain::plan::{Plan, plan};
+use hanse_proto::admin::{CommitRequest, Revision};
+use jiff::Timestamp;
+
+pub(crate) use report::{results, subjects};
+
+use crate::failure::{Exit, Failure, Outcome};
+use crate::hub::Hub;
+use crate::output::{self, TextOrJson};
+use crate::plan_file::PlanFile;
+use crate::text::{self, count};
+use crate::{fleet, plan_view, settle, sign, trouble};
+
+/// How often a change is planned anew because somebody else was faster.
+const MAX_ATTEMPTS: usize = 5;
+
+/// Options of every command that commits.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct CommitArgs {
+    /// Why, for the history
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) message: Option<String>,
+
+    /// Do not ask; needed for hazards and removals where nobody can be asked
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+
+    /// Wait until the connected clusters have applied it
+    #[arg(long, value_name = "BOOL", default_value_t = true, num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub(crate) wait: bool,
+
+    /// How long to wait
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: TextOrJson,
+}
+
+/// Reads "90s", "5m", "1h30m".
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration = text.parse().map_err(|e: jiff::Error| e.to_string())?;
+    Duration::try_from(span).map_err(|_| "it must not be negative".to_owned())
+}
+
+/// When a person has to say yes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Confirm {
+    /// For hazards; for removals where somebody can be asked.
+    Risks,
+    /// Always: the command is there to take something away.
+    Always,
+}
+
+/// What is not done in the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum DryRun {
+    /// Commit
+    #[default]
+    None,
+    /// Show the plan and commit nothing
+    Client,
+    /// Also ask the clusters' API servers what they would say
+    Server,
+}
+
+/// A change to carry out.
+#[derive(Clone, Debug)]
+pub(crate) struct Order<'a> {
+    pub(crate) args: &'a CommitArgs,
+    pub(crate) confirm: Confirm,
+    pub(crate) dry_run: DryRun,
+    /// The command's own data goes to stdout, so what became of the change goes to stderr.
+    pub(crate) aside: bool,
+}
+
+/// Plans edits, or reports every reason why they cannot be made.
+pub(crate) fn planned(base: &Fleet, edits: Vec<Edit>) -> Outcome<Plan> {
+    plan(base, edits, Timestamp::now()).map_err(|errors| {
+        Failure::new(
+            "impossible",
+            format!("{} in the plan", count(errors.len(), "error")),
+        )
+        .details(errors.iter().map(ToString::to_string))
+        .hint("nothing was changed; `hanse get all` shows what the fleet has")
+    })
+}
+
+/// Makes the edits on the newest fleet and commits them.
+pub(crate) async fn make(
+    hub: &Hub,
+    order: &Order<'_>,
+    edits: impl Fn(&Fleet) -> Outcome<Vec<Edit>>,
+) -> Outcome {
+    let mut shown: Option<String> = None;
+    for attempt in 0..MAX_ATTEMPTS {
+        let base = fleet::fetch(hub).await?;
+        let edits = edits(&base)?;
+        let plan = planned(&base, edits.clone())?;
+        if plan.edits.is_empty() {
+            results(order, &base, &edits, None)?;
+            return Ok(Exit::OK);
+        }
+        let effect = plan_view::effect(&plan);
+        match &shown {
+            None => {
+                output::note(plan_view::show(&base, &plan).trim_end());
+                if order.dry_run == DryRun::None {
+                    confirm(order, &plan, output::can_ask())?;
+                }
+            }
+            Some(before) => again(before, &effect, attempt, &base, &plan)?,
+        }
+        let change = Change::propose(
+            &base,
+            plan.edits,
+            &message(order.args, &edits),
+            Timestamp::now(),
+        )
+        .map_err(|e| {
+            Failure::new("refused", "the change cannot be written down").why(e.to_string())
+        })?;
+        match order.dry_run {
+            DryRun::None => {}
+            DryRun::Client => return results(order, &base, &edits, None).map(|()| Exit::OK),
+            DryRun::Server => {
+                dry_run::ask(hub, request(&change, Vec::new())).await?;
+                return results(order, &base, &edits, None).map(|()| Exit::OK);
+            }
+        }
+        if commit(hub, order, &base, &edits, &change).await? == Committed::Yes {
+            return Ok(Exit::OK);
+        }
+        shown = Some(effect);
+    }
+    Err(stale())
+}
+
+/// Commits a plan that was made before, or nothing.
+pub(crate) async fn carry_out(hub: &Hub, order: &Order<'_>, file: &PlanFile) -> Outcome {
+    let base = fleet::fetch(hub).await?;
+    let (change, edits) = file.open(&base)?;
+    let plan = planned(&base, edits.clone())?;
+    output::note(plan_view::show(&base, &plan).trim_end());
+    confirm(order, &plan, output::can_ask())?;
+    match commit(hub, order, &base, &edits, &change).await? {
+        Committed::Yes => Ok(Exit::OK),
+        Committed::Stale => Err(stale()),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Committed {
+    Yes,
+    Stale,
+}
+
+fn stale() -> Failure {
+    Failure::new(
+        "stale",
+        "somebody else changed the fleet in the meantime; nothing was committed",
+    )
+    .hint("run the command again: it plans on what the fleet is now")
+}
+
+async fn commit(
+    hub: &Hub,
+    order: &Order<'_>,
+    base: &Fleet,
+    edits: &[Edit],
+    change: &Change,
+) -> Outcome<Committed> {
+    let request = request(change, sign::sign(change)?);
+    let began = Instant::now();
+    let mut service = hub.fleet_service();
+    let revision: Revision = match hub.try_call(service.commit(request)).await? {
+        Ok(answer) => answer.revision.unwrap_or_default(),
+        Err(status) if trouble::is_stale(&status) => return Ok(Committed::Stale),
+        Err(status) => return Err(hub.failure(&status)),
+    };
+    results(order, base, edits, Some((&revision, change)))?;
+    if order.args.wait {
+        settle::settle(hub, change, began, order.args.timeout).await?;
+    }
+    Ok(Committed::Yes)
+}
+
+fn request(change: &Change, signature: Vec<u8>) -> CommitRequest {
+    CommitRequest {
+        statement: change.bytes.clone().into(),
+        signature: signature.into(),
+        contents: change.contents.iter().cloned().map(Into::into).collect(),
+    }
+}
+
+/// Asks where asking is due. `can_ask`: there is a person at a terminal.
+fn confirm(order: &Order<'_>, plan: &Plan, can_ask: bool) -> Outcome<()> {
+    let hazards = !plan.hazards.is_empty();
+    let due = match order.confirm {
+        Confirm::Always => true,
+        Confirm::Risks => hazards || (can_ask && plan_view::removes(plan)),
+    };
+    if order.args.yes || !due {
+        return Ok(());
+    }
+    if can_ask {
+        return output::confirm("Commit this?");
+    }
+    let what = if hazards {
+        format!(
+            "the plan has {}, and nobody can be asked here",
+            count(plan.hazards.len(), "hazard")
+        )
+    } else {
+        "this takes something away, and nobody can be asked here".to_owned()
+    };
+    Err(Failure::new("needs-yes", what)
+        .why("stdin and stderr are not a terminal")
+        .hint("look at the plan above, then add --yes"))
+}
+
+/// The base moved after the plan was shown: goes on by itself once if nothing else would happen.
+fn again(before: &str, now: &str, attempt: usize, base: &Fleet, plan: &Plan) -> Outcome<()> {
+    if before == now && attempt == 1 {
+        output::note(&format!(
+            "revision {} came in between; the plan does the same on it, so it goes on",
+            base.number
+        ));
+        return Ok(());
+    }
+    let plain = |text: &str| anstream::adapter::strip_str(text).to_string();
+    let (before, now) = (plain(before), plain(now));
+    let difference = similar::TextDiff::from_lines(&before, &now)
+        .unified_diff()
+        .to_string();
+    output::warn(&format!(
+        "revision {} came in between. What differs in the plan:",
+        base.number
+    ));
+    output::note(&text::escape_lines(&difference));
+    output::note(plan_view::show(base, plan).trim_end());
+    if output::can_ask() {
+        output::confirm("Commit this now?")
+    } else {
+        Err(stale())
+    }
+}
+
+fn message(args: &CommitArgs, edits: &[Edit]) -> String {
+    args.message.clone().unwrap_or_else(|| subjects(edits))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    fn args(yes: bool) -> CommitArgs {
+        CommitArgs {
+            message: None,
+            yes,
+            wait: true,
+            timeout: Duration::from_secs(10),
+            output: TextOrJson::Text,
+        }
+    }
+
+    fn refused(yes: bool, confirm_when: Confirm, plan: &Plan) -> Option<&'static str> {
+        let args = args(yes);
+        let order = Order {
+            args: &args,
+            confirm: confirm_when,
+            dry_run: DryRun::None,
+            aside: false,
+        };
+        confirm(&order, plan, false)
+            .err()
+            .map(|failure| failure.code())
+    }
+
+    #[test]
+    fn where_nobody_can_be_asked_hazards_and_removals_need_yes() {
+        let base = fleet::example("");
+        let wide = "apiVersion: hanse.dev/v1alpha1\nkind: FederatedRole\nmetadata: {name: reader}\n\
+            spec: {placement: {clusterSelector: {}}, rules: [{apiGroups: [''], resources: ['*'], verbs: [get]}]}\n";
+        let edits = |yaml: &str| {
+            let documents = hanse_domain::parse::parse_files([("x", yaml.as_bytes())]).unwrap();
+            documents
+                .into_iter()
+                .map(|d| Edit::Put(d.into()))
+                .collect::<Vec<_>>()
+        };
+        let hazard = planned(&base, edits(wide)).unwrap();
+        let harmless = planned(&base, edits(&wide.replace("'*'", "pods"))).unwrap();
+        assert_eq!(refused(false, Confirm::Risks, &hazard), Some("needs-yes"));
+        assert_eq!(refused(true, Confirm::Risks, &hazard), None);
+        assert_eq!(refused(false, Confirm::Risks, &harmless), None);
+        assert_eq!(
+            refused(false, Confirm::Always, &harmless),
+            Some("needs-yes")
+        );
+        assert_eq!(refused(true, Confirm::Always, &harmless), None);
+    }
+
+    #[test]
+    fn a_moved_base_goes_on_once_and_only_with_the_same_effect() {
+        let base = fleet::example("");
+        let plan = Plan::default();
+        assert!(again("same", "same", 1, &base, &plan).is_ok());
+        assert!(again("same", "same", 2, &base, &plan).is_err());
+        assert!(again("same", "other", 1, &base, &plan).is_err());
+    }
+
+    #[test]
+    fn durations_are_written_as_people_write_them() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_mins(90)));
+        for bad in ["", "-5s", "5", "soon"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What became of each document, in the manner of `kubectl apply`.
+
+use hanse_domain::change::Change;
+use hanse_domain::fleet::{Edit, Fleet};
+use hanse_proto::admin::Revision;
+
+use super::{DryRun, Order};
+use crate::failure::Outcome;
+use crate::output::{self, TextOrJson};
+use crate::text::escape;
+
+const MAX_NAMED: usize = 8;
+
+/// One line a document or cluster, then the revision; or the revision as JSON.
+pub(crate) fn results(
+    order: &Order<'_>,
+    base: &Fleet,
+    edits: &[Edit],
+    committed: Option<(&Revision, &Change)>,
+) -> Outcome<()> {
+    if order.args.output == TextOrJson::Json && !order.aside {
+        return match committed {
+            Some((revision, _)) => output::json(revision),
+            None => Ok(()),
+        };
+    }
+    let suffix = match order.dry_run {
+        DryRun::None => "",
+        DryRun::Client => " (dry run)",
+        DryRun::Server => " (server dry run)",
+    };
+    let mut lines: Vec<String> = edits
+        .iter()
+        .map(|edit| format!("{}{suffix}", result(base, edit)))
+        .collect();
+    if let Some((revision, change)) = committed {
+        lines.push(format!(
+            "revision {} committed: {}",
+            revision.number,
+            reach(change)
+        ));
+    }
+    if order.aside {
+        output::note(&lines.join("\n"));
+        return Ok(());
+    }
+    output::line(&lines.join("\n"))
+}
+
+/// "FederatedRole/x created".
+fn result(base: &Fleet, edit: &Edit) -> String {
+    let verb = match (base.transition(edit), edit) {
+        (None, _) => "unchanged",
+        (Some(t), Edit::PutCluster(_)) if t.before.is_none() => "accepted",
+        (Some(t), _) if t.before.is_none() => "created",
+        (Some(t), Edit::RemoveCluster(_)) if t.after.is_none() => "removed",
+        (Some(t), _) if t.after.is_none() => "deleted",
+        (Some(_), _) => "configured",
+    };
+    format!("{} {verb}", escape(&subject(edit, Some(base))))
+}
+
+fn subject(edit: &Edit, base: Option<&Fleet>) -> String {
+    match edit {
+        Edit::PutCluster(entry) => format!("Cluster/{}", entry.name),
+        Edit::RemoveCluster(id) => {
+            let name = base
+                .and_then(|base| base.member(*id))
+                .map(|m| m.entry.name.clone());
+            format!("Cluster/{}", name.unwrap_or_else(|| id.to_string()))
+        }
+        Edit::Put(document) => document.reference.to_string(),
+        Edit::Remove(reference) => reference.to_string(),
+    }
+}
+
+/// The subjects of a change, as its message when the author gives none.
+pub(crate) fn subjects(edits: &[Edit]) -> String {
+    let verb = |edit: &Edit| match edit {
+        Edit::Put(_) | Edit::PutCluster(_) => "put",
+        Edit::Remove(_) | Edit::RemoveCluster(_) => "remove",
+    };
+    let named = edits
+        .iter()
+        .take(3)
+        .map(|edit| format!("{} {}", verb(edit), subject(edit, None)));
+    let mut text = named.collect::<Vec<_>>().join(", ");
+    if edits.len() > 3 {
+        text = format!("{text} and {} more", edits.len() - 3);
+    }
+    text
+}
+
+fn reach(change: &Change) -> String {
+    let names: Vec<String> = change
+        .touched
+        .iter()
+        .filter_map(|id| change.fleet.member(*id))
+        .map(|member| member.entry.name.clone())
+        .collect();
+    let shown = names
+        .iter()
+        .take(MAX_NAMED)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    match names.len() {
+        0 => "it reaches no cluster".to_owned(),
+        n if n <= MAX_NAMED => format!("reaches {}", escape(&shown)),
+        n => format!("reaches {} and {} more", escape(&shown), n - MAX_NAMED),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::fleet::example;
+
+    const ROLE: &str = "apiVersion: hanse.dev/v1alpha1\nkind: FederatedRole\nmetadata: {name: reader}\n\
+        spec: {placement: {clusterSelector: {matchLabels: {env: prod}}}, rules: [{apiGroups: [''], resources: [pods], verbs: [get]}]}\n";
+
+    #[test]
+    fn every_edit_has_its_verb() {
+        let base = example(ROLE);
+        let put = |yaml: &str| {
+            let documents = hanse_domain::parse::parse_files([("x", yaml.as_bytes())]).unwrap();
+            Edit::Put(documents.into_iter().next().unwrap().into())
+        };
+        let member = base.member_named("cluster-1").unwrap();
+        let mut entry = (*member.entry).clone();
+        entry.labels.clear();
+        let edits = [
+            put(ROLE),
+            put(&ROLE.replace("[get]", "[list]")),
+            put(&ROLE.replace("reader", "other")),
+            Edit::Remove(put(ROLE).subject().to_string().parse().unwrap()),
+            Edit::PutCluster(entry.clone()),
+            Edit::RemoveCluster(entry.id),
+        ];
+        let lines: Vec<String> = edits.iter().map(|edit| result(&base, edit)).collect();
+        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(subjects(&edits), @"");
+        let change = Change::propose(
+            &base,
+            vec![put(&ROLE.replace("[get]", "[list]"))],
+            "",
+            Timestamp::UNIX_EPOCH,
+        );
+        insta::assert_snapshot!(reach(&change.unwrap()), @"reaches cluster-1, cluster-2");
+    }
+}

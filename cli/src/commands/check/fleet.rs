@@ -1,0 +1,153 @@
+//! How the clusters are.
+
+use hanse_proto::admin::Cluster;
+use hanse_proto::admin::cluster::Phase;
+
+use super::findings::Findings;
+use crate::failure::Outcome;
+use crate::hub::Hub;
+use crate::text::{count, escape};
+
+const MAX_NAMED: usize = 5;
+
+pub(super) async fn clusters(hub: &Hub, findings: &mut Findings) -> Outcome<()> {
+    findings.section("clusters");
+    report(&hub.clusters().await?, findings);
+    Ok(())
+}
+
+fn report(clusters: &[Cluster], findings: &mut Findings) {
+    let accepted: Vec<&Cluster> = clusters
+        .iter()
+        .filter(|c| c.accepted && !matches!(c.phase(), Phase::Invited | Phase::Revoked))
+        .collect();
+    if accepted.is_empty() {
+        findings.warning(
+            "the fleet has no cluster yet".to_owned(),
+            "hanse join-token create NAME --accept",
+        );
+    }
+    let named = |clusters: &[&Cluster]| {
+        let names: Vec<String> = clusters
+            .iter()
+            .take(MAX_NAMED)
+            .map(|c| escape(&c.name).into_owned())
+            .collect();
+        let more = if clusters.len() > MAX_NAMED {
+            ", …"
+        } else {
+            ""
+        };
+        format!("{}{more}", names.join(", "))
+    };
+    let of = |test: &dyn Fn(&Cluster) -> bool| -> Vec<&Cluster> {
+        accepted
+            .iter()
+            .copied()
+            .filter(|cluster| test(cluster))
+            .collect()
+    };
+    let away = of(&|c| !c.connected);
+    let good = of(&|c| c.connected && c.phase() == Phase::Synced);
+    if !good.is_empty() {
+        findings.ok(format!(
+            "{} of {} connected and in sync",
+            good.len(),
+            count(accepted.len(), "cluster")
+        ));
+    }
+    if !away.is_empty() {
+        findings.warning(
+            format!("{} offline: {}", count(away.len(), "cluster"), named(&away)),
+            "in the cluster: kubectl -n hanse-agent logs deploy/hanse-agent",
+        );
+    }
+    let syncing = of(&|c| c.connected && c.phase() == Phase::Syncing);
+    if !syncing.is_empty() {
+        findings.warning(
+            format!(
+                "{} not in sync yet: {}",
+                count(syncing.len(), "cluster"),
+                named(&syncing)
+            ),
+            "hanse wait --all --for=synced",
+        );
+    }
+    let waiting = of(&|c| c.phase() == Phase::AwaitingConfirmation);
+    for cluster in waiting {
+        let (name, removals) = (escape(&cluster.name), cluster.removals_waiting);
+        findings.warning(
+            format!(
+                "{name} waits before it removes {}",
+                count(removals as usize, "object")
+            ),
+            format!("hanse cluster confirm-removals {name} {removals}"),
+        );
+    }
+    for cluster in of(&|c| c.phase() == Phase::Failed) {
+        let name = escape(&cluster.name);
+        findings.failed(
+            format!("{name} refuses something: {}", escape(&cluster.message)),
+            format!("hanse describe cluster {name}"),
+        );
+    }
+    let pending: Vec<&Cluster> = clusters
+        .iter()
+        .filter(|c| !c.accepted && c.phase() == Phase::Pending)
+        .collect();
+    if let Some(first) = pending.first() {
+        findings.warning(
+            format!(
+                "{} joined and not accepted: {}",
+                count(pending.len(), "cluster"),
+                named(&pending)
+            ),
+            format!("hanse cluster accept {}", escape(&first.name)),
+        );
+    }
+    let open: usize = clusters.iter().map(|c| c.drift_open as usize).sum();
+    if open == 0 {
+        findings.ok("no open drift".to_owned());
+    } else {
+        findings.warning(
+            format!("{} of open drift", count(open, "case")),
+            "hanse drift",
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_trouble_has_its_hint() {
+        let cluster = |name: &str, phase: Phase, connected, accepted| Cluster {
+            name: name.into(),
+            phase: phase.into(),
+            connected,
+            accepted,
+            ..Cluster::default()
+        };
+        let clusters = [
+            cluster("a", Phase::Synced, true, true),
+            cluster("b", Phase::Syncing, false, true),
+            Cluster {
+                message: "denied".into(),
+                drift_open: 2,
+                ..cluster("c", Phase::Failed, true, true)
+            },
+            Cluster {
+                removals_waiting: 9,
+                ..cluster("d", Phase::AwaitingConfirmation, true, true)
+            },
+            cluster("e", Phase::Pending, true, false),
+            cluster("f", Phase::Syncing, true, true),
+        ];
+        let mut findings = Findings::default();
+        findings.section("clusters");
+        report(&clusters, &mut findings);
+        let text = anstream::adapter::strip_str(&findings.text()).to_string();
+        insta::assert_snapshot!(text, @"");
+    }
+}

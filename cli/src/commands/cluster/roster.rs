@@ -1,0 +1,192 @@
+//! Changes of the roster.
+
+use hanse_domain::fleet::{Edit, Fleet};
+use hanse_domain::history::roster::{ClusterEntry, ConfirmedRemovals, Labels};
+use hanse_domain::ids::{ClusterId, RevisionNumber};
+use hanse_proto::admin::Cluster;
+use hanse_proto::admin::cluster::Phase;
+
+use crate::change::{self, CommitArgs, Confirm, DryRun, Order};
+use crate::failure::{Failure, Outcome};
+use crate::hub::Hub;
+use crate::selector;
+
+fn order(commit: &CommitArgs, confirm: Confirm) -> Order<'_> {
+    Order {
+        args: commit,
+        confirm,
+        dry_run: DryRun::None,
+        aside: false,
+    }
+}
+
+/// The id of a cluster that may be accepted.
+pub(super) fn joining(cluster: &Cluster) -> Outcome<ClusterId> {
+    let name = &cluster.name;
+    if cluster.accepted {
+        return Err(Failure::new(
+            "accepted",
+            format!("cluster {name} is in the fleet already"),
+        )
+        .hint(format!(
+            "to change its labels: hanse cluster label {name} KEY=VALUE"
+        )));
+    }
+    if cluster.phase() == Phase::Revoked {
+        return Err(
+            Failure::new("revoked", format!("cluster {name} was revoked")).hint(format!(
+                "let it join anew: hanse join-token create {name} --accept"
+            )),
+        );
+    }
+    id(&cluster.id)
+}
+
+fn id(text: &str) -> Outcome<ClusterId> {
+    text.parse().map_err(|_| {
+        Failure::new(
+            "hub-error",
+            "the hub's answer names a cluster by something that is no id",
+        )
+        .hint("compare the versions of hub and command line: `hanse check`")
+    })
+}
+
+/// Commits a new roster entry. `aside`: stdout is for something else.
+pub(crate) async fn accept(
+    hub: &Hub,
+    id: ClusterId,
+    name: &str,
+    labels: Labels,
+    commit: &CommitArgs,
+    aside: bool,
+) -> Outcome {
+    let entry = ClusterEntry::new(id, name.to_owned(), labels);
+    let order = Order {
+        aside,
+        ..order(commit, Confirm::Risks)
+    };
+    change::make(hub, &order, |_| Ok(vec![Edit::PutCluster(entry.clone())])).await
+}
+
+pub(super) async fn label(
+    hub: &Hub,
+    name: &str,
+    changes: &[String],
+    commit: &CommitArgs,
+) -> Outcome {
+    change::make(hub, &order(commit, Confirm::Risks), |fleet| {
+        let mut entry = entry(fleet, name)?;
+        selector::relabel(&mut entry.labels, changes)?;
+        Ok(vec![Edit::PutCluster(entry)])
+    })
+    .await
+}
+
+pub(super) async fn remove(hub: &Hub, name: &str, commit: &CommitArgs) -> Outcome {
+    change::make(hub, &order(commit, Confirm::Always), |fleet| {
+        Ok(vec![Edit::RemoveCluster(entry(fleet, name)?.id)])
+    })
+    .await
+}
+
+pub(super) async fn confirm_removals(
+    hub: &Hub,
+    cluster: &Cluster,
+    count: u32,
+    commit: &CommitArgs,
+) -> Outcome {
+    let confirmation = confirmation(cluster, count)?;
+    let name = &cluster.name;
+    change::make(hub, &order(commit, Confirm::Risks), |fleet| {
+        let mut entry = entry(fleet, name)?;
+        entry.confirmed_removals = Some(confirmation);
+        Ok(vec![Edit::PutCluster(entry)])
+    })
+    .await
+}
+
+/// The number that a person typed must be the number that waits.
+fn confirmation(cluster: &Cluster, count: u32) -> Outcome<ConfirmedRemovals> {
+    let name = &cluster.name;
+    if cluster.removals_waiting == 0 {
+        return Err(Failure::new(
+            "nothing-waits",
+            format!("no removals wait in cluster {name}"),
+        )
+        .hint(format!("hanse describe cluster {name}")));
+    }
+    if cluster.removals_waiting != count {
+        return Err(Failure::new(
+            "other-number",
+            format!(
+                "{} removals wait in cluster {name}, not {count}",
+                cluster.removals_waiting
+            ),
+        )
+        .hint(format!("look at them first: hanse describe cluster {name}")));
+    }
+    Ok(ConfirmedRemovals {
+        generation: RevisionNumber(cluster.generation_desired),
+        count,
+    })
+}
+
+fn entry(fleet: &Fleet, name: &str) -> Outcome<ClusterEntry> {
+    let member = fleet.member_named(name).ok_or_else(|| {
+        Failure::new("not-found", format!("cluster {name} is not in the fleet"))
+            .hint("hanse cluster list shows them all; hanse cluster accept lets one in")
+    })?;
+    Ok((*member.entry).clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_number_that_waits_is_confirmed() {
+        let cluster = Cluster {
+            name: "a".into(),
+            removals_waiting: 7,
+            generation_desired: 9,
+            ..Cluster::default()
+        };
+        let confirmed = confirmation(&cluster, 7).ok();
+        assert_eq!(
+            confirmed,
+            Some(ConfirmedRemovals {
+                generation: RevisionNumber(9),
+                count: 7
+            })
+        );
+        assert_eq!(
+            confirmation(&cluster, 8).err().map(|f| f.code()),
+            Some("other-number")
+        );
+        assert_eq!(
+            confirmation(&Cluster::default(), 0).err().map(|f| f.code()),
+            Some("nothing-waits")
+        );
+    }
+
+    #[test]
+    fn who_is_in_the_fleet_or_revoked_is_not_accepted() {
+        let pending = Cluster {
+            id: "0192f0c1-2a3b-7c4d-8e5f-60718293a4b5".into(),
+            phase: Phase::Pending.into(),
+            ..Cluster::default()
+        };
+        assert!(joining(&pending).is_ok());
+        let accepted = Cluster {
+            accepted: true,
+            ..pending.clone()
+        };
+        assert_eq!(joining(&accepted).err().map(|f| f.code()), Some("accepted"));
+        let revoked = Cluster {
+            phase: Phase::Revoked.into(),
+            ..pending
+        };
+        assert_eq!(joining(&revoked).err().map(|f| f.code()), Some("revoked"));
+    }
+}

@@ -1,0 +1,108 @@
+//! A cluster: everything that the hub knows of it, what is placed there, and its drift.
+
+use std::fmt::Write as _;
+
+use hanse_domain::fleet::Fleet;
+use hanse_proto::admin::cluster::Phase;
+use hanse_proto::admin::{Cluster, Drift};
+use jiff::Timestamp;
+
+use super::pairs;
+use crate::commands::{cluster::status, drift};
+use crate::failure::Outcome;
+use crate::fleet;
+use crate::hub::Hub;
+use crate::text::{age, escape, labels, or_dash, time, until};
+
+pub(super) async fn describe(hub: &Hub, name: &str) -> Outcome<String> {
+    let cluster = hub.cluster(name).await?;
+    let drift = drift::list(hub, name, false).await?;
+    let fleet = fleet::fetch(hub).await?;
+    Ok(text(&cluster, &fleet, &drift, Timestamp::now()))
+}
+
+fn text(cluster: &Cluster, fleet: &Fleet, drift: &[Drift], now: Timestamp) -> String {
+    let pair = |key: &str, value: String| (key.to_owned(), value);
+    let at = |t: Option<&pbjson_types::Timestamp>, show: fn(Timestamp, Timestamp) -> String| {
+        time(t).map_or_else(
+            || "-".to_owned(),
+            |then| format!("{then} ({})", show(now, then)),
+        )
+    };
+    let mut out = pairs(&[
+        pair("Name", cluster.name.clone()),
+        pair("Id", cluster.id.clone()),
+        pair("Status", status(cluster)),
+        pair("Message", or_dash(cluster.message.clone())),
+        pair("Labels", labels(&cluster.labels)),
+        pair("Generation desired", cluster.generation_desired.to_string()),
+        pair("Generation applied", cluster.generation_applied.to_string()),
+        pair("Objects", cluster.objects.to_string()),
+        pair("Agent", or_dash(cluster.agent_version.clone())),
+        pair("Kubernetes", or_dash(cluster.kubernetes_version.clone())),
+        pair("Joined", at(cluster.joined_at.as_ref(), age)),
+        pair("Last seen", at(cluster.last_seen.as_ref(), age)),
+        pair(
+            "Certificate expires",
+            at(cluster.certificate_expires_at.as_ref(), until),
+        ),
+    ]);
+    out.push_str("Conditions:\n");
+    for (condition, holds) in [
+        ("Accepted", cluster.accepted),
+        ("Connected", cluster.connected),
+        ("Synced", cluster.phase() == Phase::Synced),
+        ("DriftFree", cluster.drift_open == 0),
+    ] {
+        let _ = writeln!(
+            out,
+            "  {condition:<11}{}",
+            if holds { "True" } else { "False" }
+        );
+    }
+    if cluster.removals_waiting > 0 {
+        let (name, count) = (escape(&cluster.name), cluster.removals_waiting);
+        let _ = writeln!(
+            out,
+            "Removals waiting: {count}\n  hanse cluster confirm-removals {name} {count}"
+        );
+    }
+    if let Some(member) = fleet.member_named(&cluster.name) {
+        out.push_str("Documents:\n");
+        for (document, number) in fleet.placed_on(member) {
+            let _ = writeln!(
+                out,
+                "  {} (revision {number})",
+                escape(&document.reference.to_string())
+            );
+        }
+    }
+    if !drift.is_empty() {
+        out.push_str("Open drift:\n");
+        for line in drift::table(drift, now).to_string().lines() {
+            let _ = writeln!(out, "  {line}");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_about_a_cluster() {
+        let cluster = Cluster {
+            id: "id-1".into(),
+            name: "cluster-1".into(),
+            phase: Phase::AwaitingConfirmation.into(),
+            accepted: true,
+            connected: true,
+            removals_waiting: 7,
+            message: "7 removals wait\u{1b}".into(),
+            ..Cluster::default()
+        };
+        let shown = text(&cluster, &fleet::example(""), &[], Timestamp::UNIX_EPOCH);
+        insta::assert_snapshot!(shown, @"");
+    }
+}

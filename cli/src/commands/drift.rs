@@ -1,0 +1,267 @@
+//! `hanse drift`: what is not as agreed. Exit 0 for none, 1 for some.
+
+use hanse_proto::admin::drift::{Class, State};
+use hanse_proto::admin::watch_drift_response::Event;
+use hanse_proto::admin::{Drift, ListDriftRequest, ListDriftResponse, WatchDriftRequest};
+use jiff::Timestamp;
+
+use crate::app::Session;
+use crate::commands::object_name;
+use crate::failure::{Exit, Failure, Outcome};
+use crate::hub::Hub;
+use crate::output::{self, Format};
+use crate::table::Table;
+use crate::text::{age_of, escape, or_dash, shorten};
+
+const PAGE: u32 = 1000;
+const MAX_VALUE_CHARACTERS: usize = 40;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only this cluster
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
+
+    /// Also what was put right or went away
+    #[arg(long, conflicts_with = "watch")]
+    history: bool,
+
+    /// Go on and show each change, until Ctrl-C
+    #[arg(short, long)]
+    watch: bool,
+
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+impl Args {
+    pub(crate) async fn run(self, session: &Session) -> Outcome {
+        let hub = session.hub().await?;
+        let cluster = self.cluster.unwrap_or_default();
+        if self.watch {
+            return watch(&hub, &cluster, self.output).await;
+        }
+        let drift = list(&hub, &cluster, self.history).await?;
+        let open = drift.iter().any(|drift| drift.state() == State::Open);
+        match self.output {
+            Format::Table | Format::Wide => show(&drift)?,
+            Format::Name => {
+                output::data(
+                    &drift
+                        .iter()
+                        .map(|d| format!("drift/{}\n", escape(&d.id)))
+                        .collect::<String>(),
+                )?;
+            }
+            Format::Json => output::json(&ListDriftResponse {
+                drift,
+                next_page_token: String::new(),
+            })?,
+            Format::Yaml => output::yaml(&ListDriftResponse {
+                drift,
+                next_page_token: String::new(),
+            })?,
+        }
+        Ok(if open { Exit::FAILED } else { Exit::OK })
+    }
+}
+
+/// All pages of it.
+pub(crate) async fn list(hub: &Hub, cluster: &str, history: bool) -> Outcome<Vec<Drift>> {
+    let mut service = hub.drift_service();
+    let mut request = ListDriftRequest {
+        cluster: cluster.to_owned(),
+        history,
+        page_size: PAGE,
+        page_token: String::new(),
+    };
+    let mut drift = Vec::new();
+    loop {
+        let page = hub.call(service.list_drift(request.clone())).await?;
+        drift.extend(page.drift);
+        if page.next_page_token.is_empty() {
+            return Ok(drift);
+        }
+        if page.next_page_token == request.page_token {
+            return Err(Failure::new(
+                "hub-error",
+                "the hub's pages of drift go round in circles",
+            ));
+        }
+        request.page_token = page.next_page_token;
+    }
+}
+
+async fn watch(hub: &Hub, cluster: &str, format: Format) -> Outcome {
+    let mut service = hub.drift_service();
+    let request = WatchDriftRequest {
+        cluster: cluster.to_owned(),
+    };
+    let mut stream = hub.call(service.watch_drift(request)).await?;
+    while let Some(message) = stream
+        .message()
+        .await
+        .map_err(|status| hub.failure(&status))?
+    {
+        match message.event {
+            Some(Event::Drift(drift)) if format == Format::Json => output::json_line(&drift)?,
+            Some(Event::Drift(drift)) => output::line(&one_line(&drift))?,
+            Some(Event::Synced(_)) => {
+                output::note("this is what stands now; watching for changes (Ctrl-C ends)")
+            }
+            None => {}
+        }
+    }
+    Err(Failure::new("aborted", "the hub ended the watch").hint("run the command again"))
+}
+
+/// The table of drift.
+pub(crate) fn show(drift: &[Drift]) -> Outcome<()> {
+    if drift.is_empty() {
+        output::note("no drift");
+        return Ok(());
+    }
+    output::data(&table(drift, Timestamp::now()).to_string())
+}
+
+pub(crate) fn table(drift: &[Drift], now: Timestamp) -> Table {
+    let mut table = Table::new(["CLUSTER", "CLASS", "OBJECT", "WHAT", "BY", "SINCE", "STATE"]);
+    for drift in drift {
+        let at = drift.since.as_ref().or(drift.detected_at.as_ref());
+        table.row([
+            drift.cluster.clone(),
+            class(drift).to_owned(),
+            drift
+                .object
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), object_name),
+            what(drift),
+            or_dash(drift.manager.clone()),
+            age_of(now, at),
+            state(drift).to_owned(),
+        ]);
+    }
+    table
+}
+
+fn one_line(drift: &Drift) -> String {
+    let at = crate::text::time(drift.detected_at.as_ref())
+        .map_or_else(|| "-".to_owned(), |at| at.to_string());
+    let object = drift
+        .object
+        .as_ref()
+        .map_or_else(|| "-".to_owned(), object_name);
+    let by = if drift.manager.is_empty() {
+        String::new()
+    } else {
+        format!(" by {}", drift.manager)
+    };
+    let line = format!(
+        "{at} {} {} {} {object}: {}{by}",
+        drift.cluster,
+        state(drift),
+        class(drift),
+        what(drift)
+    );
+    escape(&line).into_owned()
+}
+
+/// The first field that differs, in short; why it is not put right, if that is known.
+fn what(drift: &Drift) -> String {
+    let cut = |value: &str| {
+        if value.is_empty() {
+            "nothing".to_owned()
+        } else {
+            shorten(value, MAX_VALUE_CHARACTERS)
+        }
+    };
+    let mut text = match drift.fields.first() {
+        Some(first) => format!(
+            "{}: {} → {}",
+            first.path,
+            cut(&first.declared),
+            cut(&first.live)
+        ),
+        None => match drift.class() {
+            Class::Missing => "it is not there".to_owned(),
+            Class::Unmanaged => "nobody declared it".to_owned(),
+            Class::Modified | Class::Conflicting | Class::Unspecified => "-".to_owned(),
+        },
+    };
+    if drift.fields.len() > 1 {
+        text = format!("{text} (+{})", drift.fields.len() - 1);
+    }
+    if drift.message.is_empty() {
+        text
+    } else {
+        format!(
+            "{text}; {}",
+            shorten(&drift.message, 2 * MAX_VALUE_CHARACTERS)
+        )
+    }
+}
+
+fn class(drift: &Drift) -> &'static str {
+    match drift.class() {
+        Class::Modified => "Modified",
+        Class::Missing => "Missing",
+        Class::Conflicting => "Conflicting",
+        Class::Unmanaged => "Unmanaged",
+        Class::Unspecified => "Unknown",
+    }
+}
+
+fn state(drift: &Drift) -> &'static str {
+    match drift.state() {
+        State::Open => "Open",
+        State::Corrected => "Corrected",
+        State::Cleared => "Cleared",
+        State::Unspecified => "Unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hanse_proto::admin::{FieldDifference, ObjectReference};
+
+    use super::*;
+
+    #[test]
+    fn drift_in_columns_and_in_a_line() {
+        let object = ObjectReference {
+            kind: "RoleBinding".into(),
+            namespace: "payments".into(),
+            name: "x".into(),
+            ..ObjectReference::default()
+        };
+        let field = |path: &str| FieldDifference {
+            path: path.into(),
+            declared: "[\"get\"]".into(),
+            live: "[\"*\"]\u{1b}[2J".into(),
+        };
+        let modified = Drift {
+            cluster: "prod-1".into(),
+            object: Some(object),
+            class: Class::Modified.into(),
+            state: State::Open.into(),
+            fields: vec![field("rules[0].verbs"), field("b")],
+            manager: "kubectl-edit".into(),
+            since: Some(pbjson_types::Timestamp {
+                seconds: 0,
+                nanos: 0,
+            }),
+            ..Drift::default()
+        };
+        let unmanaged = Drift {
+            class: Class::Unmanaged.into(),
+            state: State::Cleared.into(),
+            fields: vec![],
+            manager: String::new(),
+            ..modified.clone()
+        };
+        let now = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(30);
+        insta::assert_snapshot!(table(&[modified.clone(), unmanaged], now).to_string(), @"");
+        insta::assert_snapshot!(one_line(&modified), @"");
+    }
+}

@@ -1,0 +1,203 @@
+//! `hanse edit`: a document in an editor, until it is valid, unchanged or given up.
+
+use std::path::Path;
+use std::process::Command;
+
+use hanse_domain::document::{Document, DocumentRef};
+use hanse_domain::fleet::Edit;
+
+use crate::app::Session;
+use crate::change::{self, CommitArgs, Confirm, DryRun, Order};
+use crate::failure::{Failure, Outcome};
+use crate::files::{self, Source};
+use crate::{fleet, kinds, output};
+
+/// Lines of ours in the file; they are taken out again.
+const NOTE: &str = "#! ";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "The editor is that of KUBE_EDITOR or EDITOR, vi by default.")]
+pub(crate) struct Args {
+    /// KIND NAME or KIND/NAME
+    #[arg(value_name = "KIND NAME", required = true)]
+    what: Vec<String>,
+
+    #[command(flatten)]
+    commit: CommitArgs,
+}
+
+impl Args {
+    pub(crate) async fn run(self, session: &Session) -> Outcome {
+        let mut references = kinds::references(&self.what)?;
+        let (Some(reference), true) = (references.pop(), references.is_empty()) else {
+            return Err(Failure::usage("one document is edited at a time"));
+        };
+        let hub = session.hub().await?;
+        let base = fleet::fetch(&hub).await?;
+        let held = base.documents().get(&reference).ok_or_else(|| {
+            Failure::new("not-found", format!("{reference} does not exist")).hint("hanse get all")
+        })?;
+        let editor = |path: &Path| run_editor(path);
+        let document = edited(&held.document, editor)?;
+        let before = held.document.digest;
+        let order = Order {
+            args: &self.commit,
+            confirm: Confirm::Risks,
+            dry_run: DryRun::None,
+            aside: false,
+        };
+        change::make(&hub, &order, |fleet| {
+            // Somebody else's change of the same document must not be written over unseen.
+            match fleet.documents().get(&reference) {
+                Some(now) if now.document.digest == before => {
+                    Ok(vec![Edit::Put(document.clone().into())])
+                }
+                _ => Err(Failure::new(
+                    "stale",
+                    format!("somebody else changed {reference} while you edited it"),
+                )
+                .hint(format!("hanse edit {reference}"))),
+            }
+        })
+        .await
+    }
+}
+
+/// Opens the editor until what it leaves is valid. `Err` when nothing was changed.
+fn edited(held: &Document, editor: impl Fn(&Path) -> Outcome<()>) -> Outcome<Document> {
+    let failed = |e: std::io::Error| Failure::io("the file for the editor cannot be used", &e);
+    let file = tempfile::Builder::new()
+        .prefix("hanse-edit-")
+        .suffix(".yaml")
+        .tempfile()
+        .map_err(failed)?;
+    let original = String::from_utf8_lossy(&held.bytes).into_owned();
+    let (mut text, mut notes) = (original.clone(), Vec::new());
+    loop {
+        let head: String = notes.iter().map(|note| format!("{NOTE}{note}\n")).collect();
+        std::fs::write(file.path(), format!("{head}{text}")).map_err(failed)?;
+        editor(file.path())?;
+        let left = std::fs::read_to_string(file.path()).map_err(failed)?;
+        let left: String = left
+            .split_inclusive('\n')
+            .filter(|line| !line.starts_with(NOTE))
+            .collect();
+        if left == original || (left == text && !notes.is_empty()) || left.trim().is_empty() {
+            return Err(Failure::cancelled());
+        }
+        text = left;
+        match read(&held.reference, &text) {
+            Ok(document) => return Ok(document),
+            Err(failure) => {
+                let plain = |line: &String| line.replace('\n', " ");
+                notes = failure.detail_lines().iter().map(plain).collect();
+                notes.push(format!(
+                    "{}; correct it, or leave the file as it is to give up",
+                    failure.summary()
+                ));
+                output::note(&failure.to_string());
+            }
+        }
+    }
+}
+
+fn read(reference: &DocumentRef, text: &str) -> Outcome<Document> {
+    let source = Source {
+        name: "edited".to_owned(),
+        bytes: text.as_bytes().to_vec(),
+    };
+    let mut documents = files::parse(&[source])?;
+    match (documents.pop(), documents.is_empty()) {
+        (Some(document), true) if document.reference == *reference => Ok(document),
+        _ => Err(Failure::new(
+            "other-document",
+            format!("the file must have {reference}, and only that"),
+        )),
+    }
+}
+
+fn run_editor(path: &Path) -> Outcome<()> {
+    let named = ["KUBE_EDITOR", "EDITOR"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok());
+    let editor = named
+        .filter(|editor| !editor.trim().is_empty())
+        .unwrap_or_else(|| "vi".to_owned());
+    // Through a shell, as kubectl does: editors are set with options and quotes.
+    let status = Command::new("sh")
+        .args(["-c", &format!("{editor} \"$1\""), "sh"])
+        .arg(path)
+        .status()
+        .map_err(|e| Failure::io(format!("the editor `{editor}` cannot be run"), &e))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Failure::new("editor", format!("the editor `{editor}` failed")).why(status.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::cell::RefCell;
+
+    use super::*;
+
+    const ROLE: &str = "apiVersion: hanse.dev/v1alpha1\nkind: FederatedRole\nmetadata: {name: reader}\nspec:\n  \
+        placement: {clusterSelector: {}}\n  rules: [{apiGroups: [''], resources: [pods], verbs: [get]}]\n";
+
+    fn document() -> Document {
+        read(&"FederatedRole/reader".parse().unwrap(), ROLE).unwrap()
+    }
+
+    /// An editor that makes one replacement each time it is opened, and what it was shown.
+    fn edit_with(steps: &[(&str, &str)]) -> (Outcome<Document>, Vec<String>) {
+        let seen = RefCell::new(Vec::new());
+        let outcome = edited(&document(), |path| {
+            let text = std::fs::read_to_string(path).unwrap();
+            let (from, to) = steps.get(seen.borrow().len()).copied().unwrap_or(("", ""));
+            let replaced = if from.is_empty() {
+                text.clone()
+            } else {
+                text.replace(from, to)
+            };
+            std::fs::write(path, replaced).unwrap();
+            seen.borrow_mut().push(text);
+            Ok(())
+        });
+        (outcome, seen.into_inner())
+    }
+
+    #[test]
+    fn what_is_left_unchanged_is_not_committed() {
+        assert_eq!(edit_with(&[]).0.unwrap_err().code(), "cancelled");
+    }
+
+    #[test]
+    fn errors_are_shown_at_the_top_and_do_not_stay() {
+        let (outcome, seen) = edit_with(&[("verbs", "verb"), ("verb:", "verbs:")]);
+        let document = outcome;
+        assert!(document.is_err(), "the second text is the original again");
+        let again = seen.get(1).unwrap();
+        assert!(again.starts_with("#! edited:"), "{again}");
+        let (outcome, _) = edit_with(&[("verbs", "verb"), ("verb: [get]", "verbs: [list]")]);
+        let bytes = outcome.unwrap().bytes;
+        assert_eq!(
+            String::from_utf8_lossy(&bytes),
+            ROLE.replace("[get]", "[list]")
+        );
+    }
+
+    #[test]
+    fn giving_up_on_errors_ends_it() {
+        let (outcome, seen) = edit_with(&[("verbs", "verb")]);
+        assert_eq!(outcome.unwrap_err().code(), "cancelled");
+        assert_eq!(seen.len(), 2);
+    }
+
+    #[test]
+    fn the_name_stays() {
+        let (outcome, _) = edit_with(&[("name: reader", "name: other")]);
+        assert_eq!(outcome.unwrap_err().code(), "cancelled");
+    }
+}

@@ -1,0 +1,164 @@
+//! `hanse join-token`: lets a cluster join.
+
+use clap::Subcommand;
+use hanse_domain::names;
+use hanse_proto::admin::{CreateJoinTokenRequest, CreateJoinTokenResponse};
+
+use crate::app::Session;
+use crate::change::{CommitArgs, duration};
+use crate::commands::cluster;
+use crate::failure::{Exit, Failure, Outcome};
+use crate::output::{self, TextOrJson};
+use crate::selector;
+use crate::text::{escape, time};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a single-use token with which one cluster may join
+    Create(Create),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Create {
+    /// The cluster's name: a DNS label, unique in the fleet
+    cluster: String,
+
+    /// How long the token can be used
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
+    ttl: std::time::Duration,
+
+    /// Accept the cluster now, so that it is in the fleet as soon as it joins
+    #[arg(long)]
+    accept: bool,
+
+    /// Label of the cluster, as placements match it; may be given several times
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = selector::label, requires = "accept")]
+    labels: Vec<(String, String)>,
+
+    /// Context of the kubeconfig with which the agent is installed; the cluster's name by default
+    #[arg(long, value_name = "NAME")]
+    kube_context: Option<String>,
+
+    /// Why, for the history
+    #[arg(short, long, value_name = "TEXT", requires = "accept")]
+    message: Option<String>,
+
+    /// Do not ask when accepting brings hazards
+    #[arg(short, long)]
+    yes: bool,
+
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: TextOrJson,
+}
+
+impl Command {
+    pub(crate) async fn run(self, session: &Session) -> Outcome {
+        let Self::Create(create) = self;
+        create.run(session).await
+    }
+}
+
+impl Create {
+    async fn run(self, session: &Session) -> Outcome {
+        names::check_dns_label(&self.cluster).map_err(|e| Failure::usage(e.to_string()))?;
+        let hub = session.hub().await?;
+        let request = CreateJoinTokenRequest {
+            cluster_name: self.cluster.clone(),
+            ttl_seconds: self.ttl.as_secs(),
+        };
+        let mut service = hub.clusters_service();
+        let made = hub.call(service.create_join_token(request)).await?;
+        if self.accept {
+            self.accept_now(&hub, &made).await?;
+        }
+        match self.output {
+            TextOrJson::Json => output::json(&made)?,
+            TextOrJson::Text => {
+                let context = self.kube_context.as_deref().unwrap_or(&self.cluster);
+                output::line(&command(&made, &self.cluster, context))?;
+            }
+        }
+        if let Some(expires) = time(made.expires_at.as_ref()) {
+            output::note(&format!("the token works once, until {expires}"));
+        }
+        let cluster = &self.cluster;
+        output::note(&format!(
+            "next: run that command where the kubeconfig of {cluster} is, then: {}",
+            if self.accept {
+                format!("hanse wait cluster/{cluster} --for=synced")
+            } else {
+                format!("hanse cluster accept {cluster} --label KEY=VALUE")
+            }
+        ));
+        Ok(Exit::OK)
+    }
+
+    /// Commits the roster entry. Its output must not mix with the command on stdout.
+    async fn accept_now(
+        &self,
+        hub: &crate::hub::Hub,
+        made: &CreateJoinTokenResponse,
+    ) -> Outcome<()> {
+        let id = made.cluster_id.parse().map_err(|_| {
+            Failure::new("hub-error", "the hub's answer has no valid cluster id")
+                .hint("hanse check")
+        })?;
+        let commit = CommitArgs {
+            message: self.message.clone(),
+            yes: self.yes,
+            wait: false,
+            timeout: std::time::Duration::ZERO,
+            output: crate::output::TextOrJson::Text,
+        };
+        let labels = self.labels.iter().cloned().collect();
+        cluster::accept(hub, id, &self.cluster, labels, &commit, true).await?;
+        Ok(())
+    }
+}
+
+/// The command to paste. Everything in it that the hub chose is quoted for a shell.
+fn command(made: &CreateJoinTokenResponse, cluster: &str, context: &str) -> String {
+    let words = [
+        ("--hub", made.hub_address.as_str()),
+        ("--token", &made.token),
+        ("--ca-hash", &made.ca_hash),
+        ("--cluster", cluster),
+        ("--context", context),
+    ];
+    let options: Vec<String> = words
+        .iter()
+        .map(|(option, value)| format!("{option} {}", quoted(value)))
+        .collect();
+    format!("hanse-agent join {}", options.join(" "))
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/@=+,%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", escape(word).replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_can_be_pasted() {
+        let made = CreateJoinTokenResponse {
+            cluster_id: "id".into(),
+            token: "abc_-123".into(),
+            ca_hash: "sha256:00ff".into(),
+            hub_address: "hub.example:7443".into(),
+            ..CreateJoinTokenResponse::default()
+        };
+        insta::assert_snapshot!(command(&made, "prod-1", "admin@prod"), @"hanse-agent join --hub hub.example:7443 --token abc_-123 --ca-hash sha256:00ff --cluster prod-1 --context admin@prod");
+        let evil = CreateJoinTokenResponse {
+            hub_address: "x; rm -rf ~ '\n".into(),
+            ..made
+        };
+        insta::assert_snapshot!(command(&evil, "a", "b"), @"");
+    }
+}

@@ -1,0 +1,32 @@
+//! One file a command: its arguments, and what it does with them.
+
+pub(crate) mod apply;
+pub(crate) mod auth;
+pub(crate) mod check;
+pub(crate) mod cluster;
+pub(crate) mod completion;
+pub(crate) mod context;
+pub(crate) mod delete;
+pub(crate) mod describe;
+pub(crate) mod diff;
+pub(crate) mod drift;
+pub(crate) mod edit;
+pub(crate) mod explain;
+pub(crate) mod get;
+pub(crate) mod join_token;
+pub(crate) mod man;
+pub(crate) mod plan;
+pub(crate) mod revisions;
+pub(crate) mod version;
+pub(crate) mod wait;
+
+use hanse_proto::admin::ObjectReference;
+
+/// "RoleBinding payments/hanse:ns:x".
+pub(crate) fn object_name(object: &ObjectReference) -> String {
+    if object.namespace.is_empty() {
+        format!("{} {}", object.kind, object.name)
+    } else {
+        format!("{} {}/{}", object.kind, object.namespace, object.name)
+    }
+}

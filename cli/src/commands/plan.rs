@@ -1,0 +1,79 @@
+//! `hanse plan`: what files would change, cluster by cluster. Nothing is changed.
+
+use std::path::PathBuf;
+
+use hanse_domain::change::Change;
+use hanse_domain::fleet::Edit;
+use jiff::Timestamp;
+
+use crate::app::Session;
+use crate::change;
+use crate::failure::{Exit, Failure, Outcome};
+use crate::files::Files;
+use crate::output;
+use crate::plan_file::PlanFile;
+use crate::{fleet, plan_json, plan_view};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    files: Files,
+
+    /// Write the plan to a file, for `hanse apply FILE`
+    #[arg(short, long = "out", value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    /// Why, for the history; part of the plan in a file
+    #[arg(short, long, value_name = "TEXT", requires = "out")]
+    message: Option<String>,
+
+    /// Show the plan as JSON
+    #[arg(long)]
+    json: bool,
+
+    /// Exit with 2 when something would change
+    #[arg(long)]
+    detailed_exitcode: bool,
+}
+
+impl Args {
+    pub(crate) async fn run(self, session: &Session) -> Outcome {
+        let edits: Vec<Edit> = self
+            .files
+            .documents()?
+            .into_iter()
+            .map(|document| Edit::Put(document.into()))
+            .collect();
+        let base = fleet::fetch(&session.hub().await?).await?;
+        let plan = change::planned(&base, edits)?;
+        if self.json {
+            output::json(&plan_json::show(&base, &plan))?;
+        } else {
+            output::data(&plan_view::show(&base, &plan))?;
+        }
+        let changes = !plan.edits.is_empty();
+        if let Some(path) = &self.out {
+            if !changes {
+                return Err(Failure::new(
+                    "no-changes",
+                    "there is nothing to write to the plan file",
+                )
+                .why("the fleet is like these files already"));
+            }
+            let message = self
+                .message
+                .unwrap_or_else(|| change::subjects(&plan.edits));
+            let change =
+                Change::propose(&base, plan.edits, &message, Timestamp::now()).map_err(|e| {
+                    Failure::new("refused", "the change cannot be written down").why(e.to_string())
+                })?;
+            PlanFile::of(&base, &change)?.store(path)?;
+            output::note(&format!("next: hanse apply {}", path.display()));
+        }
+        Ok(if changes && self.detailed_exitcode {
+            Exit::CANCELLED
+        } else {
+            Exit::OK
+        })
+    }
+}

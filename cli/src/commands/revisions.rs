@@ -1,0 +1,197 @@
+//! `hanse revisions`: the history.
+
+use hanse_proto::admin::change::Action;
+use hanse_proto::admin::{
+    GetRevisionRequest, GetRevisionResponse, ListRevisionsRequest, ListRevisionsResponse, Revision,
+};
+use jiff::Timestamp;
+
+use crate::app::Session;
+use crate::failure::{Exit, Outcome};
+use crate::hub::Hub;
+use crate::output::{self, TextOrJson};
+use crate::table::Table;
+use crate::text::{age_of, escape, or_dash, shorten, time};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// One revision, in detail
+    number: Option<u64>,
+
+    /// How many to list, 500 at the most
+    #[arg(long, value_name = "N", default_value_t = 50, conflicts_with = "number",
+          value_parser = clap::value_parser!(u32).range(1..=500))]
+    limit: u32,
+
+    /// Only those before this revision
+    #[arg(long, value_name = "REVISION", conflicts_with = "number")]
+    before: Option<u64>,
+
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: TextOrJson,
+}
+
+impl Args {
+    pub(crate) async fn run(self, session: &Session) -> Outcome {
+        let hub = session.hub().await?;
+        if let Some(number) = self.number {
+            let answer = one(&hub, number).await?;
+            match self.output {
+                TextOrJson::Json => output::json(&answer)?,
+                TextOrJson::Text => output::data(&describe(&answer))?,
+            }
+            return Ok(Exit::OK);
+        }
+        let page = page(&hub, self.limit, self.before.unwrap_or(0)).await?;
+        match self.output {
+            TextOrJson::Json => output::json(&page)?,
+            TextOrJson::Text => {
+                show(&page.revisions)?;
+                if page.next_before > 0 {
+                    output::note(&format!(
+                        "older ones: hanse revisions --before {}",
+                        page.next_before
+                    ));
+                }
+            }
+        }
+        Ok(Exit::OK)
+    }
+}
+
+/// One revision with its bytes.
+pub(crate) async fn one(hub: &Hub, number: u64) -> Outcome<GetRevisionResponse> {
+    let mut service = hub.fleet_service();
+    hub.call(service.get_revision(GetRevisionRequest { number }))
+        .await
+}
+
+/// Some revisions, newest first.
+pub(crate) async fn page(hub: &Hub, page_size: u32, before: u64) -> Outcome<ListRevisionsResponse> {
+    let mut service = hub.fleet_service();
+    hub.call(service.list_revisions(ListRevisionsRequest { page_size, before }))
+        .await
+}
+
+/// The table of revisions.
+pub(crate) fn show(revisions: &[Revision]) -> Outcome<()> {
+    if revisions.is_empty() {
+        output::note("no revisions");
+        return Ok(());
+    }
+    output::data(&table(revisions, Timestamp::now()).to_string())
+}
+
+fn table(revisions: &[Revision], now: Timestamp) -> Table {
+    let mut table = Table::new(["REVISION", "AGE", "AUTHOR", "CLUSTERS", "MESSAGE"]);
+    for revision in revisions {
+        table.row([
+            revision.number.to_string(),
+            age_of(
+                now,
+                revision.recorded_at.as_ref().or(revision.time.as_ref()),
+            ),
+            revision.author.clone(),
+            revision.clusters_changed.to_string(),
+            or_dash(shorten(
+                revision.message.lines().next().unwrap_or_default(),
+                72,
+            )),
+        ]);
+    }
+    table
+}
+
+/// One revision in detail.
+pub(crate) fn describe(answer: &GetRevisionResponse) -> String {
+    use std::fmt::Write as _;
+    let revision = answer.revision.clone().unwrap_or_default();
+    let at = |t: Option<&pbjson_types::Timestamp>| {
+        time(t).map_or_else(|| "-".to_owned(), |at| at.to_string())
+    };
+    let signature = if answer.signature.is_empty() {
+        "none"
+    } else {
+        "SSHSIG"
+    };
+    let mut out = String::new();
+    for (key, value) in [
+        ("Revision", revision.number.to_string()),
+        ("Digest", revision.digest.clone()),
+        ("Author", revision.author.clone()),
+        ("Written", at(revision.time.as_ref())),
+        ("Recorded", at(revision.recorded_at.as_ref())),
+        ("Signature", signature.to_owned()),
+        ("Clusters", revision.clusters_changed.to_string()),
+    ] {
+        let _ = writeln!(out, "{:<11}{}", format!("{key}:"), escape(&value));
+    }
+    out.push_str("Message:\n");
+    for line in revision.message.lines() {
+        let _ = writeln!(out, "  {}", escape(line));
+    }
+    out.push_str("Changes:\n");
+    for change in &revision.changes {
+        let sign = match change.action() {
+            Action::Add => "+",
+            Action::Change => "~",
+            Action::Remove => "-",
+            Action::Unspecified => "?",
+        };
+        let digest = |digest: &str| or_dash(digest.chars().take(12).collect::<String>());
+        let digests = format!(
+            "{} → {}",
+            digest(&change.digest_before),
+            digest(&change.digest_after)
+        );
+        let _ = writeln!(
+            out,
+            "  {sign} {}  {}",
+            escape(&change.subject),
+            escape(&digests)
+        );
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use hanse_proto::admin::Change;
+
+    use super::*;
+
+    fn revision() -> Revision {
+        let at = |seconds| Some(pbjson_types::Timestamp { seconds, nanos: 0 });
+        Revision {
+            number: 4,
+            digest: "00ff".into(),
+            author: "ann".into(),
+            time: at(10),
+            recorded_at: at(11),
+            message: "give the team its role\u{202e}\n\nlonger".into(),
+            changes: vec![Change {
+                action: Action::Change.into(),
+                subject: "FederatedRole/x".into(),
+                digest_before: "a".repeat(64),
+                digest_after: "b".repeat(64),
+            }],
+            clusters_changed: 2,
+        }
+    }
+
+    #[test]
+    fn the_list_has_one_line_each() {
+        let now = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(71);
+        insta::assert_snapshot!(table(&[revision()], now).to_string(), @"");
+    }
+
+    #[test]
+    fn one_in_detail() {
+        let answer = GetRevisionResponse {
+            revision: Some(revision()),
+            ..GetRevisionResponse::default()
+        };
+        insta::assert_snapshot!(describe(&answer), @"");
+    }
+}

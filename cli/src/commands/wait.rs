@@ -1,0 +1,200 @@
+//! `hanse wait`: until clusters are as one wants them.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+use std::time::Duration;
+
+use hanse_proto::admin::cluster::Phase;
+use hanse_proto::admin::{Cluster, WatchClustersRequest};
+
+use crate::app::Session;
+use crate::change::duration;
+use crate::failure::{Exit, Failure, Outcome};
+use crate::hub::Hub;
+use crate::output;
+use crate::text::{count, escape, took};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// cluster/NAME; may be given several times
+    #[arg(
+        value_name = "cluster/NAME",
+        required_unless_present = "all",
+        conflicts_with = "all"
+    )]
+    clusters: Vec<String>,
+
+    /// Every cluster of the fleet
+    #[arg(long)]
+    all: bool,
+
+    /// What to wait for: connected, accepted, synced or revision=N
+    #[arg(long = "for", value_name = "CONDITION")]
+    condition: Condition,
+
+    /// How long to wait
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    timeout: Duration,
+}
+
+/// What a cluster can be waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Condition {
+    Connected,
+    Accepted,
+    Synced,
+    Revision(u64),
+}
+
+impl FromStr for Condition {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.to_lowercase().as_str() {
+            "connected" => Ok(Self::Connected),
+            "accepted" => Ok(Self::Accepted),
+            "synced" => Ok(Self::Synced),
+            other => other
+                .strip_prefix("revision=")
+                .and_then(|number| number.parse().ok())
+                .map(Self::Revision)
+                .ok_or_else(|| "expected connected, accepted, synced or revision=N".to_owned()),
+        }
+    }
+}
+
+impl Condition {
+    /// A revision is there when the cluster holds it, or when it did not concern the cluster and
+    /// everything that did is applied.
+    fn holds(self, cluster: &Cluster) -> bool {
+        let synced = cluster.phase() == Phase::Synced
+            && cluster.generation_applied >= cluster.generation_desired;
+        match self {
+            Self::Connected => cluster.connected,
+            Self::Accepted => cluster.accepted,
+            Self::Synced => synced,
+            Self::Revision(number) => {
+                cluster.generation_applied >= number
+                    || (synced && cluster.generation_desired < number)
+            }
+        }
+    }
+}
+
+impl Args {
+    pub(crate) async fn run(self, session: &Session) -> Outcome {
+        let hub = session.hub().await?;
+        let mut waiting = self.named(&hub).await?;
+        let watched =
+            tokio::time::timeout(self.timeout, watch(&hub, self.condition, &mut waiting)).await;
+        match watched {
+            Ok(Ok(())) => Ok(Exit::OK),
+            Ok(Err(failure)) => Err(failure),
+            Err(_) => Err(Failure::new(
+                "timeout",
+                format!(
+                    "{} not there after {}",
+                    count(waiting.len(), "cluster"),
+                    took(self.timeout)
+                ),
+            )
+            .details(
+                waiting
+                    .iter()
+                    .map(|name| format!("cluster/{name}: not yet")),
+            )
+            .hint("hanse cluster list")),
+        }
+    }
+
+    async fn named(&self, hub: &Hub) -> Outcome<BTreeSet<String>> {
+        let known = hub.clusters().await?;
+        if self.all {
+            let there = known
+                .into_iter()
+                .filter(|c| c.accepted && c.phase() != Phase::Revoked);
+            return Ok(there.map(|cluster| cluster.name).collect());
+        }
+        let name = |word: &String| {
+            let name = word.split_once('/').map_or(word.as_str(), |(_, name)| name);
+            if known.iter().any(|cluster| cluster.name == name) {
+                return Ok(name.to_owned());
+            }
+            Err(
+                Failure::new("not-found", format!("there is no cluster `{name}`"))
+                    .hint("hanse cluster list"),
+            )
+        };
+        self.clusters.iter().map(name).collect()
+    }
+}
+
+async fn watch(hub: &Hub, condition: Condition, waiting: &mut BTreeSet<String>) -> Outcome<()> {
+    if waiting.is_empty() {
+        output::note("there is no cluster to wait for");
+        return Ok(());
+    }
+    let mut service = hub.clusters_service();
+    let mut stream = hub
+        .call(service.watch_clusters(WatchClustersRequest {}))
+        .await?;
+    while let Some(message) = stream
+        .message()
+        .await
+        .map_err(|status| hub.failure(&status))?
+    {
+        let Some(cluster) = message.cluster else {
+            continue;
+        };
+        if condition.holds(&cluster) && waiting.remove(&cluster.name) {
+            output::line(&format!("cluster/{} condition met", escape(&cluster.name)))?;
+        }
+        if waiting.is_empty() {
+            return Ok(());
+        }
+    }
+    Err(Failure::new("aborted", "the hub ended the watch").hint("run the command again"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_hold_when_they_should() {
+        let cluster = |phase: Phase, applied, desired| Cluster {
+            phase: phase.into(),
+            generation_applied: applied,
+            generation_desired: desired,
+            ..Cluster::default()
+        };
+        let condition = |text: &str| text.parse::<Condition>();
+        let holds = |text: &str, cluster: &Cluster| condition(text).ok().map(|c| c.holds(cluster));
+        assert_eq!(holds("synced", &cluster(Phase::Synced, 4, 4)), Some(true));
+        assert_eq!(holds("synced", &cluster(Phase::Syncing, 3, 4)), Some(false));
+        assert_eq!(
+            holds("revision=4", &cluster(Phase::Syncing, 4, 5)),
+            Some(true)
+        );
+        assert_eq!(
+            holds("revision=5", &cluster(Phase::Syncing, 4, 5)),
+            Some(false)
+        );
+        assert_eq!(
+            holds("revision=9", &cluster(Phase::Synced, 4, 4)),
+            Some(true)
+        );
+        assert_eq!(
+            holds(
+                "Connected",
+                &Cluster {
+                    connected: true,
+                    ..Cluster::default()
+                }
+            ),
+            Some(true)
+        );
+        assert_eq!(holds("accepted", &Cluster::default()), Some(false));
+        assert!(condition("ready").is_err() && condition("revision=x").is_err());
+    }
+}

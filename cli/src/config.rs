@@ -1,0 +1,259 @@
+//! The file with the hubs that a person works with, shaped like a kubeconfig:
+//!
+//! ```yaml
+//! currentContext: demo
+//! contexts:
+//!   - name: demo
+//!     server: https://127.0.0.1:7443
+//!     certificateAuthority: |       # PEM, and so are the next two
+//!     clientCertificate: |
+//!     clientKey: |
+//! ```
+//!
+//! It holds a private key: it is written with mode 0600, and nothing of it is ever shown but names
+//! and servers.
+
+use std::fmt;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{Exit, Failure, Outcome};
+
+/// The file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Config {
+    #[serde(default)]
+    pub(crate) current_context: String,
+    #[serde(default)]
+    pub(crate) contexts: Vec<Context>,
+}
+
+/// A hub, and who one is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Context {
+    pub(crate) name: String,
+    pub(crate) server: String,
+    pub(crate) certificate_authority: String,
+    pub(crate) client_certificate: String,
+    pub(crate) client_key: PrivateKey,
+}
+
+/// A private key in PEM. It has no way to a terminal.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct PrivateKey(String);
+
+impl PrivateKey {
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// Where the file is when neither `--config` nor `HANSE_CONFIG` says so.
+pub(crate) fn default_path(env: impl Fn(&str) -> Option<PathBuf>) -> PathBuf {
+    let absolute = |name| env(name).filter(|path| path.is_absolute());
+    let base = absolute("XDG_CONFIG_HOME")
+        .or_else(|| env("HOME").map(|home| home.join(".config")))
+        .unwrap_or_else(|| PathBuf::from(".config"));
+    base.join("hanse").join("config.yaml")
+}
+
+impl Config {
+    /// The file's contents; an empty configuration when there is no file.
+    pub(crate) fn load(path: &Path) -> Outcome<Self> {
+        match fs::read_to_string(path) {
+            Ok(text) => Self::parse(&text, path),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(
+                Failure::io(format!("{} cannot be read", path.display()), &error)
+                    .exit(Exit::NOT_LOGGED_IN),
+            ),
+        }
+    }
+
+    pub(crate) fn parse(text: &str, path: &Path) -> Outcome<Self> {
+        // The error's own text would quote the file, keys included.
+        serde_saphyr::from_str(text).map_err(|error| {
+            let line = error.location().map_or(0, |at| at.line());
+            Failure::new("config", format!("{} is not a valid configuration", path.display()))
+                .why(format!("near line {line}: a field is missing, unknown or of another type"))
+                .hint("each context has `name`, `server`, `certificateAuthority`, `clientCertificate`, `clientKey`")
+                .exit(Exit::NOT_LOGGED_IN)
+        })
+    }
+
+    /// Writes the file as a whole, or not at all.
+    pub(crate) fn store(&self, path: &Path) -> Outcome<()> {
+        let failed =
+            |e: &std::io::Error| Failure::io(format!("{} cannot be written", path.display()), e);
+        let text = serde_saphyr::to_string(self).map_err(|e| {
+            Failure::new("config", "the configuration cannot be written").why(e.to_string())
+        })?;
+        let directory = path
+            .parent()
+            .filter(|d| !d.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        fs::create_dir_all(directory).map_err(|e| failed(&e))?;
+        // A temporary file is made with mode 0600.
+        let mut file = tempfile::NamedTempFile::new_in(directory).map_err(|e| failed(&e))?;
+        file.write_all(text.as_bytes()).map_err(|e| failed(&e))?;
+        file.as_file().sync_all().map_err(|e| failed(&e))?;
+        file.persist(path).map_err(|e| failed(&e.error))?;
+        Ok(())
+    }
+
+    /// The context to use: the one that is named, or else the current one.
+    pub(crate) fn context(&self, named: Option<&str>) -> Outcome<&Context> {
+        let name = named.unwrap_or(&self.current_context);
+        if let Some(context) = self.contexts.iter().find(|context| context.name == name) {
+            return Ok(context);
+        }
+        let not_logged_in =
+            |what: String| Failure::new("not-logged-in", what).exit(Exit::NOT_LOGGED_IN);
+        Err(if self.contexts.is_empty() {
+            not_logged_in("no hub is configured".to_owned())
+                .hint("hanse context import FILE, with the admin.yaml that `hanse-control-plane init` wrote")
+        } else if name.is_empty() {
+            not_logged_in("no context is chosen".to_owned())
+                .hint("hanse context list; hanse context use NAME")
+        } else {
+            not_logged_in(format!("there is no context `{name}`")).hint("hanse context list")
+        })
+    }
+
+    /// Adds contexts, in place of those with the same names if `replace`. The added file's current
+    /// context becomes the current one.
+    pub(crate) fn import(&mut self, other: Self, replace: bool) -> Outcome<Vec<String>> {
+        let mut names = Vec::new();
+        for context in other.contexts {
+            if let Some(existing) = self.contexts.iter_mut().find(|c| c.name == context.name) {
+                if *existing != context && !replace {
+                    return Err(Failure::new(
+                        "context-exists",
+                        format!("there is another context `{}` already", context.name),
+                    )
+                    .hint("to take the new one instead: hanse context import --replace FILE"));
+                }
+                names.push(context.name.clone());
+                *existing = context;
+            } else {
+                names.push(context.name.clone());
+                self.contexts.push(context);
+            }
+        }
+        if names.contains(&other.current_context) {
+            self.current_context = other.current_context;
+        } else if let (true, Some(first)) = (self.current_context.is_empty(), names.first()) {
+            self.current_context.clone_from(first);
+        }
+        Ok(names)
+    }
+}
+
+/// Whether others than the owner may read the file.
+pub(crate) fn is_exposed(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    fn context(name: &str, server: &str) -> Context {
+        Context {
+            name: name.to_owned(),
+            server: server.to_owned(),
+            certificate_authority: "ca".to_owned(),
+            client_certificate: "certificate".to_owned(),
+            client_key: PrivateKey("very secret\nkey".to_owned()),
+        }
+    }
+
+    fn config(contexts: Vec<Context>) -> Config {
+        Config {
+            current_context: contexts
+                .first()
+                .map_or_else(String::new, |c| c.name.clone()),
+            contexts,
+        }
+    }
+
+    #[test]
+    fn what_is_stored_is_loaded_again_and_only_for_the_owner() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("deep/config.yaml");
+        assert_eq!(Config::load(&path).unwrap(), Config::default());
+        let written = config(vec![context("demo", "https://127.0.0.1:1")]);
+        written.store(&path).unwrap();
+        assert_eq!(Config::load(&path).unwrap(), written);
+        assert!(!is_exposed(&path));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(is_exposed(&path));
+    }
+
+    #[test]
+    fn keys_are_in_no_error_and_in_no_debug_text() {
+        let written = config(vec![context("demo", "https://127.0.0.1:1")]);
+        assert!(!format!("{written:?}").contains("very secret"));
+        let broken = "contexts:\n  - name: a\n    clientKey: [very secret]\n";
+        let failure = Config::parse(broken, Path::new("c.yaml")).unwrap_err();
+        assert!(!failure.to_string().contains("very secret"), "{failure}");
+        assert_eq!(failure.exit_code(), Exit::NOT_LOGGED_IN);
+    }
+
+    #[test]
+    fn a_missing_context_is_not_logged_in() {
+        let all = config(vec![context("a", "x"), context("b", "y")]);
+        assert_eq!(all.context(None).unwrap().name, "a");
+        assert_eq!(all.context(Some("b")).unwrap().name, "b");
+        for (config, named) in [(&all, Some("c")), (&Config::default(), None)] {
+            let failure = config.context(named).unwrap_err();
+            assert_eq!(failure.exit_code(), Exit::NOT_LOGGED_IN);
+        }
+    }
+
+    #[test]
+    fn an_import_replaces_only_when_told() {
+        let mut ours = config(vec![context("a", "x")]);
+        let theirs = config(vec![context("a", "other"), context("b", "y")]);
+        assert!(ours.clone().import(theirs.clone(), false).is_err());
+        assert_eq!(ours.import(theirs, true).unwrap(), ["a", "b"]);
+        assert_eq!(ours.context(None).unwrap().server, "other");
+    }
+
+    #[test]
+    fn the_file_is_where_the_xdg_specification_says() {
+        let env = |pairs: &'static [(&str, &str)]| {
+            move |name: &str| {
+                pairs
+                    .iter()
+                    .find(|(n, _)| *n == name)
+                    .map(|(_, v)| PathBuf::from(v))
+            }
+        };
+        let path = |pairs| default_path(env(pairs)).display().to_string();
+        assert_eq!(path(&[("HOME", "/h")]), "/h/.config/hanse/config.yaml");
+        assert_eq!(
+            path(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "/x")]),
+            "/x/hanse/config.yaml"
+        );
+        assert_eq!(
+            path(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "relative")]),
+            "/h/.config/hanse/config.yaml"
+        );
+    }
+}

@@ -1,0 +1,192 @@
+//! The files of `-f`: files, directories (with `-R` their subdirectories), and `-` for stdin.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use hanse_domain::document::Document;
+use hanse_domain::parse::{self, MAX_FILE_BYTES, ParseError};
+
+use crate::failure::{Failure, Outcome};
+use crate::text::count;
+
+/// Which files to read.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Files {
+    /// File, directory, or - for stdin; may be given several times
+    #[arg(short = 'f', long = "filename", value_name = "FILE")]
+    pub(crate) filename: Vec<PathBuf>,
+
+    /// Read the subdirectories of a directory as well
+    #[arg(short = 'R', long, requires = "filename")]
+    pub(crate) recursive: bool,
+}
+
+/// A file's name, as errors show it, and its bytes.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) name: String,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Files {
+    /// Reads and parses everything, or reports every error in it.
+    pub(crate) fn documents(&self) -> Outcome<Vec<Document>> {
+        if self.filename.is_empty() {
+            return Err(Failure::usage("no files were named").hint("-f FILE, -f DIRECTORY or -f -"));
+        }
+        let documents = parse(&self.read()?)?;
+        if documents.is_empty() {
+            return Err(Failure::new(
+                "no-documents",
+                "there is no document in these files",
+            ));
+        }
+        Ok(documents)
+    }
+
+    /// All files, each directory's in the order of their names.
+    pub(crate) fn read(&self) -> Outcome<Vec<Source>> {
+        let mut sources = Vec::new();
+        for path in &self.filename {
+            if path.as_os_str() == "-" {
+                sources.push(Source {
+                    name: "stdin".to_owned(),
+                    bytes: limited("stdin", std::io::stdin().lock())?,
+                });
+            } else if path.is_dir() {
+                let before = sources.len();
+                self.directory(path, &mut sources)?;
+                if sources.len() == before {
+                    let what = format!("{} has no .yaml, .yml or .json file", path.display());
+                    return Err(Failure::new("no-documents", what).hint("-R reads subdirectories"));
+                }
+            } else {
+                sources.push(file(path)?);
+            }
+        }
+        Ok(sources)
+    }
+
+    fn directory(&self, path: &Path, sources: &mut Vec<Source>) -> Outcome<()> {
+        let failed =
+            |e: &std::io::Error| Failure::io(format!("{} cannot be read", path.display()), e);
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(path).map_err(|e| failed(&e))? {
+            entries.push(entry.map_err(|e| failed(&e))?.path());
+        }
+        entries.sort();
+        for entry in entries {
+            // A link to a directory could lead around in circles.
+            if entry.is_dir() {
+                if self.recursive && !entry.is_symlink() {
+                    self.directory(&entry, sources)?;
+                }
+            } else if entry
+                .extension()
+                .is_some_and(|e| e == "yaml" || e == "yml" || e == "json")
+            {
+                sources.push(file(&entry)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn file(path: &Path) -> Outcome<Source> {
+    let name = path.display().to_string();
+    let opened =
+        fs::File::open(path).map_err(|e| Failure::io(format!("{name} cannot be read"), &e))?;
+    Ok(Source {
+        bytes: limited(&name, opened)?,
+        name,
+    })
+}
+
+/// One byte more than a file may have, so that the parser says that it is too large.
+fn limited(name: &str, reader: impl std::io::Read) -> Outcome<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader
+        .take(MAX_FILE_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| Failure::io(format!("{name} cannot be read"), &e))?;
+    Ok(bytes)
+}
+
+/// Parses files; all errors at once.
+pub(crate) fn parse(sources: &[Source]) -> Outcome<Vec<Document>> {
+    parse::parse_files(
+        sources
+            .iter()
+            .map(|source| (source.name.as_str(), source.bytes.as_slice())),
+    )
+    .map_err(|errors| invalid(&errors))
+}
+
+fn invalid(errors: &[ParseError]) -> Failure {
+    Failure::new("invalid-document", count(errors.len(), "error"))
+        .details(errors.iter().map(ToString::to_string))
+        .hint("hanse explain KIND.spec explains the fields")
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    const ROLE: &str = "apiVersion: hanse.dev/v1alpha1\nkind: FederatedRole\nmetadata: {name: NAME}\n\
+        spec: {placement: {clusterSelector: {}}, rules: [{apiGroups: [''], resources: [pods], verbs: [get]}]}\n";
+
+    #[test]
+    fn directories_are_read_in_order_and_deep_only_when_asked() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = directory.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write("b.yaml", &ROLE.replace("NAME", "b"));
+        write("a.yml", &ROLE.replace("NAME", "a"));
+        write("README.md", "# no document");
+        write("deep/c.yaml", &ROLE.replace("NAME", "c"));
+        let names = |recursive| {
+            let files = Files {
+                filename: vec![directory.path().to_owned()],
+                recursive,
+            };
+            let documents = files.documents().unwrap();
+            documents
+                .into_iter()
+                .map(|d| d.reference.name)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(false), ["a", "b"]);
+        assert_eq!(names(true), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn every_error_is_shown_with_its_place_and_then_their_number() {
+        let sources = [Source {
+            name: "x.yaml".into(),
+            bytes: b"kind: Federated\nspec: {}\n".to_vec(),
+        }];
+        let failure = parse(&sources).unwrap_err();
+        let lines = failure.detail_lines();
+        assert!(
+            lines.len() > 1 && lines.iter().all(|line| line.starts_with("x.yaml:")),
+            "{lines:?}"
+        );
+        assert_eq!(failure.summary(), format!("{} errors", lines.len()));
+    }
+
+    #[test]
+    fn an_empty_directory_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = Files {
+            filename: vec![directory.path().to_owned()],
+            recursive: false,
+        };
+        assert_eq!(files.documents().unwrap_err().code(), "no-documents");
+    }
+}
