@@ -91,7 +91,11 @@ impl Drifts {
     }
 
     /// Ends the drift of an object; returns what it was.
-    pub(super) fn resolve(&mut self, object: &ObjectRef, state: DriftState) -> Option<&DriftRecord> {
+    pub(super) fn resolve(
+        &mut self,
+        object: &ObjectRef,
+        state: DriftState,
+    ) -> Option<&DriftRecord> {
         let record = self.open.remove(object)?;
         self.changed.remove(object);
         if self.resolved.len() >= MAX_RESOLVED {
@@ -101,7 +105,11 @@ impl Drifts {
                 in_flight.resolved = in_flight.resolved.saturating_sub(1);
             }
         }
-        self.resolved.push_back(DriftRecord { state, message: String::new(), ..record });
+        self.resolved.push_back(DriftRecord {
+            state,
+            message: String::new(),
+            ..record
+        });
         self.resolved.back()
     }
 
@@ -109,7 +117,11 @@ impl Drifts {
     pub(super) fn digest(&self) -> Digest {
         let mut records: Vec<&DriftRecord> = self.open.values().collect();
         let key = |r: &DriftRecord| {
-            (r.object.kind.name(), r.object.namespace.clone().unwrap_or_default(), r.object.name.clone())
+            (
+                r.object.kind.name(),
+                r.object.namespace.clone().unwrap_or_default(),
+                r.object.name.clone(),
+            )
         };
         records.sort_by_key(|record| key(record));
         hanse_domain::drift::drift_digest(records.iter().map(|record| record.id.as_str()))
@@ -120,15 +132,23 @@ impl Drifts {
         if let Some(lost) = self.in_flight.take() {
             self.changed.extend(lost.objects);
         }
-        self.full = all_wanted
-            .then(|| Full { rest: self.open.keys().rev().cloned().collect(), begun: false });
+        self.full = all_wanted.then(|| Full {
+            rest: self.open.keys().rev().cloned().collect(),
+            begun: false,
+        });
     }
 
     /// The hub has stored a report.
     pub(super) fn stored(&mut self, sequence: u64) {
-        if let Some(in_flight) = self.in_flight.take_if(|in_flight| in_flight.sequence == sequence) {
-            self.resolved.drain(..in_flight.resolved.min(self.resolved.len()));
-            self.full = in_flight.full.filter(|full| !full.begun || !full.rest.is_empty());
+        if let Some(in_flight) = self
+            .in_flight
+            .take_if(|in_flight| in_flight.sequence == sequence)
+        {
+            self.resolved
+                .drain(..in_flight.resolved.min(self.resolved.len()));
+            self.full = in_flight
+                .full
+                .filter(|full| !full.begun || !full.rest.is_empty());
         }
     }
 
@@ -141,7 +161,12 @@ impl Drifts {
         let (mut items, mut objects) = (Vec::new(), BTreeSet::new());
         let (mut first, mut last, mut rest) = (false, false, None);
         if !self.resolved.is_empty() {
-            items = self.resolved.iter().take(MAX_REPORT_ITEMS).cloned().collect();
+            items = self
+                .resolved
+                .iter()
+                .take(MAX_REPORT_ITEMS)
+                .cloned()
+                .collect();
             // The full picture waits behind it.
             rest = self.full.take();
         } else if let Some(mut full) = self.full.take() {
@@ -168,10 +193,23 @@ impl Drifts {
             }
         }
         self.sequence += 1;
-        let resolved = if objects.is_empty() && !first { items.len() } else { 0 };
-        self.in_flight =
-            Some(InFlight { sequence: self.sequence, objects, resolved, full: rest });
-        Some(Report::Drift { sequence: self.sequence, items, first, last })
+        let resolved = if objects.is_empty() && !first {
+            items.len()
+        } else {
+            0
+        };
+        self.in_flight = Some(InFlight {
+            sequence: self.sequence,
+            objects,
+            resolved,
+            full: rest,
+        });
+        Some(Report::Drift {
+            sequence: self.sequence,
+            items,
+            first,
+            last,
+        })
     }
 }
 

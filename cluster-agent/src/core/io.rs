@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use hanse_domain::bundle::Offer;
-use hanse_domain::drift::{DriftClass, Finding};
 use hanse_domain::document::DocumentRef;
+use hanse_domain::drift::{DriftClass, Finding};
 use hanse_domain::ids::{Digest, Generation};
 use hanse_domain::object::{Object, ObjectKind, ObjectRef};
 use jiff::Timestamp;

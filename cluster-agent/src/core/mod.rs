@@ -32,8 +32,8 @@ use hanse_domain::ids::{ClusterId, Digest, Generation, RevisionNumber};
 use hanse_domain::object::{ObjectKind, ObjectRef};
 use jiff::Timestamp;
 
-pub use drifts::MAX_REPORT_ITEMS;
 use drifts::Drifts;
+pub use drifts::MAX_REPORT_ITEMS;
 pub use io::{
     DriftRecord, DriftState, Effect, Failure, Input, Live, Notice, Progress, ProgressPhase, Report,
 };
@@ -103,7 +103,10 @@ impl Core {
             cluster,
             fleet,
             floor,
-            bundle: bundle.ok().flatten().filter(|bundle| bundle.manifest.cluster == cluster),
+            bundle: bundle
+                .ok()
+                .flatten()
+                .filter(|bundle| bundle.manifest.cluster == cluster),
             ledger,
             waiting_offer: None,
             asked_for_all: false,
@@ -151,7 +154,11 @@ impl Core {
             Input::Tick => self.tick(now),
         }
         if self.is_started() {
-            self.issue(now);
+            // What the next bundle removes must be known when it is written: nothing new meanwhile.
+            let accepting = matches!(self.writing, Some(Writing::Bundle(..)));
+            if !accepting || self.ledger_retry.is_some() {
+                self.issue(now);
+            }
             self.write_record();
         }
         self.report();
@@ -167,9 +174,13 @@ impl Core {
     fn on_connected(&mut self) {
         self.connected = true;
         self.welcomed = false;
-        let held = self.bundle.as_ref().map(|bundle| (bundle.generation, bundle.digest));
+        let held = self
+            .bundle
+            .as_ref()
+            .map(|bundle| (bundle.generation, bundle.digest));
         let drift_digest = self.drifts.digest();
-        self.effects.push(Effect::Send(Report::Hello { held, drift_digest }));
+        self.effects
+            .push(Effect::Send(Report::Hello { held, drift_digest }));
     }
 
     fn tick(&mut self, now: Timestamp) {
@@ -199,7 +210,8 @@ impl Core {
         let progress = self.progress();
         let nothing_yet = progress.held.is_none() && self.refused.is_none();
         if !nothing_yet && self.progress_sent.as_ref() != Some(&progress) {
-            self.effects.push(Effect::Send(Report::Applied(progress.clone())));
+            self.effects
+                .push(Effect::Send(Report::Applied(progress.clone())));
             self.progress_sent = Some(progress);
         }
         if let Some(report) = self.drifts.next_report() {
@@ -208,12 +220,17 @@ impl Core {
     }
 
     fn progress(&self) -> Progress {
-        let held = self.bundle.as_ref().map(|bundle| (bundle.generation, bundle.digest));
+        let held = self
+            .bundle
+            .as_ref()
+            .map(|bundle| (bundle.generation, bundle.digest));
         let mut problems = BTreeMap::new();
         let mut busy = self.removals.is_busy();
         for (reference, owned) in &self.objects {
             match &owned.work {
-                Work::Later { refused: true, why, .. } if problems.len() < MAX_PROBLEMS => {
+                Work::Later {
+                    refused: true, why, ..
+                } if problems.len() < MAX_PROBLEMS => {
                     problems.insert(reference.clone(), why.clone());
                 }
                 Work::Later { .. } | Work::Wanted | Work::InFlight => busy |= !owned.applied,
@@ -234,7 +251,11 @@ impl Core {
         } else {
             ProgressPhase::Applied
         };
-        let made = self.objects.values().filter(|owned| owned.uid.is_some()).count();
+        let made = self
+            .objects
+            .values()
+            .filter(|owned| owned.uid.is_some())
+            .count();
         Progress {
             held,
             phase,

@@ -1,6 +1,6 @@
 //! Objects: what was seen against what should be there, and what is done about it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hanse_domain::document::DriftPolicy;
 use hanse_domain::drift::{self, DriftClass, Finding};
@@ -18,13 +18,16 @@ impl Core {
     pub(super) fn listed(&mut self, kind: ObjectKind, objects: Vec<Live>, now: Timestamp) {
         let starting = !self.is_started();
         let first = self.listed.insert(kind);
-        let there: BTreeSet<ObjectRef> = objects.iter().map(|live| live.reference.clone()).collect();
+        let there: BTreeSet<ObjectRef> =
+            objects.iter().map(|live| live.reference.clone()).collect();
         if first && starting && self.listed.len() == 1 {
             self.restore(now);
         }
         let known = self.objects.keys().chain(self.foreign.keys());
-        let gone: BTreeSet<ObjectRef> =
-            known.filter(|r| r.kind == kind && !there.contains(*r)).cloned().collect();
+        let gone: BTreeSet<ObjectRef> = known
+            .filter(|r| r.kind == kind && !there.contains(*r))
+            .cloned()
+            .collect();
         for live in objects {
             self.seen(live, now);
         }
@@ -44,19 +47,28 @@ impl Core {
     fn restore(&mut self, now: Timestamp) {
         self.removals.restore(&self.ledger);
         let Some(bundle) = &self.bundle else { return };
-        let documents = bundle.documents.iter().map(|(document, number)| (&**document, *number));
+        let documents = bundle
+            .documents
+            .iter()
+            .map(|(document, number)| (&**document, *number));
         let mut rendering =
             hanse_domain::render::render(documents.clone(), &bundle.entry.labels, now);
         // What expired while the agent was away is still ours to remove.
         let ever = hanse_domain::render::render(documents, &bundle.entry.labels, Timestamp::MIN);
         for record in &self.ledger.objects {
-            let Some(reference) = record.reference() else { continue };
+            let Some(reference) = record.reference() else {
+                continue;
+            };
             let rendered = rendering.objects.remove(&reference);
             if let Some(rendered) = rendered.or_else(|| ever.objects.get(&reference).cloned()) {
-                self.objects.insert(reference, Owned::recorded(rendered, record));
+                self.objects
+                    .insert(reference, Owned::recorded(rendered, record));
             }
         }
-        let unrecorded = rendering.objects.into_iter().map(|(r, rendered)| (r, Owned::new(rendered)));
+        let unrecorded = rendering
+            .objects
+            .into_iter()
+            .map(|(r, rendered)| (r, Owned::new(rendered)));
         self.objects.extend(unrecorded);
     }
 
@@ -75,7 +87,12 @@ impl Core {
     }
 
     /// Makes a rendering what should be there.
-    pub(super) fn declare(&mut self, rendering: Rendering, now: Timestamp) {
+    pub(super) fn declare(
+        &mut self,
+        rendering: Rendering,
+        reclaimed: &BTreeMap<ObjectRef, String>,
+        now: Timestamp,
+    ) {
         let gone: Vec<ObjectRef> = self
             .objects
             .keys()
@@ -95,7 +112,9 @@ impl Core {
             match self.objects.get_mut(&reference) {
                 Some(owned) => owned.declare(rendered),
                 None => {
-                    self.objects.insert(reference, Owned::new(rendered));
+                    let mut owned = Owned::new(rendered);
+                    owned.uid = reclaimed.get(&reference).cloned();
+                    self.objects.insert(reference, owned);
                 }
             }
         }
@@ -107,6 +126,11 @@ impl Core {
         let Some(owned) = self.objects.get_mut(&reference) else {
             return self.seen_foreign(&live, now);
         };
+        // Made before a crash that came before the ledger was written.
+        if owned.uid.as_ref() != Some(&live.uid) && is_made_by_us(&live) {
+            owned.uid = Some(live.uid.clone());
+            self.ledger_changed = true;
+        }
         if owned.uid.is_none() && owned.work != Work::InFlight {
             // Declared, and there is one that we did not make.
             self.note_foreign(&live);
@@ -122,10 +146,17 @@ impl Core {
         match owned.judge(&live) {
             Verdict::Outdated => {}
             Verdict::Clean => {
-                if matches!(owned.work, Work::Later { refused: false, .. } | Work::Wanted) {
+                if matches!(
+                    owned.work,
+                    Work::Later { refused: false, .. } | Work::Wanted
+                ) {
                     owned.work = Work::Idle;
                 }
-                if self.drifts.resolve(&reference, DriftState::Cleared(now)).is_some() {
+                if self
+                    .drifts
+                    .resolve(&reference, DriftState::Cleared(now))
+                    .is_some()
+                {
                     self.ledger_changed = true;
                 }
             }
@@ -146,7 +177,9 @@ impl Core {
             self.drifts.resolve(reference, DriftState::Cleared(now));
             self.retry_refused(|r| r == reference);
         }
-        let Some(owned) = self.objects.get_mut(reference) else { return };
+        let Some(owned) = self.objects.get_mut(reference) else {
+            return;
+        };
         if owned.work == Work::InFlight {
             owned.seen_meanwhile = Some(None);
             return;
@@ -159,51 +192,82 @@ impl Core {
 
     /// An object of ours is not as it should be: report it, and put it right if that is wanted.
     fn drifted(&mut self, reference: &ObjectRef, finding: Finding, now: Timestamp) {
-        let Some(owned) = self.objects.get_mut(reference) else { return };
+        let Some(owned) = self.objects.get_mut(reference) else {
+            return;
+        };
         let mut message = String::new();
         let can_correct = finding.class == DriftClass::Missing || !finding.fields.is_empty();
         if owned.rendered.drift == DriftPolicy::Report {
             "its document says `drift: Report`".clone_into(&mut message);
         } else if !can_correct {
-            "the values are as declared; another field manager applies them too".clone_into(&mut message);
+            "the values are as declared; another field manager applies them too"
+                .clone_into(&mut message);
+        } else if let Work::Later { why, .. } = &owned.work {
+            message.clone_from(why);
         } else if owned.work == Work::Idle {
             match owned.spend(now) {
                 Ok(()) => owned.work = Work::Wanted,
                 Err(at) => {
                     "another writer keeps changing it".clone_into(&mut message);
-                    owned.work = Work::Later { at, refused: false, why: message.clone() };
+                    owned.work = Work::Later {
+                        at,
+                        refused: false,
+                        why: message.clone(),
+                    };
                 }
             }
         }
         let (class, manager) = (finding.class, finding.manager.clone());
         let source = owned.rendered.source.clone();
-        if self.drifts.open(self.cluster, reference, Some(&source), finding, message, now) {
-            self.effects.push(Effect::Notice(Notice::DriftSeen(reference.clone(), class, manager)));
+        if self.drifts.open(
+            self.cluster,
+            reference,
+            Some(&source),
+            finding,
+            message,
+            now,
+        ) {
+            self.effects.push(Effect::Notice(Notice::DriftSeen(
+                reference.clone(),
+                class,
+                manager,
+            )));
         }
     }
 
     fn seen_foreign(&mut self, live: &Live, now: Timestamp) {
         self.note_foreign(live);
         if self.removals.contains(&live.reference) {
+            if self.removals.awaits_uid(&live.reference) && is_made_by_us(live) {
+                self.removals.made(&live.reference, &live.uid);
+                self.ledger_changed = true;
+            }
             return;
         }
         match drift::unmanaged(&live.reference, &live.body) {
             Some(finding) => {
                 let manager = finding.manager.clone();
                 let object = &live.reference;
-                if self.drifts.open(self.cluster, object, None, finding, String::new(), now) {
+                if self
+                    .drifts
+                    .open(self.cluster, object, None, finding, String::new(), now)
+                {
                     let notice = Notice::DriftSeen(object.clone(), DriftClass::Unmanaged, manager);
                     self.effects.push(Effect::Notice(notice));
                 }
             }
             None => {
-                self.drifts.resolve(&live.reference, DriftState::Cleared(now));
+                self.drifts
+                    .resolve(&live.reference, DriftState::Cleared(now));
             }
         }
     }
 
     fn note_foreign(&mut self, live: &Live) {
-        let label = live.body.pointer("/metadata/labels").and_then(|labels| labels.get(MANAGED_LABEL));
+        let label = live
+            .body
+            .pointer("/metadata/labels")
+            .and_then(|labels| labels.get(MANAGED_LABEL));
         let handed_over = label.and_then(Value::as_str) == Some("true");
         self.foreign.insert(live.reference.clone(), handed_over);
     }
@@ -219,7 +283,11 @@ impl Core {
     /// Sends out what is due, turn by turn: namespaces, then what they need, then bindings.
     pub(super) fn issue(&mut self, now: Timestamp) {
         let busy = |owned: &Owned| matches!(owned.work, Work::Wanted | Work::InFlight);
-        let turns = self.objects.iter().filter(|(_, owned)| busy(owned)).map(|(r, _)| turn(r.kind));
+        let turns = self
+            .objects
+            .iter()
+            .filter(|(_, owned)| busy(owned))
+            .map(|(r, _)| turn(r.kind));
         if let Some(current) = turns.min() {
             for (reference, owned) in &mut self.objects {
                 if owned.work != Work::Wanted
@@ -241,7 +309,8 @@ impl Core {
                     continue;
                 }
                 owned.send();
-                self.effects.push(Effect::Apply(owned.rendered.object.clone()));
+                self.effects
+                    .push(Effect::Apply(owned.rendered.object.clone()));
             }
         }
         while let Some((object, uid)) = self.removals.next() {
@@ -251,7 +320,9 @@ impl Core {
 
     /// Whether applies or removals are under way, or will be right away.
     pub(super) fn is_applying(&self) -> bool {
-        self.objects.values().any(|owned| matches!(owned.work, Work::Wanted | Work::InFlight))
+        self.objects
+            .values()
+            .any(|owned| matches!(owned.work, Work::Wanted | Work::InFlight))
             || self.removals.is_busy()
     }
 
@@ -265,10 +336,13 @@ impl Core {
             // Its declaration went while it was being made.
             match result {
                 Ok(live) => self.removals.made(reference, &live.uid),
-                Err(_) => {
+                Err(Failure::Refused(_)) => {
                     self.removals.done(reference);
                 }
+                // It may have been made all the same; then the watch tells.
+                Err(Failure::Unavailable(_) | Failure::Conflict(_)) => {}
             }
+            self.ledger_changed = true;
             return;
         };
         let meanwhile = owned.seen_meanwhile.take();
@@ -314,7 +388,10 @@ impl Core {
     ) {
         match meanwhile {
             Some(Some(live)) => {
-                let newer = self.objects.get(reference).is_some_and(|owned| owned.is_newer(&live));
+                let newer = self
+                    .objects
+                    .get(reference)
+                    .is_some_and(|owned| owned.is_newer(&live));
                 if newer {
                     self.seen(live, now);
                 }
@@ -340,11 +417,27 @@ impl Core {
             // A conflict: the object is another one by now, which is not ours to remove.
             Ok(()) | Err(Failure::Conflict(_)) => {
                 if self.removals.done(reference) {
-                    self.effects.push(Effect::Notice(Notice::Removed(reference.clone())));
+                    self.effects
+                        .push(Effect::Notice(Notice::Removed(reference.clone())));
                 }
                 self.ledger_changed = true;
             }
-            Err(Failure::Refused(_) | Failure::Unavailable(_)) => self.removals.later(reference, now),
+            Err(Failure::Refused(_) | Failure::Unavailable(_)) => {
+                self.removals.later(reference, now)
+            }
         }
     }
+}
+
+/// Whether our field manager applied an object.
+fn is_made_by_us(live: &Live) -> bool {
+    let manager = live.reference.kind.concern().field_manager();
+    let entries = live
+        .body
+        .pointer("/metadata/managedFields")
+        .and_then(Value::as_array);
+    entries.into_iter().flatten().any(|entry| {
+        entry.get("manager").and_then(Value::as_str) == Some(manager)
+            && entry.get("operation").and_then(Value::as_str) == Some("Apply")
+    })
 }

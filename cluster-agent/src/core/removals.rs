@@ -25,7 +25,8 @@ pub(super) struct Removals {
 
 #[derive(Clone, Debug)]
 struct Removal {
-    /// Nothing while the apply that makes the object is still under way.
+    /// Nothing when an apply was under way whose answer did not come, or not yet: then the object is
+    /// ours when it shows our field manager.
     uid: Option<String>,
     confirmed: bool,
     stage: Stage,
@@ -46,13 +47,24 @@ impl Removals {
         for record in &ledger.removals {
             if let Some(reference) = record.reference() {
                 let removal = Removal {
-                    uid: Some(record.uid.clone()),
+                    uid: Some(record.uid.clone()).filter(|uid| !uid.is_empty()),
                     confirmed: self.waiting_since.is_none(),
                     stage: Stage::Wanted,
                 };
                 self.pending.insert(reference, removal);
             }
         }
+    }
+
+    /// Takes back what is declared again and was not removed yet; gives the uids.
+    pub(super) fn reclaim(&mut self, rendering: &Rendering) -> BTreeMap<ObjectRef, String> {
+        let declared = |reference: &ObjectRef, removal: &mut Removal| {
+            removal.stage != Stage::InFlight && rendering.objects.contains_key(reference)
+        };
+        let taken = self.pending.extract_if(.., declared);
+        taken
+            .filter_map(|(reference, removal)| Some((reference, removal.uid?)))
+            .collect()
     }
 
     /// Compares what was made with what shall be, and decides what goes. Namespaces never go: they
@@ -64,9 +76,6 @@ impl Removals {
         bundle: &VerifiedBundle,
         now: Timestamp,
     ) {
-        self.pending.retain(|reference, removal| {
-            removal.stage == Stage::InFlight || !rendering.objects.contains_key(reference)
-        });
         let expired = |owned: &Owned| {
             bundle.documents.iter().any(|(document, _)| {
                 document.reference == owned.rendered.source
@@ -84,17 +93,23 @@ impl Removals {
             {
                 continue;
             }
-            self.pending.entry(reference.clone()).or_insert_with(|| Removal {
-                uid: owned.uid.clone(),
-                confirmed: expired(owned),
-                stage: Stage::Wanted,
-            });
+            self.pending
+                .entry(reference.clone())
+                .or_insert_with(|| Removal {
+                    uid: owned.uid.clone().filter(|_| owned.work != Work::InFlight),
+                    confirmed: expired(owned),
+                    stage: Stage::Wanted,
+                });
         }
         self.decide(objects.len(), bundle);
     }
 
     fn decide(&mut self, objects: usize, bundle: &VerifiedBundle) {
-        let unconfirmed = self.pending.values().filter(|removal| !removal.confirmed).count();
+        let unconfirmed = self
+            .pending
+            .values()
+            .filter(|removal| !removal.confirmed)
+            .count();
         let confirmed_by_entry = bundle.entry.confirmed_removals.is_some_and(|confirmed| {
             Some(confirmed.generation) == self.waiting_since
                 && confirmed.count as usize == unconfirmed
@@ -125,7 +140,9 @@ impl Removals {
 
     /// Whether the removal of an object is under way.
     pub(super) fn is_in_flight(&self, reference: &ObjectRef) -> bool {
-        self.pending.get(reference).is_some_and(|removal| removal.stage == Stage::InFlight)
+        self.pending
+            .get(reference)
+            .is_some_and(|removal| removal.stage == Stage::InFlight)
     }
 
     /// The object is there after all, made by an apply that ended late.
@@ -171,13 +188,26 @@ impl Removals {
 
     /// How many wait for a confirmation.
     pub(super) fn waiting(&self) -> u32 {
-        let waiting = self.pending.values().filter(|removal| !removal.confirmed).count();
+        let waiting = self
+            .pending
+            .values()
+            .filter(|removal| !removal.confirmed)
+            .count();
         u32::try_from(waiting).unwrap_or(u32::MAX)
     }
 
     /// Whether some are confirmed and not done.
     pub(super) fn is_busy(&self) -> bool {
-        self.pending.values().any(|removal| removal.confirmed)
+        self.pending
+            .values()
+            .any(|removal| removal.confirmed && removal.uid.is_some())
+    }
+
+    /// Whether the uid of an object is still to be learnt.
+    pub(super) fn awaits_uid(&self, reference: &ObjectRef) -> bool {
+        self.pending
+            .get(reference)
+            .is_some_and(|removal| removal.uid.is_none())
     }
 
     /// Writes them into a ledger.
@@ -185,7 +215,9 @@ impl Removals {
         ledger.removals = self
             .pending
             .iter()
-            .filter_map(|(reference, removal)| Some(Recorded::new(reference, removal.uid.as_deref()?)))
+            .map(|(reference, removal)| {
+                Recorded::new(reference, removal.uid.as_deref().unwrap_or_default())
+            })
             .collect();
         ledger.waiting_since = self.waiting_since.map_or(0, |generation| generation.0);
     }

@@ -21,13 +21,18 @@ pub(super) struct Manager<'l> {
 pub(super) struct Managers<'l>(Vec<Manager<'l>>);
 
 /// Who writes Kubernetes' bootstrap policy and keeps aggregated roles.
-const KUBERNETES: [&str; 3] =
-    ["kube-apiserver", "kube-controller-manager", "clusterrole-aggregation-controller"];
+const KUBERNETES: [&str; 3] = [
+    "kube-apiserver",
+    "kube-controller-manager",
+    "clusterrole-aggregation-controller",
+];
 const MAX_NAME_CHARS: usize = 128;
 
 impl<'l> Managers<'l> {
     pub(super) fn of(live: &'l Value, ours: &str) -> Self {
-        let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array);
+        let entries = live
+            .pointer("/metadata/managedFields")
+            .and_then(Value::as_array);
         let manager = |entry: &'l Value| {
             let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
             if !text("subresource").is_empty() {
@@ -53,7 +58,9 @@ impl<'l> Managers<'l> {
     }
 
     pub(super) fn only_kubernetes(&self) -> bool {
-        self.0.iter().all(|manager| KUBERNETES.contains(&manager.name.as_str()))
+        self.0
+            .iter()
+            .all(|manager| KUBERNETES.contains(&manager.name.as_str()))
     }
 
     /// Another manager that applies a field that is declared.
@@ -90,11 +97,13 @@ fn overlaps(declared: &Value, fields: &Value) -> bool {
     let (Some(declared), Some(fields)) = (declared.as_object(), fields.as_object()) else {
         return true;
     };
-    declared.iter().any(|(key, value)| match fields.get(&format!("f:{key}")) {
-        None => false,
-        Some(below) if below.as_object().is_some_and(serde_json::Map::is_empty) => {
-            !(value.is_object() || matches!(key.as_str(), "name" | "namespace"))
-        }
-        Some(below) => !value.is_object() || overlaps(value, below),
-    })
+    declared
+        .iter()
+        .any(|(key, value)| match fields.get(&format!("f:{key}")) {
+            None => false,
+            Some(below) if below.as_object().is_some_and(serde_json::Map::is_empty) => {
+                !(value.is_object() || matches!(key.as_str(), "name" | "namespace"))
+            }
+            Some(below) => !value.is_object() || overlaps(value, below),
+        })
 }

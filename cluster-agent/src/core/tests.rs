@@ -1,1 +1,0 @@
-//! Scenarios: inputs in, effects out, no cluster.

@@ -1,0 +1,123 @@
+use hanse_domain::fleet::Edit;
+use hanse_domain::history::roster::ConfirmedRemovals;
+use hanse_domain::object::{ObjectKind, ObjectRef};
+use jiff::SignedDuration;
+
+use super::world::{CLUSTER, World, binding, cluster_role, namespace, role};
+use crate::core::{Effect, Input, ProgressPhase};
+
+fn remove(edit: &Edit) -> Edit {
+    let Edit::Put(document) = edit else {
+        panic!("a document expected")
+    };
+    Edit::Remove(document.reference.clone())
+}
+
+#[test]
+fn what_is_not_declared_any_more_goes_by_uid_and_a_namespace_stays() {
+    let mut world = World::new();
+    let (ns, dev) = (namespace("payments"), role("dev", "get", "Enforce"));
+    world.commit(vec![ns.clone(), dev.clone()]);
+    world.settle();
+    world.commit(vec![remove(&ns), remove(&dev)]);
+    world.settle();
+    assert_eq!(world.names(), ["Namespace payments"]);
+    assert!(world.ledger.objects.is_empty());
+    assert!(world.ledger.removals.is_empty());
+}
+
+#[test]
+fn an_object_that_somebody_made_anew_under_our_name_is_not_removed() {
+    let mut world = World::new();
+    let dev = role("dev", "get", "Report");
+    world.commit(vec![dev.clone()]);
+    world.settle();
+    let reference = cluster_role("hanse:ns:dev");
+    let body = world.objects[&reference].body.clone();
+    world.delete(&reference);
+    world.create(&reference, body);
+    world.queue.clear();
+    world.commit(vec![remove(&dev)]);
+    world.settle();
+    assert_eq!(world.names(), ["ClusterRole hanse:ns:dev"]);
+}
+
+#[test]
+fn many_removals_wait_for_a_confirmation_that_names_their_number() {
+    let mut world = World::new();
+    let roles: Vec<Edit> = (0..8)
+        .map(|i| role(&format!("r{i}"), "get", "Enforce"))
+        .collect();
+    world.commit(roles.clone());
+    world.settle();
+    world.commit(roles.iter().map(remove).collect());
+    world.settle();
+    assert_eq!(world.objects.len(), 8);
+    assert_eq!(
+        world.last_progress().phase,
+        ProgressPhase::AwaitingConfirmation
+    );
+    assert_eq!(world.last_progress().removals_waiting, 8);
+    let generation = world.fleet.number;
+    world.restart();
+    world.settle();
+    assert_eq!(world.objects.len(), 8, "a restart is no confirmation");
+
+    let confirm = |world: &mut World, count| {
+        let mut entry = (*world.fleet.member(CLUSTER).unwrap().entry).clone();
+        entry.confirmed_removals = Some(ConfirmedRemovals { generation, count });
+        world.commit(vec![Edit::PutCluster(entry)]);
+        world.settle();
+    };
+    confirm(&mut world, 7);
+    assert_eq!(world.objects.len(), 8);
+    confirm(&mut world, 8);
+    assert!(world.objects.is_empty());
+    assert_eq!(world.last_progress().phase, ProgressPhase::Applied);
+}
+
+#[test]
+fn a_removal_survives_a_crash_between_the_ledger_and_the_deletion() {
+    let mut world = World::new();
+    let dev = role("dev", "get", "Enforce");
+    world.commit(vec![dev.clone()]);
+    world.settle();
+    world.commit(vec![remove(&dev)]);
+    let place = world
+        .queue
+        .iter()
+        .position(|e| matches!(e, Effect::WriteLedger(_)))
+        .unwrap();
+    let write = world.queue.remove(place).unwrap();
+    world.carry_out(write);
+    assert!(!world.objects.is_empty());
+    world.restart();
+    world.settle();
+    assert!(world.objects.is_empty());
+}
+
+#[test]
+fn an_expired_binding_goes_without_the_hub_also_over_a_restart() {
+    for restart in [false, true] {
+        let mut world = World::new();
+        let expires = "  expiresAt: 2026-11-24T11:00:00Z\n";
+        world.commit(vec![
+            namespace("payments"),
+            role("dev", "get", "Enforce"),
+            binding("guest", "dev", "payments", expires),
+        ]);
+        world.settle();
+        let guest = ObjectRef::namespaced(ObjectKind::RoleBinding, "payments", "hanse:ns:guest");
+        assert!(world.objects.contains_key(&guest));
+        world.input(Input::Disconnected);
+        if restart {
+            world.now += SignedDuration::from_hours(2);
+            world.restart();
+            world.settle();
+        } else {
+            world.pass(SignedDuration::from_hours(2));
+        }
+        assert!(!world.objects.contains_key(&guest), "restart: {restart}");
+        assert_eq!(world.objects.len(), 2);
+    }
+}
