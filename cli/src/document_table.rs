@@ -268,8 +268,17 @@ spec:
 
     #[test]
     fn each_kind_has_its_columns() {
-        insta::assert_snapshot!(table(Kind::FederatedNamespace, true), @"");
-        insta::assert_snapshot!(table(Kind::FederatedRole, false), @"");
-        insta::assert_snapshot!(table(Kind::FederatedRoleBinding, true), @"");
+        insta::assert_snapshot!(table(Kind::FederatedNamespace, true), @"
+        NAME       POD SECURITY   GUARD RAILS   CLUSTERS   REVISION   DRIFT     PLACEMENT   LABELS     REASON
+        payments   restricted     network       1          3          Enforce   cluster-3   team=pay   -
+        ");
+        insta::assert_snapshot!(table(Kind::FederatedRole, false), @"
+        NAME     SCOPE       RULES   CLUSTERS   REVISION   DRIFT
+        reader   Namespace   1       3          3          Report
+        ");
+        insta::assert_snapshot!(table(Kind::FederatedRoleBinding, true), @"
+        NAME      ROLE                   SUBJECTS            WHERE      EXPIRES   CLUSTERS   REVISION   DRIFT     PLACEMENT       LABELS   REASON
+        readers   FederatedRole/reader   Group oidc:pay +1   payments   in 24h    2          3          Enforce   env in (prod)   -        on call
+        ");
     }
 }

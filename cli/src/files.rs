@@ -189,4 +189,29 @@ mod tests {
         };
         assert_eq!(files.documents().unwrap_err().code(), "no-documents");
     }
+
+    #[test]
+    fn the_examples_are_valid_and_can_be_planned() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+        let files = Files {
+            filename: vec![path],
+            recursive: true,
+        };
+        let documents = files.documents().unwrap();
+        let kinds: std::collections::BTreeSet<_> = documents
+            .iter()
+            .map(|document| document.reference.kind)
+            .collect();
+        assert_eq!(kinds.len(), hanse_domain::document::Kind::ALL.len());
+        let edits = documents
+            .into_iter()
+            .map(|document| hanse_domain::fleet::Edit::Put(document.into()));
+        let plan = crate::change::planned(&crate::fleet::example(""), edits.collect()).unwrap();
+        assert!(plan.hazards.is_empty(), "{:?}", plan.hazards);
+        assert!(
+            plan.clusters.contains_key("cluster-1"),
+            "{:?}",
+            plan.warnings
+        );
+    }
 }

@@ -36,7 +36,15 @@ fn shown(base: &Fleet, edits: Vec<Edit>) -> String {
 
 #[test]
 fn additions() {
-    insta::assert_snapshot!(shown(&example(""), documents(ROLE)), @"");
+    insta::assert_snapshot!(shown(&example(""), documents(ROLE)), @"
+    The fleet
+      + FederatedRole/reader
+
+    Clusters cluster-1, cluster-2
+      + ClusterRole hanse:ns:reader  (FederatedRole/reader)
+
+    Plan: 2 to add, 0 to change, 0 to remove in 2 clusters; on revision 4.
+    ");
 }
 
 #[test]
@@ -45,8 +53,30 @@ fn a_change_with_its_fields_a_hazard_and_a_warning() {
         .replace("[pods]", "['*']")
         .replace("env: prod", "env: nowhere");
     let wider = ROLE.replace("[pods]", "['*']");
-    insta::assert_snapshot!(shown(&example(ROLE), documents(&wider)), @"");
-    insta::assert_snapshot!(shown(&example(ROLE), documents(&changed)), @"");
+    insta::assert_snapshot!(shown(&example(ROLE), documents(&wider)), @r#"
+    The fleet
+      ~ FederatedRole/reader
+
+    Clusters cluster-1, cluster-2
+      ~ ClusterRole hanse:ns:reader  (FederatedRole/reader)
+          rules[0].resources: ["pods"] → ["*"]
+
+    ‼ FederatedRole/reader has a rule with a wildcard (grants-wildcard)
+
+    Plan: 0 to add, 2 to change, 0 to remove in 2 clusters, 1 hazard; on revision 4.
+    "#);
+    insta::assert_snapshot!(shown(&example(ROLE), documents(&changed)), @"
+    The fleet
+      ~ FederatedRole/reader
+
+    Clusters cluster-1, cluster-2
+      - ClusterRole hanse:ns:reader  (FederatedRole/reader)
+
+    ‼ FederatedRole/reader has a rule with a wildcard (grants-wildcard)
+    warning: FederatedRole/reader is placed on no cluster: its placement selects none
+
+    Plan: 0 to add, 0 to change, 2 to remove in 2 clusters, 1 hazard; on revision 4.
+    ");
 }
 
 #[test]
@@ -59,12 +89,24 @@ fn a_removal_and_the_roster() {
     edits.push(Edit::RemoveCluster(
         base.member_named("cluster-2").unwrap().entry.id,
     ));
-    insta::assert_snapshot!(shown(&base, edits), @"");
+    insta::assert_snapshot!(shown(&base, edits), @"
+    The fleet
+      - FederatedRole/reader
+      ~ Cluster/cluster-3  env=test → env=prod
+      - Cluster/cluster-2
+
+    Cluster cluster-1
+      - ClusterRole hanse:ns:reader  (FederatedRole/reader)
+
+    warning: cluster cluster-2 leaves the fleet; what was applied there stays as it is
+
+    Plan: 0 to add, 0 to change, 1 to remove in 1 cluster; on revision 4.
+    ");
 }
 
 #[test]
 fn nothing() {
-    insta::assert_snapshot!(shown(&example(ROLE), documents(ROLE)), @"");
+    insta::assert_snapshot!(shown(&example(ROLE), documents(ROLE)), @"No changes: the fleet is like that already (revision 4).");
 }
 
 #[test]

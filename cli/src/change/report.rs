@@ -142,8 +142,15 @@ mod tests {
             Edit::RemoveCluster(entry.id),
         ];
         let lines: Vec<String> = edits.iter().map(|edit| result(&base, edit)).collect();
-        insta::assert_snapshot!(lines.join("\n"), @"");
-        insta::assert_snapshot!(subjects(&edits), @"");
+        insta::assert_snapshot!(lines.join("\n"), @"
+        FederatedRole/reader unchanged
+        FederatedRole/reader configured
+        FederatedRole/other created
+        FederatedRole/reader deleted
+        Cluster/cluster-1 configured
+        Cluster/cluster-1 removed
+        ");
+        insta::assert_snapshot!(subjects(&edits), @"put FederatedRole/reader, put FederatedRole/reader, put FederatedRole/other and 3 more");
         let change = Change::propose(
             &base,
             vec![put(&ROLE.replace("[get]", "[list]"))],

@@ -105,6 +105,12 @@ mod tests {
             }),
             methods: vec!["hanse.admin.v1.FleetService/Commit".into()],
         };
-        insta::assert_snapshot!(describe(&me, Timestamp::UNIX_EPOCH), @"");
+        insta::assert_snapshot!(describe(&me, Timestamp::UNIX_EPOCH), @r"
+        Name:         ann\u{1b}
+        Role:         administrator
+        Certificate:  expires 1970-01-02T00:00:00Z (in 24h)
+        Methods:
+          hanse.admin.v1.FleetService/Commit
+        ");
     }
 }

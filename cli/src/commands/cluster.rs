@@ -269,6 +269,11 @@ mod tests {
             ..Cluster::default()
         };
         let now = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(300);
-        insta::assert_snapshot!(table(&[synced, failed, invited], true, now).to_string(), @"");
+        insta::assert_snapshot!(table(&[synced, failed, invited], true, now).to_string(), @r"
+        NAME         STATUS           LABELS         GENERATION   DRIFT   LAST SEEN   AGENT   KUBERNETES   OBJECTS   CERTIFICATE   ID
+        prod-1       Synced           a=b,env=prod   4/4          0       now         0.1.0   -            0         in 23h        id-1
+        x\u{1b}[2J   Failed,Offline   a=b,env=prod   4/4          2       4m59s       0.1.0   -            0         in 23h        id-1
+        new          Invited          -              0/0          0       -           -       -            0         -
+        ");
     }
 }

@@ -261,7 +261,11 @@ mod tests {
             ..modified.clone()
         };
         let now = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(30);
-        insta::assert_snapshot!(table(&[modified.clone(), unmanaged], now).to_string(), @"");
-        insta::assert_snapshot!(one_line(&modified), @"");
+        insta::assert_snapshot!(table(&[modified.clone(), unmanaged], now).to_string(), @r#"
+        CLUSTER   CLASS       OBJECT                   WHAT                                            BY             SINCE   STATE
+        prod-1    Modified    RoleBinding payments/x   rules[0].verbs: ["get"] → ["*"]\u{1b}[2J (+1)   kubectl-edit   30s     Open
+        prod-1    Unmanaged   RoleBinding payments/x   nobody declared it                              -              30s     Cleared
+        "#);
+        insta::assert_snapshot!(one_line(&modified), @r#"- prod-1 Open Modified RoleBinding payments/x: rules[0].verbs: ["get"] → ["*"]\u{1b}[2J (+1) by kubectl-edit"#);
     }
 }

@@ -92,9 +92,31 @@ mod tests {
     #[test]
     fn a_field_with_what_is_below_it() {
         let text = explain(Kind::FederatedRole, "spec.placement", false);
-        insta::assert_snapshot!(text.unwrap_or_default(), @"");
+        insta::assert_snapshot!(text.unwrap_or_default(), @"
+        KIND:     FederatedRole
+        VERSION:  hanse.dev/v1alpha1
+
+        FIELD:    spec.placement  <object> (required)
+
+        DESCRIPTION:
+            The clusters: those that are named and those that the selector matches.
+
+        FIELDS:
+          clusterNames  <[]string>
+              Clusters by their names.
+          clusterSelector  <selector>
+              Clusters by the labels of their roster entries. `{}` is every cluster.
+        ");
         let leaf = explain(Kind::FederatedRole, "spec.rules.verbs", false);
-        insta::assert_snapshot!(leaf.unwrap_or_default(), @"");
+        insta::assert_snapshot!(leaf.unwrap_or_default(), @"
+        KIND:     FederatedRole
+        VERSION:  hanse.dev/v1alpha1
+
+        FIELD:    spec.rules[].verbs  <[]string> (required)
+
+        DESCRIPTION:
+            Verbs such as `get`, `list` and `watch`. `*` is a hazard.
+        ");
         assert!(explain(Kind::FederatedRole, "spec.rule", false).is_err());
     }
 }

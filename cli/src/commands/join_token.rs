@@ -159,6 +159,6 @@ mod tests {
             hub_address: "x; rm -rf ~ '\n".into(),
             ..made
         };
-        insta::assert_snapshot!(command(&evil, "a", "b"), @"");
+        insta::assert_snapshot!(command(&evil, "a", "b"), @r"hanse-agent join --hub 'x; rm -rf ~ '\''\u{a}' --token abc_-123 --ca-hash sha256:00ff --cluster a --context b");
     }
 }

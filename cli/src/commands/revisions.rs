@@ -129,7 +129,7 @@ pub(crate) fn describe(answer: &GetRevisionResponse) -> String {
     }
     out.push_str("Message:\n");
     for line in revision.message.lines() {
-        let _ = writeln!(out, "  {}", escape(line));
+        let _ = writeln!(out, "{}", format!("  {}", escape(line)).trim_end());
     }
     out.push_str("Changes:\n");
     for change in &revision.changes {
@@ -183,7 +183,10 @@ mod tests {
     #[test]
     fn the_list_has_one_line_each() {
         let now = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(71);
-        insta::assert_snapshot!(table(&[revision()], now).to_string(), @"");
+        insta::assert_snapshot!(table(&[revision()], now).to_string(), @r"
+        REVISION   AGE   AUTHOR   CLUSTERS   MESSAGE
+        4          60s   ann      2          give the team its role\u{202e}
+        ");
     }
 
     #[test]
@@ -192,6 +195,20 @@ mod tests {
             revision: Some(revision()),
             ..GetRevisionResponse::default()
         };
-        insta::assert_snapshot!(describe(&answer), @"");
+        insta::assert_snapshot!(describe(&answer), @r"
+        Revision:  4
+        Digest:    00ff
+        Author:    ann
+        Written:   1970-01-01T00:00:10Z
+        Recorded:  1970-01-01T00:00:11Z
+        Signature: none
+        Clusters:  2
+        Message:
+          give the team its role\u{202e}
+
+          longer
+        Changes:
+          ~ FederatedRole/x  aaaaaaaaaaaa → bbbbbbbbbbbb
+        ");
     }
 }

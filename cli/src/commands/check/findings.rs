@@ -134,7 +134,18 @@ mod tests {
         findings.failed("refused".to_owned(), "hanse-control-plane serve");
         assert!(findings.any_failed());
         let text = anstream::adapter::strip_str(&findings.text()).to_string();
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+        configuration
+          √ there
+          ‼ old\u{1b}
+            hint: renew it
+
+        connection
+          × refused
+            hint: hanse-control-plane serve
+
+        1 check failed.
+        ");
         assert_eq!(findings.json().pointer("/ok"), Some(&Value::Bool(false)));
     }
 }

@@ -148,6 +148,23 @@ mod tests {
         findings.section("clusters");
         report(&clusters, &mut findings);
         let text = anstream::adapter::strip_str(&findings.text()).to_string();
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @"
+        clusters
+          √ 1 of 5 clusters connected and in sync
+          ‼ 1 cluster offline: b
+            hint: in the cluster: kubectl -n hanse-agent logs deploy/hanse-agent
+          ‼ 1 cluster not in sync yet: f
+            hint: hanse wait --all --for=synced
+          ‼ d waits before it removes 9 objects
+            hint: hanse cluster confirm-removals d 9
+          × c refuses something: denied
+            hint: hanse describe cluster c
+          ‼ 1 cluster joined and not accepted: e
+            hint: hanse cluster accept e
+          ‼ 2 cases of open drift
+            hint: hanse drift
+
+        1 check failed.
+        ");
     }
 }

@@ -144,8 +144,22 @@ mod tests {
             certificate_expires_at: at(seconds),
             methods: vec![],
         };
-        insta::assert_snapshot!(shown(|f| report_identity(&me(-1), f, now)), @"");
-        insta::assert_snapshot!(shown(|f| report_identity(&me(DAY_S), f, now)), @"");
+        insta::assert_snapshot!(shown(|f| report_identity(&me(-1), f, now)), @"
+        x
+          √ you are ann (viewer)
+          × your certificate has expired (1969-12-31T23:59:59Z)
+            hint: get a new one from your administrator
+
+        1 check failed.
+        ");
+        insta::assert_snapshot!(shown(|f| report_identity(&me(DAY_S), f, now)), @"
+        x
+          √ you are ann (viewer)
+          ‼ your certificate expires in 24h (1970-01-02T00:00:00Z)
+            hint: get a new one before that
+
+        In order, with 1 warning.
+        ");
         let status = |seconds| GetHubStatusResponse {
             version: "9.9.9".into(),
             trust_domain: "hanse".into(),
@@ -154,7 +168,17 @@ mod tests {
             time: at(seconds),
             ..GetHubStatusResponse::default()
         };
-        insta::assert_snapshot!(shown(|f| report_status(&status(-400), f, now, now)), @"");
+        insta::assert_snapshot!(shown(|f| report_status(&status(-400), f, now, now)), @"
+        x
+          ‼ the hub is version 9.9.9, this command line 0.1.0
+            hint: use the same version of both
+          √ it serves trust domain hanse from sqlite
+          √ the hub's CA expires in 365d (1971-01-01T00:00:00Z)
+          × the clocks differ by 400.0 s
+            hint: set both clocks by NTP; `date -u` shows them
+
+        1 check failed.
+        ");
         assert!(
             shown(|f| report_status(&status(10), f, now, now))
                 .contains("‼ the clocks differ by 10.0 s")

@@ -68,7 +68,11 @@ fn text(cluster: &Cluster, fleet: &Fleet, drift: &[Drift], now: Timestamp) -> St
         );
     }
     if let Some(member) = fleet.member_named(&cluster.name) {
-        out.push_str("Documents:\n");
+        if member.manifest.documents.is_empty() {
+            out.push_str("Documents: none\n");
+        } else {
+            out.push_str("Documents:\n");
+        }
         for (document, number) in fleet.placed_on(member) {
             let _ = writeln!(
                 out,
@@ -103,6 +107,28 @@ mod tests {
             ..Cluster::default()
         };
         let shown = text(&cluster, &fleet::example(""), &[], Timestamp::UNIX_EPOCH);
-        insta::assert_snapshot!(shown, @"");
+        insta::assert_snapshot!(shown, @r"
+        Name:                 cluster-1
+        Id:                   id-1
+        Status:               AwaitingConfirmation
+        Message:              7 removals wait\u{1b}
+        Labels:               -
+        Generation desired:   0
+        Generation applied:   0
+        Objects:              0
+        Agent:                -
+        Kubernetes:           -
+        Joined:               -
+        Last seen:            -
+        Certificate expires:  -
+        Conditions:
+          Accepted   True
+          Connected  True
+          Synced     False
+          DriftFree  True
+        Removals waiting: 7
+          hanse cluster confirm-removals cluster-1 7
+        Documents: none
+        ");
     }
 }

@@ -122,6 +122,24 @@ mod tests {
             cluster: "cluster-1".into(),
             ..Drift::default()
         };
-        insta::assert_snapshot!(text(&fleet, held, &[applied], &[open], Timestamp::UNIX_EPOCH), @"");
+        insta::assert_snapshot!(text(&fleet, held, &[applied], &[open], Timestamp::UNIX_EPOCH), @"
+        Kind:       FederatedRole
+        Name:       reader
+        Labels:     -
+        Revision:   3
+        Digest:     sha256:22c39fc26013d7937da594ec38af6d8e053c8316aea6555f128eb6c6a81992f2
+        Placement:  env=prod
+        Drift:      Enforce
+        Scope:      Namespace
+        Rules:      1 rule
+                    get on pods (core)
+        Clusters:
+          CLUSTER     STATE                STATUS   OPEN DRIFT
+          cluster-1   applied              Synced   1
+          cluster-2   unknown to the hub   -        0
+        Open drift:
+          CLUSTER     CLASS     OBJECT   WHAT   BY   SINCE   STATE
+          cluster-1   Unknown   -        -      -    -       Unknown
+        ");
     }
 }
