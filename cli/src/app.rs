@@ -21,10 +21,7 @@ pub(crate) struct Session {
 
 impl Session {
     fn new(global: &Global) -> Self {
-        Self {
-            config_path: global.config_path(),
-            context: global.context.clone(),
-        }
+        Self { config_path: global.config_path(), context: global.context.clone() }
     }
 
     pub(crate) fn config(&self) -> Outcome<Config> {
@@ -42,9 +39,8 @@ impl Session {
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     let command = Cli::command().bin_name(bin_name(args.first()));
-    let parsed = command
-        .try_get_matches_from(&args)
-        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let parsed =
+        command.try_get_matches_from(&args).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
@@ -52,10 +48,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::CANCELLED.0));
         }
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return end(Err(Failure::io("no runtime could be started", &error))),
     };
@@ -76,11 +69,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// As `kubectl-hanse`, the program is a plugin, and its users type `kubectl hanse`.
 fn bin_name(program: Option<&OsString>) -> &'static str {
     let stem = program.and_then(|program| Path::new(program).file_stem());
-    if stem.is_some_and(|stem| stem == "kubectl-hanse") {
-        "kubectl hanse"
-    } else {
-        "hanse"
-    }
+    if stem.is_some_and(|stem| stem == "kubectl-hanse") { "kubectl hanse" } else { "hanse" }
 }
 
 fn end(outcome: Outcome) -> ExitCode {

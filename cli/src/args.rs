@@ -12,12 +12,7 @@ use crate::config;
 
 /// Who may do what, over a whole fleet of Kubernetes clusters
 #[derive(Debug, Parser)]
-#[command(
-    name = "hanse",
-    version,
-    propagate_version = false,
-    max_term_width = 100
-)]
+#[command(name = "hanse", version, propagate_version = false, max_term_width = 100)]
 #[command(
     after_help = "Exit codes: 0 done, 1 failed, 2 cancelled or not understood, 4 not logged in; \
     diff and drift: 0 none, 1 some, above 1 failed."
@@ -34,12 +29,7 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Global {
     /// Context to use instead of the current one
-    #[arg(
-        long,
-        global = true,
-        value_name = "NAME",
-        help_heading = "Global options"
-    )]
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Global options")]
     pub(crate) context: Option<String>,
 
     /// File with the contexts; ~/.config/hanse/config.yaml by default
@@ -57,9 +47,7 @@ pub(crate) struct Global {
 impl Global {
     pub(crate) fn config_path(&self) -> PathBuf {
         let env = |name: &str| std::env::var_os(name).map(PathBuf::from);
-        self.config
-            .clone()
-            .unwrap_or_else(|| config::default_path(env))
+        self.config.clone().unwrap_or_else(|| config::default_path(env))
     }
 }
 
@@ -149,18 +137,14 @@ mod tests {
 
     #[test]
     fn waiting_can_be_turned_off() {
-        for (given, expected) in [
-            (vec![], true),
-            (vec!["--wait"], true),
-            (vec!["--wait=false"], false),
-        ] {
+        for (given, expected) in
+            [(vec![], true), (vec!["--wait"], true), (vec!["--wait=false"], false)]
+        {
             let words = [vec!["hanse", "delete", "role", "x"], given].concat();
-            let waits = Cli::try_parse_from(words)
-                .ok()
-                .map(|cli| match cli.command {
-                    Command::Delete(args) => args.commit.wait,
-                    _ => !expected,
-                });
+            let cli = Cli::try_parse_from(words).ok();
+            let waits = cli.and_then(|cli| {
+                if let Command::Delete(args) = cli.command { Some(args.commit.wait) } else { None }
+            });
             assert_eq!(waits, Some(expected));
         }
     }

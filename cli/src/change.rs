@@ -94,12 +94,9 @@ pub(crate) struct Order<'a> {
 /// Plans edits, or reports every reason why they cannot be made.
 pub(crate) fn planned(base: &Fleet, edits: Vec<Edit>) -> Outcome<Plan> {
     plan(base, edits, Timestamp::now()).map_err(|errors| {
-        Failure::new(
-            "impossible",
-            format!("{} in the plan", count(errors.len(), "error")),
-        )
-        .details(errors.iter().map(ToString::to_string))
-        .hint("nothing was changed; `hanse get all` shows what the fleet has")
+        Failure::new("impossible", format!("{} in the plan", count(errors.len(), "error")))
+            .details(errors.iter().map(ToString::to_string))
+            .hint("nothing was changed; `hanse get all` shows what the fleet has")
     })
 }
 
@@ -128,15 +125,11 @@ pub(crate) async fn make(
             }
             Some(before) => again(before, &effect, attempt, &base, &plan)?,
         }
-        let change = Change::propose(
-            &base,
-            plan.edits,
-            &message(order.args, &edits),
-            Timestamp::now(),
-        )
-        .map_err(|e| {
-            Failure::new("refused", "the change cannot be written down").why(e.to_string())
-        })?;
+        let change =
+            Change::propose(&base, plan.edits, &message(order.args, &edits), Timestamp::now())
+                .map_err(|e| {
+                    Failure::new("refused", "the change cannot be written down").why(e.to_string())
+                })?;
         match order.dry_run {
             DryRun::None => {}
             DryRun::Client => return results(order, &base, &edits, None).map(|()| Exit::OK),
@@ -173,11 +166,8 @@ enum Committed {
 }
 
 fn stale() -> Failure {
-    Failure::new(
-        "stale",
-        "somebody else changed the fleet in the meantime; nothing was committed",
-    )
-    .hint("run the command again: it plans on what the fleet is now")
+    Failure::new("stale", "somebody else changed the fleet in the meantime; nothing was committed")
+        .hint("run the command again: it plans on what the fleet is now")
 }
 
 async fn commit(
@@ -245,22 +235,13 @@ fn again(before: &str, now: &str, attempt: usize, base: &Fleet, plan: &Plan) -> 
         ));
         return Ok(());
     }
-    let plain = |text: &str| anstream::adapter::strip_str(text).to_string();
-    let (before, now) = (plain(before), plain(now));
-    let difference = similar::TextDiff::from_lines(&before, &now)
-        .unified_diff()
-        .to_string();
-    output::warn(&format!(
-        "revision {} came in between. What differs in the plan:",
-        base.number
-    ));
+    let uncoloured = |text: &str| anstream::adapter::strip_str(text).to_string();
+    let (before, now) = (uncoloured(before), uncoloured(now));
+    let difference = similar::TextDiff::from_lines(&before, &now).unified_diff().to_string();
+    output::warn(&format!("revision {} came in between. What differs in the plan:", base.number));
     output::note(&text::escape_lines(&difference));
     output::note(plan_view::show(base, plan).trim_end());
-    if output::can_ask() {
-        output::confirm("Commit this now?")
-    } else {
-        Err(stale())
-    }
+    if output::can_ask() { output::confirm("Commit this now?") } else { Err(stale()) }
 }
 
 fn message(args: &CommitArgs, edits: &[Edit]) -> String {
@@ -268,73 +249,4 @@ fn message(args: &CommitArgs, edits: &[Edit]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-    use super::*;
-
-    fn args(yes: bool) -> CommitArgs {
-        CommitArgs {
-            message: None,
-            yes,
-            wait: true,
-            timeout: Duration::from_secs(10),
-            output: TextOrJson::Text,
-        }
-    }
-
-    fn refused(yes: bool, confirm_when: Confirm, plan: &Plan) -> Option<&'static str> {
-        let args = args(yes);
-        let order = Order {
-            args: &args,
-            confirm: confirm_when,
-            dry_run: DryRun::None,
-            aside: false,
-        };
-        confirm(&order, plan, false)
-            .err()
-            .map(|failure| failure.code())
-    }
-
-    #[test]
-    fn where_nobody_can_be_asked_hazards_and_removals_need_yes() {
-        let base = fleet::example("");
-        let wide = "apiVersion: hanse.dev/v1alpha1\nkind: FederatedRole\nmetadata: {name: reader}\n\
-            spec: {placement: {clusterSelector: {}}, rules: [{apiGroups: [''], resources: ['*'], verbs: [get]}]}\n";
-        let edits = |yaml: &str| {
-            let documents = hanse_domain::parse::parse_files([("x", yaml.as_bytes())]).unwrap();
-            documents
-                .into_iter()
-                .map(|d| Edit::Put(d.into()))
-                .collect::<Vec<_>>()
-        };
-        let hazard = planned(&base, edits(wide)).unwrap();
-        let harmless = planned(&base, edits(&wide.replace("'*'", "pods"))).unwrap();
-        assert_eq!(refused(false, Confirm::Risks, &hazard), Some("needs-yes"));
-        assert_eq!(refused(true, Confirm::Risks, &hazard), None);
-        assert_eq!(refused(false, Confirm::Risks, &harmless), None);
-        assert_eq!(
-            refused(false, Confirm::Always, &harmless),
-            Some("needs-yes")
-        );
-        assert_eq!(refused(true, Confirm::Always, &harmless), None);
-    }
-
-    #[test]
-    fn a_moved_base_goes_on_once_and_only_with_the_same_effect() {
-        let base = fleet::example("");
-        let plan = Plan::default();
-        assert!(again("same", "same", 1, &base, &plan).is_ok());
-        assert!(again("same", "same", 2, &base, &plan).is_err());
-        assert!(again("same", "other", 1, &base, &plan).is_err());
-    }
-
-    #[test]
-    fn durations_are_written_as_people_write_them() {
-        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("1h30m"), Ok(Duration::from_mins(90)));
-        for bad in ["", "-5s", "5", "soon"] {
-            assert!(duration(bad).is_err(), "{bad}");
-        }
-    }
-}
+mod tests;

@@ -76,10 +76,8 @@ impl Config {
         match fs::read_to_string(path) {
             Ok(text) => Self::parse(&text, path),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(
-                Failure::io(format!("{} cannot be read", path.display()), &error)
-                    .exit(Exit::NOT_LOGGED_IN),
-            ),
+            Err(error) => Err(Failure::io(format!("{} cannot be read", path.display()), &error)
+                .exit(Exit::NOT_LOGGED_IN)),
         }
     }
 
@@ -101,10 +99,8 @@ impl Config {
         let text = serde_saphyr::to_string(self).map_err(|e| {
             Failure::new("config", "the configuration cannot be written").why(e.to_string())
         })?;
-        let directory = path
-            .parent()
-            .filter(|d| !d.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
+        let directory =
+            path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(directory).map_err(|e| failed(&e))?;
         // A temporary file is made with mode 0600.
         let mut file = tempfile::NamedTempFile::new_in(directory).map_err(|e| failed(&e))?;
@@ -185,9 +181,7 @@ mod tests {
 
     fn config(contexts: Vec<Context>) -> Config {
         Config {
-            current_context: contexts
-                .first()
-                .map_or_else(String::new, |c| c.name.clone()),
+            current_context: contexts.first().map_or_else(String::new, |c| c.name.clone()),
             contexts,
         }
     }
@@ -238,19 +232,11 @@ mod tests {
     #[test]
     fn the_file_is_where_the_xdg_specification_says() {
         let env = |pairs: &'static [(&str, &str)]| {
-            move |name: &str| {
-                pairs
-                    .iter()
-                    .find(|(n, _)| *n == name)
-                    .map(|(_, v)| PathBuf::from(v))
-            }
+            move |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| PathBuf::from(v))
         };
         let path = |pairs| default_path(env(pairs)).display().to_string();
         assert_eq!(path(&[("HOME", "/h")]), "/h/.config/hanse/config.yaml");
-        assert_eq!(
-            path(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "/x")]),
-            "/x/hanse/config.yaml"
-        );
+        assert_eq!(path(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "/x")]), "/x/hanse/config.yaml");
         assert_eq!(
             path(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "relative")]),
             "/h/.config/hanse/config.yaml"

@@ -28,17 +28,9 @@ pub(crate) fn of_kind(
         Kind::FederatedRole => &["SCOPE", "RULES"],
         Kind::FederatedRoleBinding => &["ROLE", "SUBJECTS", "WHERE", "EXPIRES"],
     };
-    let more: &[&str] = if wide {
-        &["PLACEMENT", "LABELS", "REASON"]
-    } else {
-        &[]
-    };
-    let head = ["NAME"]
-        .iter()
-        .chain(own)
-        .chain(&["CLUSTERS", "REVISION", "DRIFT"])
-        .chain(more);
-    let mut table = Table::new(head.copied());
+    let more: &[&str] = if wide { &["PLACEMENT", "LABELS", "REASON"] } else { &[] };
+    let columns = ["NAME"].iter().chain(own).chain(&["CLUSTERS", "REVISION", "DRIFT"]).chain(more);
+    let mut table = Table::new(columns.copied());
     for held in held {
         let document = &*held.document;
         let mut row = vec![document.reference.name.clone()];
@@ -52,11 +44,7 @@ pub(crate) fn of_kind(
         }
         row.push(clusters(fleet, document).to_string());
         row.push(held.number.to_string());
-        row.push(
-            placed
-                .as_ref()
-                .map_or_else(String::new, |placed| drift(placed.drift).to_owned()),
-        );
+        row.push(placed.as_ref().map_or_else(String::new, |placed| drift(placed.drift).to_owned()));
         if wide {
             row.push(placement(&document.placement));
             row.push(labels(&document.labels));
@@ -76,11 +64,8 @@ fn namespace(spec: &NamespaceSpec) -> Vec<String> {
         (!spec.limits.is_empty(), "limits"),
         (spec.network_policy.is_some(), "network"),
     ];
-    let rails: Vec<&str> = rails
-        .iter()
-        .filter(|(there, _)| *there)
-        .map(|(_, name)| *name)
-        .collect();
+    let rails: Vec<&str> =
+        rails.iter().filter(|(there, _)| *there).map(|(_, name)| *name).collect();
     let level = spec.pod_security.map_or("-", |level| level.label_value());
     vec![level.to_owned(), or_dash(rails.join(","))]
 }
@@ -94,10 +79,7 @@ fn role(spec: &RoleSpec) -> Vec<String> {
 }
 
 fn binding(spec: &RoleBindingSpec, now: Timestamp) -> Vec<String> {
-    let first = spec
-        .subjects
-        .first()
-        .map_or_else(String::new, ToString::to_string);
+    let first = spec.subjects.first().map_or_else(String::new, ToString::to_string);
     let subjects = match spec.subjects.len() {
         0 | 1 => first,
         n => format!("{first} +{}", n - 1),
@@ -106,8 +88,7 @@ fn binding(spec: &RoleBindingSpec, now: Timestamp) -> Vec<String> {
         spec.role.to_string(),
         subjects,
         scope(&spec.scope),
-        spec.expires_at
-            .map_or_else(|| "never".to_owned(), |at| until(now, at)),
+        spec.expires_at.map_or_else(|| "never".to_owned(), |at| until(now, at)),
     ]
 }
 
@@ -130,11 +111,7 @@ pub(crate) const fn drift(policy: DriftPolicy) -> &'static str {
 
 /// How many clusters a document is placed on.
 pub(crate) fn clusters(fleet: &Fleet, document: &Document) -> usize {
-    fleet
-        .members()
-        .values()
-        .filter(|member| document.selects(&member.entry))
-        .count()
+    fleet.members().values().filter(|member| document.selects(&member.entry)).count()
 }
 
 /// A placement in the notation of `-l`.
@@ -164,11 +141,7 @@ fn selector(selector: &LabelSelector) -> String {
             Operator::DoesNotExist => format!("!{key}"),
         });
     }
-    if parts.is_empty() {
-        "all".to_owned()
-    } else {
-        parts.join(",")
-    }
+    if parts.is_empty() { "all".to_owned() } else { parts.join(",") }
 }
 
 /// A line for each rule of a role, in the manner of `kubectl describe role`.
@@ -184,10 +157,7 @@ pub(crate) fn summary(spec: &Spec, now: Timestamp) -> Vec<(String, String)> {
             ]
         }
         Spec::Role(spec) => {
-            let mut pairs = vec![pair(
-                "Scope",
-                role(spec).into_iter().next().unwrap_or_default(),
-            )];
+            let mut pairs = vec![pair("Scope", role(spec).into_iter().next().unwrap_or_default())];
             pairs.push(pair("Rules", count(spec.rules.len(), "rule")));
             for rule in &spec.rules {
                 let on = if rule.resources.is_empty() {
@@ -258,11 +228,8 @@ spec:
 
     fn table(kind: Kind, wide: bool) -> String {
         let fleet = example(ALL);
-        let held: Vec<&Held> = fleet
-            .documents()
-            .values()
-            .filter(|h| h.document.reference.kind == kind)
-            .collect();
+        let held: Vec<&Held> =
+            fleet.documents().values().filter(|h| h.document.reference.kind == kind).collect();
         of_kind(&fleet, kind, &held, wide, Timestamp::UNIX_EPOCH).to_string()
     }
 

@@ -54,23 +54,16 @@ fn examples(kind: Kind) -> Vec<Value> {
     let bodies: Vec<String> = match kind {
         Kind::FederatedNamespace => NAMESPACES.map(str::to_owned).to_vec(),
         Kind::FederatedRole => ROLES.map(str::to_owned).to_vec(),
-        Kind::FederatedRoleBinding => [
-            "namespaces: [a]",
-            "namespaceSelector: SELECTOR",
-            "clusterWide: true",
-        ]
-        .map(|scope| format!("{BINDING_HEAD}  {scope}\n"))
-        .to_vec(),
+        Kind::FederatedRoleBinding => {
+            ["namespaces: [a]", "namespaceSelector: SELECTOR", "clusterWide: true"]
+                .map(|scope| format!("{BINDING_HEAD}  {scope}\n"))
+                .to_vec()
+        }
     };
     let yaml = |body: &String| {
-        format!("{HEAD}{body}")
-            .replace("KIND", kind.name())
-            .replace("SELECTOR", SELECTOR_EXAMPLE)
+        format!("{HEAD}{body}").replace("KIND", kind.name()).replace("SELECTOR", SELECTOR_EXAMPLE)
     };
-    bodies
-        .iter()
-        .map(|body| serde_saphyr::from_str(&yaml(body)).unwrap())
-        .collect()
+    bodies.iter().map(|body| serde_saphyr::from_str(&yaml(body)).unwrap()).collect()
 }
 
 /// The paths of all fields of an example; maps of any keys count as one field.
@@ -78,36 +71,24 @@ fn paths(value: &Value, path: &str, free: &BTreeSet<String>, out: &mut BTreeSet<
     if !path.is_empty() {
         out.insert(path.to_owned());
     }
-    match value {
-        Value::Object(map) if !free.contains(path) => {
-            for (key, value) in map {
-                let below = if path.is_empty() {
-                    key.clone()
-                } else {
-                    format!("{path}.{key}")
-                };
-                paths(value, &below, free, out);
-            }
+    if let Some(map) = value.as_object().filter(|_| !free.contains(path)) {
+        for (key, value) in map {
+            let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            paths(value, &below, free, out);
         }
-        Value::Array(items) if items.iter().any(Value::is_object) => {
-            for item in items {
-                let mut below = BTreeSet::new();
-                paths(item, &format!("{path}[]"), free, &mut below);
-                below.remove(&format!("{path}[]"));
-                out.extend(below);
-            }
+    } else if let Some(items) = value.as_array() {
+        for item in items {
+            let mut below = BTreeSet::new();
+            paths(item, &format!("{path}[]"), free, &mut below);
+            below.remove(&format!("{path}[]"));
+            out.extend(below);
         }
-        _ => {}
     }
 }
 
 fn free_maps(kind: Kind) -> BTreeSet<String> {
     let is_free = |field: &Field| field.kind.starts_with("map[") || field.kind == "patch";
-    fields(kind)
-        .into_iter()
-        .filter(is_free)
-        .map(|field| field.path)
-        .collect()
+    fields(kind).into_iter().filter(is_free).map(|field| field.path).collect()
 }
 
 #[test]
@@ -147,19 +128,10 @@ fn every_field_of_the_parser_is_explained() {
     for kind in Kind::ALL {
         for example in examples(kind) {
             let mut maps = Vec::new();
-            map_pointers(
-                &example,
-                String::new(),
-                String::new(),
-                &free_maps(kind),
-                &mut maps,
-            );
+            map_pointers(&example, String::new(), String::new(), &free_maps(kind), &mut maps);
             for (pointer, path) in maps {
                 let mut broken = example.clone();
-                let map = broken
-                    .pointer_mut(&pointer)
-                    .and_then(Value::as_object_mut)
-                    .unwrap();
+                let map = broken.pointer_mut(&pointer).and_then(Value::as_object_mut).unwrap();
                 map.insert(UNKNOWN.to_owned(), Value::Bool(true));
                 let text = serde_json::to_string_pretty(&broken).unwrap();
                 let errors = parse_files([("example", text.as_bytes())]).unwrap_err();
@@ -172,10 +144,8 @@ fn every_field_of_the_parser_is_explained() {
                 let (_, known) = error.message.split_once(KNOWN_ARE).unwrap();
                 let known: BTreeSet<&str> = known.split(", ").collect();
                 let all = fields(kind);
-                let explained: BTreeSet<&str> = all
-                    .iter()
-                    .filter_map(|field| child_of(&field.path, &path))
-                    .collect();
+                let explained: BTreeSet<&str> =
+                    all.iter().filter_map(|field| child_of(&field.path, &path)).collect();
                 assert_eq!(explained, known, "{kind:?} {path}");
                 compared += 1;
             }
@@ -191,17 +161,13 @@ fn map_pointers(
     free: &BTreeSet<String>,
     out: &mut Vec<(String, String)>,
 ) {
-    match value {
-        Value::Object(map) if !free.contains(&path) => {
-            children(map, &pointer, &path, free, out);
-            out.push((pointer, path));
+    if let Some(map) = value.as_object().filter(|_| !free.contains(&path)) {
+        children(map, &pointer, &path, free, out);
+        out.push((pointer, path));
+    } else if let Some(items) = value.as_array() {
+        for (index, item) in items.iter().enumerate() {
+            map_pointers(item, format!("{pointer}/{index}"), path.clone(), free, out);
         }
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                map_pointers(item, format!("{pointer}/{index}"), path.clone(), free, out);
-            }
-        }
-        _ => {}
     }
 }
 
@@ -213,19 +179,12 @@ fn children(
     out: &mut Vec<(String, String)>,
 ) {
     for (key, value) in map {
-        let list = if value
-            .as_array()
-            .is_some_and(|items| items.iter().any(Value::is_object))
-        {
+        let list = if value.as_array().is_some_and(|items| items.iter().any(Value::is_object)) {
             "[]"
         } else {
             ""
         };
-        let below = if path.is_empty() {
-            key.clone()
-        } else {
-            format!("{path}.{key}{list}")
-        };
+        let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}{list}") };
         map_pointers(value, format!("{pointer}/{key}"), below, free, out);
     }
 }

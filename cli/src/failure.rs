@@ -119,6 +119,7 @@ impl Failure {
         self.0.exit
     }
 
+    #[cfg(test)]
     pub(crate) fn code(&self) -> &'static str {
         self.0.code
     }

@@ -37,10 +37,7 @@ impl Files {
         }
         let documents = parse(&self.read()?)?;
         if documents.is_empty() {
-            return Err(Failure::new(
-                "no-documents",
-                "there is no document in these files",
-            ));
+            return Err(Failure::new("no-documents", "there is no document in these files"));
         }
         Ok(documents)
     }
@@ -82,10 +79,7 @@ impl Files {
                 if self.recursive && !entry.is_symlink() {
                     self.directory(&entry, sources)?;
                 }
-            } else if entry
-                .extension()
-                .is_some_and(|e| e == "yaml" || e == "yml" || e == "json")
-            {
+            } else if entry.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json") {
                 sources.push(file(&entry)?);
             }
         }
@@ -97,10 +91,7 @@ fn file(path: &Path) -> Outcome<Source> {
     let name = path.display().to_string();
     let opened =
         fs::File::open(path).map_err(|e| Failure::io(format!("{name} cannot be read"), &e))?;
-    Ok(Source {
-        bytes: limited(&name, opened)?,
-        name,
-    })
+    Ok(Source { bytes: limited(&name, opened)?, name })
 }
 
 /// One byte more than a file may have, so that the parser says that it is too large.
@@ -115,12 +106,8 @@ fn limited(name: &str, reader: impl std::io::Read) -> Outcome<Vec<u8>> {
 
 /// Parses files; all errors at once.
 pub(crate) fn parse(sources: &[Source]) -> Outcome<Vec<Document>> {
-    parse::parse_files(
-        sources
-            .iter()
-            .map(|source| (source.name.as_str(), source.bytes.as_slice())),
-    )
-    .map_err(|errors| invalid(&errors))
+    parse::parse_files(sources.iter().map(|source| (source.name.as_str(), source.bytes.as_slice())))
+        .map_err(|errors| invalid(&errors))
 }
 
 fn invalid(errors: &[ParseError]) -> Failure {
@@ -151,15 +138,9 @@ mod tests {
         write("README.md", "# no document");
         write("deep/c.yaml", &ROLE.replace("NAME", "c"));
         let names = |recursive| {
-            let files = Files {
-                filename: vec![directory.path().to_owned()],
-                recursive,
-            };
+            let files = Files { filename: vec![directory.path().to_owned()], recursive };
             let documents = files.documents().unwrap();
-            documents
-                .into_iter()
-                .map(|d| d.reference.name)
-                .collect::<Vec<_>>()
+            documents.into_iter().map(|d| d.reference.name).collect::<Vec<_>>()
         };
         assert_eq!(names(false), ["a", "b"]);
         assert_eq!(names(true), ["a", "b", "c"]);
@@ -167,10 +148,8 @@ mod tests {
 
     #[test]
     fn every_error_is_shown_with_its_place_and_then_their_number() {
-        let sources = [Source {
-            name: "x.yaml".into(),
-            bytes: b"kind: Federated\nspec: {}\n".to_vec(),
-        }];
+        let sources =
+            [Source { name: "x.yaml".into(), bytes: b"kind: Federated\nspec: {}\n".to_vec() }];
         let failure = parse(&sources).unwrap_err();
         let lines = failure.detail_lines();
         assert!(
@@ -183,35 +162,22 @@ mod tests {
     #[test]
     fn an_empty_directory_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
-        let files = Files {
-            filename: vec![directory.path().to_owned()],
-            recursive: false,
-        };
+        let files = Files { filename: vec![directory.path().to_owned()], recursive: false };
         assert_eq!(files.documents().unwrap_err().code(), "no-documents");
     }
 
     #[test]
     fn the_examples_are_valid_and_can_be_planned() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
-        let files = Files {
-            filename: vec![path],
-            recursive: true,
-        };
+        let files = Files { filename: vec![path], recursive: true };
         let documents = files.documents().unwrap();
-        let kinds: std::collections::BTreeSet<_> = documents
-            .iter()
-            .map(|document| document.reference.kind)
-            .collect();
+        let kinds: std::collections::BTreeSet<_> =
+            documents.iter().map(|document| document.reference.kind).collect();
         assert_eq!(kinds.len(), hanse_domain::document::Kind::ALL.len());
-        let edits = documents
-            .into_iter()
-            .map(|document| hanse_domain::fleet::Edit::Put(document.into()));
+        let edits =
+            documents.into_iter().map(|document| hanse_domain::fleet::Edit::Put(document.into()));
         let plan = crate::change::planned(&crate::fleet::example(""), edits.collect()).unwrap();
         assert!(plan.hazards.is_empty(), "{:?}", plan.hazards);
-        assert!(
-            plan.clusters.contains_key("cluster-1"),
-            "{:?}",
-            plan.warnings
-        );
+        assert!(plan.clusters.contains_key("cluster-1"), "{:?}", plan.warnings);
     }
 }

@@ -66,12 +66,9 @@ impl Parts {
 }
 
 fn unreadable(error: &dyn std::error::Error) -> Failure {
-    Failure::new(
-        "hub-error",
-        "the hub sent something that this version cannot read",
-    )
-    .why(error.to_string())
-    .hint("compare the versions of hub and command line: `hanse check`")
+    Failure::new("hub-error", "the hub sent something that this version cannot read")
+        .why(error.to_string())
+        .hint("compare the versions of hub and command line: `hanse check`")
 }
 
 /// A fleet in memory, for tests: the clusters cluster-1 and cluster-2 (env=prod) and cluster-3
@@ -83,20 +80,14 @@ pub(crate) fn example(yaml: &str) -> Fleet {
     let roster = [("prod", 1), ("prod", 2), ("test", 3)].map(|(env, number)| {
         let id = ClusterId(uuid::Uuid::from_u128(number));
         let labels = [("env".to_owned(), env.to_owned())].into();
-        (
-            ClusterEntry::new(id, format!("cluster-{number}"), labels),
-            RevisionNumber(1),
-        )
+        (ClusterEntry::new(id, format!("cluster-{number}"), labels), RevisionNumber(1))
     });
     Fleet::assemble(
         Digest::of(b"root"),
         RevisionNumber(4),
         Digest::of(b"history"),
         roster,
-        documents
-            .unwrap_or_default()
-            .into_iter()
-            .map(|document| (document, RevisionNumber(3))),
+        documents.unwrap_or_default().into_iter().map(|document| (document, RevisionNumber(3))),
     )
 }
 
@@ -112,10 +103,7 @@ mod tests {
 
     #[test]
     fn a_roster_entry_that_is_none_is_refused() {
-        let leaf = Leaf {
-            content: "hanse cluster v9\n".into(),
-            number: 1,
-        };
+        let leaf = Leaf { content: "hanse cluster v9\n".into(), number: 1 };
         assert!(Parts::default().take(Part::Cluster(leaf)).is_err());
     }
 }

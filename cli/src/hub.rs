@@ -32,24 +32,16 @@ impl Hub {
     pub(crate) async fn connect(context: &Context) -> Outcome<Self> {
         let server = context.server.clone();
         let invalid = |why: String| {
-            Failure::new(
-                "config",
-                format!("context `{}` cannot be used", context.name),
-            )
-            .why(why)
-            .hint("hanse context import --replace FILE")
+            Failure::new("config", format!("context `{}` cannot be used", context.name))
+                .why(why)
+                .hint("hanse context import --replace FILE")
         };
         if !server.starts_with("https://") {
-            return Err(invalid(format!(
-                "the server `{server}` is not an https:// URL"
-            )));
+            return Err(invalid(format!("the server `{server}` is not an https:// URL")));
         }
         let tls = ClientTlsConfig::new()
             .ca_certificate(Certificate::from_pem(&context.certificate_authority))
-            .identity(Identity::from_pem(
-                &context.client_certificate,
-                context.client_key.expose(),
-            ));
+            .identity(Identity::from_pem(&context.client_certificate, context.client_key.expose()));
         let endpoint = Endpoint::from_shared(server.clone())
             .and_then(|endpoint| endpoint.tls_config(tls))
             .map_err(|error| invalid(chain(&error)))?
@@ -127,10 +119,7 @@ impl Hub {
     /// Every cluster that the hub knows, by name.
     pub(crate) async fn clusters(&self) -> Outcome<Vec<Cluster>> {
         let mut service = self.clusters_service();
-        let mut clusters = self
-            .call(service.list_clusters(ListClustersRequest {}))
-            .await?
-            .clusters;
+        let mut clusters = self.call(service.list_clusters(ListClustersRequest {})).await?.clusters;
         clusters.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(clusters)
     }
@@ -138,13 +127,10 @@ impl Hub {
     /// One cluster, by its name.
     pub(crate) async fn cluster(&self, name: &str) -> Outcome<Cluster> {
         let clusters = self.clusters().await?;
-        clusters
-            .into_iter()
-            .find(|cluster| cluster.name == name)
-            .ok_or_else(|| {
-                Failure::new("not-found", format!("there is no cluster `{name}`"))
-                    .hint("hanse cluster list")
-            })
+        clusters.into_iter().find(|cluster| cluster.name == name).ok_or_else(|| {
+            Failure::new("not-found", format!("there is no cluster `{name}`"))
+                .hint("hanse cluster list")
+        })
     }
 }
 

@@ -52,10 +52,7 @@ pub(crate) fn kind(text: &str) -> Outcome<Kind> {
 /// Documents as `KIND NAME…` or `KIND/NAME…`.
 pub(crate) fn references(words: &[String]) -> Outcome<Vec<DocumentRef>> {
     let named = |kind_word: &str, name: &str| {
-        Ok(DocumentRef {
-            kind: kind(kind_word)?,
-            name: name.to_owned(),
-        })
+        Ok(DocumentRef { kind: kind(kind_word)?, name: name.to_owned() })
     };
     if words.iter().any(|word| word.contains('/')) {
         let slashed = |word: &String| match word.split_once('/') {
@@ -65,8 +62,8 @@ pub(crate) fn references(words: &[String]) -> Outcome<Vec<DocumentRef>> {
         return words.iter().map(slashed).collect();
     }
     match words.split_first() {
-        Some((kind_word, names)) if !names.is_empty() => {
-            names.iter().map(|name| named(kind_word, name)).collect()
+        Some((kind_word, rest)) if !rest.is_empty() => {
+            rest.iter().map(|name| named(kind_word, name)).collect()
         }
         _ => {
             Err(Failure::usage("name what: KIND NAME or KIND/NAME")
@@ -113,10 +110,7 @@ mod tests {
         );
         assert_eq!(
             of(&["frb/x", "fns/y"]).ok(),
-            Some(vec![
-                "FederatedRoleBinding/x".into(),
-                "FederatedNamespace/y".into()
-            ])
+            Some(vec!["FederatedRoleBinding/x".into(), "FederatedNamespace/y".into()])
         );
         for bad in [&["role"][..], &[], &["role/"], &["role/a", "b"]] {
             assert!(of(bad).is_err(), "{bad:?}");

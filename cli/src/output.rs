@@ -8,7 +8,7 @@ use clap::builder::styling::{AnsiColor, Style};
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
-use crate::text::{escape_json, escape_lines};
+use crate::text::{escape, escape_json, escape_lines};
 
 /// Formats of `-o`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -47,16 +47,22 @@ fn written(result: io::Result<()>) -> Outcome<()> {
 /// Data, as it is. Whoever calls has escaped what is not its own.
 pub(crate) fn data(text: &str) -> Outcome<()> {
     let mut stdout = anstream::stdout().lock();
-    written(
-        stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush()),
-    )
+    written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
 }
 
 /// A line of data.
 pub(crate) fn line(text: &str) -> Outcome<()> {
     data(&format!("{text}\n"))
+}
+
+/// Lines of data, escaped.
+pub(crate) fn lines(lines: impl Iterator<Item = String>) -> Outcome<()> {
+    let mut out = String::new();
+    for line in lines {
+        out.push_str(&escape(&line));
+        out.push('\n');
+    }
+    data(&out)
 }
 
 /// Bytes that must arrive as they are, except on a terminal, where nothing may steer it.
@@ -102,10 +108,7 @@ pub(crate) fn note(text: &str) {
 /// Something that the person should know, though it goes on.
 pub(crate) fn warn(text: &str) {
     let yellow = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
-    note(&format!(
-        "{yellow}warning:{yellow:#} {}",
-        escape_lines(text)
-    ));
+    note(&format!("{yellow}warning:{yellow:#} {}", escape_lines(text)));
 }
 
 /// Whether there is a person to ask.

@@ -27,28 +27,22 @@ pub(crate) struct PlanFile {
     contents: Vec<String>,
 }
 
-fn invalid(why: impl ToString) -> Failure {
+fn invalid(why: impl Into<String>) -> Failure {
     Failure::new("plan-file", "this is not a plan that can be applied")
-        .why(why.to_string())
+        .why(why)
         .hint("make one with `hanse plan -f FILE -o PLANFILE`")
 }
 
 impl PlanFile {
     pub(crate) fn of(base: &Fleet, change: &Change) -> Outcome<Self> {
         let text = |bytes: &[u8]| {
-            std::str::from_utf8(bytes)
-                .map(str::to_owned)
-                .map_err(invalid)
+            std::str::from_utf8(bytes).map(str::to_owned).map_err(|e| invalid(e.to_string()))
         };
         Ok(Self {
             version: VERSION,
             base: base.number.0,
             statement: text(&change.bytes)?,
-            contents: change
-                .contents
-                .iter()
-                .map(|c| text(c))
-                .collect::<Outcome<_>>()?,
+            contents: change.contents.iter().map(|c| text(c)).collect::<Outcome<_>>()?,
         })
     }
 
@@ -56,11 +50,9 @@ impl PlanFile {
     pub(crate) fn store(&self, path: &Path) -> Outcome<()> {
         let failed =
             |e: &std::io::Error| Failure::io(format!("{} cannot be written", path.display()), e);
-        let directory = path
-            .parent()
-            .filter(|d| !d.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        let json = serde_json::to_string_pretty(self).map_err(invalid)?;
+        let directory =
+            path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let json = serde_json::to_string_pretty(self).map_err(|e| invalid(e.to_string()))?;
         let mut file = tempfile::NamedTempFile::new_in(directory).map_err(|e| failed(&e))?;
         writeln!(file, "{json}").map_err(|e| failed(&e))?;
         file.persist(path).map_err(|e| failed(&e.error))?;
@@ -74,12 +66,9 @@ impl PlanFile {
     }
 
     fn parse(text: &str) -> Outcome<Self> {
-        let file: Self = serde_json::from_str(text).map_err(invalid)?;
+        let file: Self = serde_json::from_str(text).map_err(|e| invalid(e.to_string()))?;
         if file.version != VERSION {
-            return Err(invalid(format!(
-                "its version is {}, not {VERSION}",
-                file.version
-            )));
+            return Err(invalid(format!("its version is {}, not {VERSION}", file.version)));
         }
         Ok(file)
     }
@@ -87,11 +76,7 @@ impl PlanFile {
     /// The change on the fleet as it is now, with the edits that it stands for. Refused unless the
     /// fleet is still the one that it was planned on.
     pub(crate) fn open(&self, fleet: &Fleet) -> Outcome<(Change, Vec<Edit>)> {
-        let contents: Vec<Vec<u8>> = self
-            .contents
-            .iter()
-            .map(|c| c.clone().into_bytes())
-            .collect();
+        let contents: Vec<Vec<u8>> = self.contents.iter().map(|c| c.clone().into_bytes()).collect();
         let change =
             Change::check(fleet, self.statement.as_bytes(), &contents).map_err(|error| {
                 if matches!(error, ChangeError::Stale { .. }) {
@@ -105,7 +90,7 @@ impl PlanFile {
                     .why(format!("the plan is on revision {}", self.base))
                     .hint("plan again: hanse plan -f FILE -o PLANFILE");
                 }
-                invalid(error)
+                invalid(error.to_string())
             })?;
         let edits = edits(&change.statement, &contents)?;
         Ok((change, edits))
@@ -125,7 +110,9 @@ fn edits(statement: &Statement, contents: &[Vec<u8>]) -> Outcome<Vec<Edit>> {
     for content in contents {
         edits.push(match ClusterEntry::decode(content) {
             Ok(entry) => Edit::PutCluster(entry),
-            Err(_) => Edit::Put(Arc::new(parse_document(content).map_err(invalid)?)),
+            Err(_) => {
+                Edit::Put(Arc::new(parse_document(content).map_err(|e| invalid(e.to_string()))?))
+            }
         });
     }
     Ok(edits)
@@ -146,10 +133,7 @@ mod tests {
 
     fn plan_file(base: &Fleet) -> PlanFile {
         let documents = parse_files([("x", ROLE.as_bytes())]).unwrap();
-        let mut edits: Vec<Edit> = documents
-            .into_iter()
-            .map(|d| Edit::Put(Arc::new(d)))
-            .collect();
+        let mut edits: Vec<Edit> = documents.into_iter().map(|d| Edit::Put(Arc::new(d))).collect();
         let member = base.member_named("cluster-1").unwrap();
         edits.push(Edit::RemoveCluster(member.entry.id));
         let change = Change::propose(base, edits, "why", Timestamp::UNIX_EPOCH).unwrap();

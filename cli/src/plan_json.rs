@@ -6,11 +6,7 @@ use serde_json::{Value, json};
 
 /// The plan with its base, in camelCase like the API's messages.
 pub(crate) fn show(base: &Fleet, plan: &Plan) -> Value {
-    let edits: Vec<Value> = plan
-        .edits
-        .iter()
-        .filter_map(|edit| self::edit(base, edit))
-        .collect();
+    let edits: Vec<Value> = plan.edits.iter().filter_map(|edit| self::edit(base, edit)).collect();
     let clusters: serde_json::Map<String, Value> = plan
         .clusters
         .iter()

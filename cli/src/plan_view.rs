@@ -20,10 +20,7 @@ const MAX_NAMED_CLUSTERS: usize = 8;
 /// The whole plan.
 pub(crate) fn show(base: &Fleet, plan: &Plan) -> String {
     if plan.edits.is_empty() {
-        return format!(
-            "No changes: the fleet is like that already (revision {}).\n",
-            base.number
-        );
+        return format!("No changes: the fleet is like that already (revision {}).\n", base.number);
     }
     let mut out = String::new();
     out.push_str(&bold("The fleet\n"));
@@ -62,13 +59,8 @@ pub(crate) fn effect(plan: &Plan) -> String {
 /// Whether something that is there goes.
 pub(crate) fn removes(plan: &Plan) -> bool {
     let objects = plan.clusters.values().flatten();
-    objects
-        .into_iter()
-        .any(|change| change.action() == Action::Remove)
-        || plan
-            .edits
-            .iter()
-            .any(|edit| matches!(edit, Edit::Remove(_) | Edit::RemoveCluster(_)))
+    objects.into_iter().any(|change| change.action() == Action::Remove)
+        || plan.edits.iter().any(|edit| matches!(edit, Edit::Remove(_) | Edit::RemoveCluster(_)))
 }
 
 /// The changes that a person would call changes: not those of the revision's number alone.
@@ -99,12 +91,7 @@ fn grouped(plan: &Plan) -> BTreeMap<String, Vec<&str>> {
 }
 
 fn heading(clusters: &[&str]) -> String {
-    let named = clusters
-        .iter()
-        .take(MAX_NAMED_CLUSTERS)
-        .copied()
-        .collect::<Vec<_>>()
-        .join(", ");
+    let named = clusters.iter().take(MAX_NAMED_CLUSTERS).copied().collect::<Vec<_>>().join(", ");
     let named = escape(&named).into_owned();
     match clusters.len() {
         0 | 1 => format!("Cluster {named}"),
@@ -154,11 +141,7 @@ fn edit_line(base: &Fleet, edit: &Edit, transition: Transition) -> String {
 
 fn entry_change(before: Option<&ClusterEntry>, after: &ClusterEntry) -> String {
     let labels = |entry: &ClusterEntry| {
-        if entry.labels.is_empty() {
-            "no labels".to_owned()
-        } else {
-            show_labels(&entry.labels)
-        }
+        if entry.labels.is_empty() { "no labels".to_owned() } else { show_labels(&entry.labels) }
     };
     let mut parts = Vec::new();
     match before {
@@ -170,10 +153,7 @@ fn entry_change(before: Option<&ClusterEntry>, after: &ClusterEntry) -> String {
     }
     let confirmed = before.and_then(|before| before.confirmed_removals);
     if let Some(confirmation) = after.confirmed_removals.filter(|c| Some(*c) != confirmed) {
-        parts.push(format!(
-            "{} confirmed",
-            count(confirmation.count as usize, "removal")
-        ));
+        parts.push(format!("{} confirmed", count(confirmation.count as usize, "removal")));
     }
     parts.join(", ")
 }

@@ -23,10 +23,7 @@ spec:
 
 fn documents(yaml: &str) -> Vec<Edit> {
     let documents = parse_files([("test.yaml", yaml.as_bytes())]).unwrap();
-    documents
-        .into_iter()
-        .map(|document| Edit::Put(Arc::new(document)))
-        .collect()
+    documents.into_iter().map(|document| Edit::Put(Arc::new(document))).collect()
 }
 
 fn shown(base: &Fleet, edits: Vec<Edit>) -> String {
@@ -49,9 +46,7 @@ fn additions() {
 
 #[test]
 fn a_change_with_its_fields_a_hazard_and_a_warning() {
-    let changed = ROLE
-        .replace("[pods]", "['*']")
-        .replace("env: prod", "env: nowhere");
+    let changed = ROLE.replace("[pods]", "['*']").replace("env: prod", "env: nowhere");
     let wider = ROLE.replace("[pods]", "['*']");
     insta::assert_snapshot!(shown(&example(ROLE), documents(&wider)), @r#"
     The fleet
@@ -86,9 +81,7 @@ fn a_removal_and_the_roster() {
     let mut entry = (*base.member_named("cluster-3").unwrap().entry).clone();
     entry.labels.insert("env".into(), "prod".into());
     edits.push(Edit::PutCluster(entry));
-    edits.push(Edit::RemoveCluster(
-        base.member_named("cluster-2").unwrap().entry.id,
-    ));
+    edits.push(Edit::RemoveCluster(base.member_named("cluster-2").unwrap().entry.id));
     insta::assert_snapshot!(shown(&base, edits), @"
     The fleet
       - FederatedRole/reader

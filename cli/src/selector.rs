@@ -41,9 +41,7 @@ fn requirement(text: &str) -> Outcome<Requirement> {
     } else if let Some((key, value)) = text.split_once("==").or_else(|| text.split_once('=')) {
         (key, Operator::In, vec![value])
     } else if let Some(rest) = text.strip_suffix(')') {
-        let (head, list) = rest
-            .split_once('(')
-            .ok_or_else(|| invalid("no `(`".to_owned()))?;
+        let (head, list) = rest.split_once('(').ok_or_else(|| invalid("no `(`".to_owned()))?;
         let head = head.trim();
         let (key, operator) = match (head.strip_suffix(" notin"), head.strip_suffix(" in")) {
             (Some(key), _) => (key, Operator::NotIn),
@@ -62,11 +60,7 @@ fn requirement(text: &str) -> Outcome<Requirement> {
     for value in &values {
         names::check_label_value(value).map_err(|e| invalid(e.to_string()))?;
     }
-    Ok(Requirement {
-        key: key.to_owned(),
-        operator,
-        values,
-    })
+    Ok(Requirement { key: key.to_owned(), operator, values })
 }
 
 /// A label as `key=value`, for clap.
@@ -82,10 +76,7 @@ pub(crate) fn relabel(labels: &mut Labels, changes: &[String]) -> Outcome<()> {
     for change in changes {
         if let Some(key) = change.strip_suffix('-').filter(|key| !key.contains('=')) {
             if labels.remove(key).is_none() {
-                return Err(Failure::new(
-                    "not-found",
-                    format!("there is no label `{key}`"),
-                ));
+                return Err(Failure::new("not-found", format!("there is no label `{key}`")));
             }
         } else {
             let (key, value) = label(change).map_err(|why| {
@@ -102,10 +93,7 @@ mod tests {
     use super::*;
 
     fn labels(pairs: &[(&str, &str)]) -> Labels {
-        pairs
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect()
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
     }
 
     #[test]
@@ -123,11 +111,7 @@ mod tests {
             ("!legacy", true),
             ("legacy", false),
         ] {
-            assert_eq!(
-                parse(text).ok().map(|s| s.matches(&prod)),
-                Some(matches),
-                "{text}"
-            );
+            assert_eq!(parse(text).ok().map(|s| s.matches(&prod)), Some(matches), "{text}");
         }
         for bad in ["=a", "a=b c", "a in b)", "a isin (b)", "a b"] {
             assert!(parse(bad).is_err(), "{bad}");
@@ -141,10 +125,7 @@ mod tests {
         assert!(relabel(&mut given, &changes).is_ok());
         assert_eq!(given, labels(&[("env", "test"), ("new", "")]));
         for bad in ["absent-", "novalue", "a=b=c"] {
-            assert!(
-                relabel(&mut given.clone(), &[bad.to_owned()]).is_err(),
-                "{bad}"
-            );
+            assert!(relabel(&mut given.clone(), &[bad.to_owned()]).is_err(), "{bad}");
         }
     }
 }

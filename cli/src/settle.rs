@@ -61,11 +61,8 @@ pub(crate) async fn settle(
     limit: Duration,
 ) -> Outcome<()> {
     let generation = change.statement.number.0;
-    let mut states: BTreeMap<ClusterId, Said> = change
-        .touched
-        .iter()
-        .map(|id| (*id, Said::Nothing))
-        .collect();
+    let mut states: BTreeMap<ClusterId, Said> =
+        change.touched.iter().map(|id| (*id, Said::Nothing)).collect();
     if states.is_empty() {
         return Ok(());
     }
@@ -73,10 +70,7 @@ pub(crate) async fn settle(
     let watched =
         tokio::time::timeout_at(deadline, watch(hub, generation, began, &mut states)).await;
     if let Ok(Err(failure)) = watched {
-        output::warn(&format!(
-            "what the clusters did is not known: {}",
-            failure.summary()
-        ));
+        output::warn(&format!("what the clusters did is not known: {}", failure.summary()));
         return Ok(());
     }
     report(change, &states, limit)
@@ -89,9 +83,7 @@ async fn watch(
     states: &mut BTreeMap<ClusterId, Said>,
 ) -> Outcome<()> {
     let mut service = hub.clusters_service();
-    let mut stream = hub
-        .call(service.watch_clusters(WatchClustersRequest {}))
-        .await?;
+    let mut stream = hub.call(service.watch_clusters(WatchClustersRequest {})).await?;
     loop {
         let open = states.values().any(|state| match state {
             Said::Nothing => true,
@@ -122,26 +114,17 @@ async fn watch(
 fn report(change: &Change, states: &BTreeMap<ClusterId, Said>, limit: Duration) -> Outcome<()> {
     let mut failed = 0;
     for (id, state) in states {
-        let name = change
-            .fleet
-            .member(*id)
-            .map_or_else(|| id.to_string(), |m| m.entry.name.clone());
+        let name =
+            change.fleet.member(*id).map_or_else(|| id.to_string(), |m| m.entry.name.clone());
         failed += usize::from(matches!(state, Said::Failed(_)));
-        output::note(&format!(
-            "  {}: {}",
-            escape(&name),
-            describe(&name, state, limit)
-        ));
+        output::note(&format!("  {}: {}", escape(&name), describe(&name, state, limit)));
     }
     if failed == 0 {
         return Ok(());
     }
     Err(Failure::new(
         "not-applied",
-        format!(
-            "the revision is committed, and {} could not apply it",
-            count(failed, "cluster")
-        ),
+        format!("the revision is committed, and {} could not apply it", count(failed, "cluster")),
     )
     .hint("hanse describe cluster NAME"))
 }
@@ -156,10 +139,7 @@ fn describe(name: &str, state: &Said, limit: Duration) -> String {
             count(*removals as usize, "object"),
             escape(name)
         ),
-        Said::Nothing => format!(
-            "nothing heard within {}: see `hanse cluster list`",
-            took(limit)
-        ),
+        Said::Nothing => format!("nothing heard within {}: see `hanse cluster list`", took(limit)),
     }
 }
 
@@ -188,14 +168,8 @@ mod tests {
             (cluster(true, 4, Phase::Synced), Said::Nothing),
             (cluster(false, 4, Phase::Syncing), Said::Offline),
             (cluster(false, 5, Phase::Synced), Said::Applied(at)),
-            (
-                cluster(true, 4, Phase::Failed),
-                Said::Failed("why".to_owned()),
-            ),
-            (
-                cluster(true, 4, Phase::AwaitingConfirmation),
-                Said::Waits(7),
-            ),
+            (cluster(true, 4, Phase::Failed), Said::Failed("why".to_owned())),
+            (cluster(true, 4, Phase::AwaitingConfirmation), Said::Waits(7)),
         ] {
             assert_eq!(said(&cluster, 5, at), expected);
         }

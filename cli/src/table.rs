@@ -12,9 +12,7 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new<'h>(headings: impl IntoIterator<Item = &'h str>) -> Self {
-        Self {
-            rows: vec![headings.into_iter().map(str::to_owned).collect()],
-        }
+        Self { rows: vec![headings.into_iter().map(str::to_owned).collect()] }
     }
 
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {

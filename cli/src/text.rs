@@ -86,11 +86,7 @@ fn span(seconds: i64) -> String {
     const YEAR: i64 = 365 * DAY;
     let two = |large: i64, a: &str, small: i64, b: &str| {
         let (whole, rest) = (seconds / large, seconds % large / small);
-        if rest == 0 {
-            format!("{whole}{a}")
-        } else {
-            format!("{whole}{a}{rest}{b}")
-        }
+        if rest == 0 { format!("{whole}{a}") } else { format!("{whole}{a}{rest}{b}") }
     };
     match seconds {
         s if s < 2 * MINUTE => format!("{s}s"),
@@ -130,11 +126,7 @@ pub(crate) fn labels<'l>(labels: impl IntoIterator<Item = (&'l String, &'l Strin
 /// `-` for nothing.
 pub(crate) fn or_dash(text: impl Into<String>) -> String {
     let text = text.into();
-    if text.is_empty() {
-        "-".to_owned()
-    } else {
-        text
-    }
+    if text.is_empty() { "-".to_owned() } else { text }
 }
 
 /// A time of the wire; nothing when it is absent or no time.
@@ -159,10 +151,7 @@ mod tests {
             ("a\u{202e}txt.exe", "a\\u{202e}txt.exe"),
             ("a\u{9b}2J", "a\\u{9b}2J"),
             ("two\nlines\r", "two\\u{a}lines\\u{d}"),
-            (
-                "\u{200b}\u{2066}\u{feff}\u{e0041}",
-                "\\u{200b}\\u{2066}\\u{feff}\\u{e0041}",
-            ),
+            ("\u{200b}\u{2066}\u{feff}\u{e0041}", "\\u{200b}\\u{2066}\\u{feff}\\u{e0041}"),
         ] {
             assert_eq!(escape(given), shown);
         }
@@ -174,10 +163,7 @@ mod tests {
         let value = serde_json::json!({ "name": "a\u{202e}b\u{9b}\u{e0041}" });
         let json = escape_json(&serde_json::to_string_pretty(&value).unwrap_or_default());
         assert!(json.is_ascii(), "{json}");
-        assert_eq!(
-            serde_json::from_str::<serde_json::Value>(&json).ok(),
-            Some(value)
-        );
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json).ok(), Some(value));
     }
 
     #[test]
@@ -200,10 +186,7 @@ mod tests {
         let now = Timestamp::UNIX_EPOCH;
         assert_eq!(age(now, now + jiff::SignedDuration::from_secs(9)), "0s");
         assert_eq!(until(now, now), "expired");
-        assert_eq!(
-            until(now, now + jiff::SignedDuration::from_hours(3)),
-            "in 3h"
-        );
+        assert_eq!(until(now, now + jiff::SignedDuration::from_hours(3)), "in 3h");
     }
 
     #[test]

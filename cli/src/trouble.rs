@@ -67,16 +67,10 @@ fn tls_cause(error: &rustls::Error) -> Cause {
         }
     }
     if let rustls::Error::InvalidCertificate(why) = error {
-        if matches!(
-            why,
-            CertificateError::UnknownIssuer | CertificateError::BadSignature
-        ) {
+        if matches!(why, CertificateError::UnknownIssuer | CertificateError::BadSignature) {
             return Cause::OtherCa;
         }
-        if matches!(
-            why,
-            CertificateError::Expired | CertificateError::ExpiredContext { .. }
-        ) {
+        if matches!(why, CertificateError::Expired | CertificateError::ExpiredContext { .. }) {
             return Cause::ServerExpired;
         }
         let other_name = matches!(
@@ -93,18 +87,11 @@ fn tls_cause(error: &rustls::Error) -> Cause {
 /// A failure for an error below gRPC.
 pub(crate) fn of_transport(server: &str, error: &(dyn Error + 'static)) -> Failure {
     let tls = |why: &str| {
-        Failure::new(
-            "tls",
-            format!("there is no trusted connection to the hub at {server}"),
-        )
-        .why(why)
+        Failure::new("tls", format!("there is no trusted connection to the hub at {server}"))
+            .why(why)
     };
     let away = |why: String| {
-        Failure::new(
-            "hub-unreachable",
-            format!("the hub at {server} cannot be reached"),
-        )
-        .why(why)
+        Failure::new("hub-unreachable", format!("the hub at {server} cannot be reached")).why(why)
     };
     match cause(error) {
         Cause::OtherCa => tls("its certificate is of another CA than the one in this context")
@@ -126,18 +113,14 @@ pub(crate) fn of_transport(server: &str, error: &(dyn Error + 'static)) -> Failu
             away("nothing listens there (connection refused)".to_owned())
                 .hint("start it with `hanse-control-plane serve`, or choose another hub with `--context`")
         }
-        Cause::Io(_, why) => away(why).hint("hanse check"),
-        Cause::Other(why) => away(why).hint("hanse check"),
+        Cause::Io(_, why) | Cause::Other(why) => away(why).hint("hanse check"),
     }
 }
 
 /// The request took too long.
 pub(crate) fn timed_out(server: &str, seconds: u64) -> Failure {
-    Failure::new(
-        "deadline",
-        format!("the hub at {server} did not answer in {seconds} s"),
-    )
-    .hint("hanse check")
+    Failure::new("deadline", format!("the hub at {server} did not answer in {seconds} s"))
+        .hint("hanse check")
 }
 
 /// Whether the hub says that somebody else was faster.
@@ -193,11 +176,10 @@ pub(crate) fn of_status(server: &str, status: &Status) -> Failure {
         }
         Code::Unimplemented => Failure::new("unimplemented", "the hub does not know this request")
             .hint("compare the versions of hub and command line: `hanse check`"),
-        Code::Unavailable => Failure::new(
-            "hub-unreachable",
-            format!("the hub at {server} is not available"),
-        )
-        .hint("hanse check"),
+        Code::Unavailable => {
+            Failure::new("hub-unreachable", format!("the hub at {server} is not available"))
+                .hint("hanse check")
+        }
         Code::Ok
         | Code::Cancelled
         | Code::Unknown
@@ -206,10 +188,7 @@ pub(crate) fn of_status(server: &str, status: &Status) -> Failure {
         | Code::DataLoss => Failure::new("hub-error", "something went wrong in the hub")
             .hint("its log has the cause, under the request's id"),
     };
-    let id = status
-        .metadata()
-        .get("x-request-id")
-        .and_then(|id| id.to_str().ok());
+    let id = status.metadata().get("x-request-id").and_then(|id| id.to_str().ok());
     let why = match (said.is_empty(), id) {
         (_, Some(id)) => format!("{said} (request {id})"),
         (false, None) => said,
@@ -241,9 +220,7 @@ mod tests {
         }
         let stale = Status::failed_precondition("STALE: the fleet is at 5");
         assert_eq!(code_and_exit(&stale), ("stale", 1));
-        assert!(!is_stale(&Status::failed_precondition(
-            "a document is not valid"
-        )));
+        assert!(!is_stale(&Status::failed_precondition("a document is not valid")));
         assert!(!is_stale(&Status::internal("STALE")));
         let mut elsewhere = Status::failed_precondition("somebody was faster");
         let value = tonic::metadata::MetadataValue::from_static("STALE");
@@ -260,21 +237,12 @@ mod tests {
         let invalid = |why| tls(rustls::Error::InvalidCertificate(why));
         let alert = |alert| tls(rustls::Error::AlertReceived(alert));
         assert_eq!(invalid(CertificateError::UnknownIssuer), ("tls", 1));
-        assert_eq!(
-            alert(AlertDescription::CertificateExpired),
-            ("certificate-expired", 4)
-        );
-        assert_eq!(
-            alert(AlertDescription::UnknownCA),
-            ("certificate-refused", 4)
-        );
+        assert_eq!(alert(AlertDescription::CertificateExpired), ("certificate-expired", 4));
+        assert_eq!(alert(AlertDescription::UnknownCA), ("certificate-refused", 4));
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         let failure = of_transport("https://hub:1", &refused);
         assert_eq!(failure.code(), "hub-unreachable");
-        assert!(
-            failure.summary().contains("nothing listens there"),
-            "{failure}"
-        );
+        assert!(failure.summary().contains("nothing listens there"), "{failure}");
     }
 
     #[test]

@@ -39,17 +39,15 @@ fn compare(
             }
         }
         (Some(Value::Array(old)), Some(Value::Array(new)))
-            if old.len() == new.len() && old.iter().chain(new).all(|v| v.is_object()) =>
+            if old.len() == new.len() && old.iter().chain(new).all(Value::is_object) =>
         {
             for (index, (old, new)) in old.iter().zip(new).enumerate() {
                 compare(format!("{path}[{index}]"), Some(old), Some(new), out);
             }
         }
-        (before, after) => out.push(FieldChange {
-            path,
-            before: before.cloned(),
-            after: after.cloned(),
-        }),
+        (before, after) => {
+            out.push(FieldChange { path, before: before.cloned(), after: after.cloned() });
+        }
     }
 }
 

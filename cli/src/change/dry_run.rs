@@ -10,9 +10,7 @@ use crate::text::{count, escape};
 /// Asks, and shows what each cluster said. `Err` when one would refuse something.
 pub(super) async fn ask(hub: &Hub, change: CommitRequest) -> Outcome<()> {
     let mut service = hub.fleet_service();
-    let request = DryRunRequest {
-        change: Some(change),
-    };
+    let request = DryRunRequest { change: Some(change) };
     let mut stream = hub.call(service.dry_run(request)).await?;
     let mut problems = 0;
     while let Some(answer) = hub.next(&mut stream).await? {
@@ -24,10 +22,7 @@ pub(super) async fn ask(hub: &Hub, change: CommitRequest) -> Outcome<()> {
     }
     Err(Failure::new(
         "would-be-refused",
-        format!(
-            "{} would be refused by a cluster",
-            count(problems, "object")
-        ),
+        format!("{} would be refused by a cluster", count(problems, "object")),
     )
     .hint("nothing was committed; see above which object and why"))
 }
@@ -43,15 +38,8 @@ fn describe(answer: &DryRunResponse) -> String {
     }
     let mut lines = Vec::new();
     for problem in &answer.problems {
-        let object = problem
-            .object
-            .as_ref()
-            .map_or_else(String::new, crate::commands::object_name);
-        lines.push(format!(
-            "× {cluster}: {}: {}",
-            escape(&object),
-            escape(&problem.message)
-        ));
+        let object = problem.object.as_ref().map_or_else(String::new, crate::commands::object_name);
+        lines.push(format!("× {cluster}: {}: {}", escape(&object), escape(&problem.message)));
     }
     lines.join("\n")
 }
@@ -64,16 +52,10 @@ mod tests {
 
     #[test]
     fn each_cluster_says_what_it_would_do() {
-        let answer = DryRunResponse {
-            cluster: "prod-1".into(),
-            tried: 3,
-            ..DryRunResponse::default()
-        };
+        let answer =
+            DryRunResponse { cluster: "prod-1".into(), tried: 3, ..DryRunResponse::default() };
         insta::assert_snapshot!(describe(&answer), @"√ prod-1: its API server would take 3 objects");
-        let away = DryRunResponse {
-            unavailable: "offline".into(),
-            ..answer.clone()
-        };
+        let away = DryRunResponse { unavailable: "offline".into(), ..answer.clone() };
         insta::assert_snapshot!(describe(&away), @"‼ prod-1: not asked: offline");
         let object = ObjectReference {
             kind: "RoleBinding".into(),
@@ -81,14 +63,8 @@ mod tests {
             name: "b".into(),
             ..ObjectReference::default()
         };
-        let problem = ObjectProblem {
-            object: Some(object),
-            message: "denied\u{1b}".into(),
-        };
-        let refused = DryRunResponse {
-            problems: vec![problem],
-            ..answer
-        };
+        let problem = ObjectProblem { object: Some(object), message: "denied\u{1b}".into() };
+        let refused = DryRunResponse { problems: vec![problem], ..answer };
         insta::assert_snapshot!(describe(&refused), @r"× prod-1: RoleBinding a/b: denied\u{1b}");
     }
 }

@@ -29,16 +29,10 @@ pub(crate) fn results(
         DryRun::Client => " (dry run)",
         DryRun::Server => " (server dry run)",
     };
-    let mut lines: Vec<String> = edits
-        .iter()
-        .map(|edit| format!("{}{suffix}", result(base, edit)))
-        .collect();
+    let mut lines: Vec<String> =
+        edits.iter().map(|edit| format!("{}{suffix}", result(base, edit))).collect();
     if let Some((revision, change)) = committed {
-        lines.push(format!(
-            "revision {} committed: {}",
-            revision.number,
-            reach(change)
-        ));
+        lines.push(format!("revision {} committed: {}", revision.number, reach(change)));
     }
     if order.aside {
         output::note(&lines.join("\n"));
@@ -64,9 +58,7 @@ fn subject(edit: &Edit, base: Option<&Fleet>) -> String {
     match edit {
         Edit::PutCluster(entry) => format!("Cluster/{}", entry.name),
         Edit::RemoveCluster(id) => {
-            let name = base
-                .and_then(|base| base.member(*id))
-                .map(|m| m.entry.name.clone());
+            let name = base.and_then(|base| base.member(*id)).map(|m| m.entry.name.clone());
             format!("Cluster/{}", name.unwrap_or_else(|| id.to_string()))
         }
         Edit::Put(document) => document.reference.to_string(),
@@ -80,10 +72,7 @@ pub(crate) fn subjects(edits: &[Edit]) -> String {
         Edit::Put(_) | Edit::PutCluster(_) => "put",
         Edit::Remove(_) | Edit::RemoveCluster(_) => "remove",
     };
-    let named = edits
-        .iter()
-        .take(3)
-        .map(|edit| format!("{} {}", verb(edit), subject(edit, None)));
+    let named = edits.iter().take(3).map(|edit| format!("{} {}", verb(edit), subject(edit, None)));
     let mut text = named.collect::<Vec<_>>().join(", ");
     if edits.len() > 3 {
         text = format!("{text} and {} more", edits.len() - 3);
@@ -98,12 +87,7 @@ fn reach(change: &Change) -> String {
         .filter_map(|id| change.fleet.member(*id))
         .map(|member| member.entry.name.clone())
         .collect();
-    let shown = names
-        .iter()
-        .take(MAX_NAMED)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(", ");
+    let shown = names.iter().take(MAX_NAMED).cloned().collect::<Vec<_>>().join(", ");
     match names.len() {
         0 => "it reaches no cluster".to_owned(),
         n if n <= MAX_NAMED => format!("reaches {}", escape(&shown)),

@@ -30,12 +30,10 @@ impl Command {
         let mut service = hub.identity_service();
         let me = hub.call(service.who_am_i(WhoAmIRequest {})).await?;
         match self {
-            Self::Whoami {
-                output: TextOrJson::Json,
-            } => output::json(&me)?,
-            Self::Whoami {
-                output: TextOrJson::Text,
-            } => output::data(&describe(&me, Timestamp::now()))?,
+            Self::Whoami { output: TextOrJson::Json } => output::json(&me)?,
+            Self::Whoami { output: TextOrJson::Text } => {
+                output::data(&describe(&me, Timestamp::now()))?;
+            }
             Self::CanI { method } => {
                 let may = may(&me.methods, &method);
                 output::line(if may { "yes" } else { "no" })?;
@@ -47,10 +45,8 @@ impl Command {
 }
 
 fn describe(me: &WhoAmIResponse, now: Timestamp) -> String {
-    let expires = time(me.certificate_expires_at.as_ref()).map_or_else(
-        || "unknown".to_owned(),
-        |at| format!("{at} ({})", until(now, at)),
-    );
+    let expires = time(me.certificate_expires_at.as_ref())
+        .map_or_else(|| "unknown".to_owned(), |at| format!("{at} ({})", until(now, at)));
     let mut out = format!(
         "Name:         {}\nRole:         {}\nCertificate:  expires {expires}\nMethods:\n",
         escape(&me.name),
@@ -68,9 +64,7 @@ fn describe(me: &WhoAmIResponse, now: Timestamp) -> String {
 fn may(methods: &[String], asked: &str) -> bool {
     let matches = |method: &String| {
         method == asked
-            || method
-                .strip_suffix(asked)
-                .is_some_and(|before| before.ends_with(['/', '.']))
+            || method.strip_suffix(asked).is_some_and(|before| before.ends_with(['/', '.']))
     };
     !asked.is_empty() && methods.iter().any(matches)
 }
@@ -99,10 +93,7 @@ mod tests {
         let me = WhoAmIResponse {
             name: "ann\u{1b}".into(),
             role: "administrator".into(),
-            certificate_expires_at: Some(pbjson_types::Timestamp {
-                seconds: 86_400,
-                nanos: 0,
-            }),
+            certificate_expires_at: Some(pbjson_types::Timestamp { seconds: 86_400, nanos: 0 }),
             methods: vec!["hanse.admin.v1.FleetService/Commit".into()],
         };
         insta::assert_snapshot!(describe(&me, Timestamp::UNIX_EPOCH), @r"

@@ -30,11 +30,7 @@ impl Args {
             TextOrJson::Text => output::data(&findings.text())?,
             TextOrJson::Json => output::json(&findings.json())?,
         }
-        Ok(if findings.any_failed() {
-            Exit::FAILED
-        } else {
-            Exit::OK
-        })
+        Ok(if findings.any_failed() { Exit::FAILED } else { Exit::OK })
     }
 }
 
@@ -54,10 +50,7 @@ async fn connect(session: &Session, findings: &mut Findings) -> Outcome<Hub> {
     findings.ok(format!("{} has context `{}`", path.display(), context.name));
     if config::is_exposed(path) {
         findings.failed(
-            format!(
-                "others can read {}, and a private key is in it",
-                path.display()
-            ),
+            format!("others can read {}, and a private key is in it", path.display()),
             format!("chmod 600 {}", path.display()),
         );
     } else {
@@ -74,9 +67,6 @@ async fn connect(session: &Session, findings: &mut Findings) -> Outcome<Hub> {
 
 impl Findings {
     fn failure(&mut self, failure: &Failure) {
-        self.failed(
-            failure.summary(),
-            failure.hint_text().unwrap_or_default().to_owned(),
-        );
+        self.failed(failure.summary(), failure.hint_text().unwrap_or_default().to_owned());
     }
 }

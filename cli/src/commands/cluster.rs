@@ -76,33 +76,15 @@ impl Command {
         let hub = session.hub().await?;
         match self {
             Self::List { output } => list(&hub, output).await,
-            Self::Accept {
-                name,
-                labels,
-                commit,
-            } => {
+            Self::Accept { name, labels, commit } => {
                 let id = roster::joining(&hub.cluster(&name).await?)?;
-                roster::accept(
-                    &hub,
-                    id,
-                    &name,
-                    labels.into_iter().collect(),
-                    &commit,
-                    false,
-                )
-                .await
+                roster::accept(&hub, id, &name, labels.into_iter().collect(), &commit, false).await
             }
-            Self::Label {
-                name,
-                changes,
-                commit,
-            } => roster::label(&hub, &name, &changes, &commit).await,
+            Self::Label { name, changes, commit } => {
+                roster::label(&hub, &name, &changes, &commit).await
+            }
             Self::Remove { name, commit } => roster::remove(&hub, &name, &commit).await,
-            Self::ConfirmRemovals {
-                name,
-                count,
-                commit,
-            } => {
+            Self::ConfirmRemovals { name, count, commit } => {
                 let cluster = hub.cluster(&name).await?;
                 roster::confirm_removals(&hub, &cluster, count, &commit).await
             }
@@ -117,12 +99,7 @@ async fn list(hub: &Hub, format: Format) -> Outcome {
     let clusters = hub.clusters().await?;
     match format {
         Format::Table | Format::Wide => show(&clusters, format == Format::Wide)?,
-        Format::Name => {
-            let lines = clusters
-                .iter()
-                .map(|c| format!("cluster/{}\n", escape(&c.name)));
-            output::data(&lines.collect::<String>())?;
-        }
+        Format::Name => output::lines(clusters.iter().map(|c| format!("cluster/{}", c.name)))?,
         Format::Json => output::json(&ListClustersResponse { clusters })?,
         Format::Yaml => output::yaml(&ListClustersResponse { clusters })?,
     }
@@ -145,10 +122,7 @@ async fn revoke(hub: &Hub, name: &str, yes: bool) -> Outcome {
         ))?;
     }
     let mut service = hub.clusters_service();
-    hub.call(service.revoke_cluster(RevokeClusterRequest {
-        cluster_id: cluster.id,
-    }))
-    .await?;
+    hub.call(service.revoke_cluster(RevokeClusterRequest { cluster_id: cluster.id })).await?;
     output::line(&format!("Cluster/{} revoked", escape(name)))?;
     output::note(&format!("next: hanse cluster remove {}", escape(name)));
     Ok(Exit::OK)
@@ -164,30 +138,15 @@ pub(crate) fn show(clusters: &[Cluster], wide: bool) -> Outcome<()> {
 }
 
 fn table(clusters: &[Cluster], wide: bool, now: Timestamp) -> Table {
-    let head = [
-        "NAME",
-        "STATUS",
-        "LABELS",
-        "GENERATION",
-        "DRIFT",
-        "LAST SEEN",
-        "AGENT",
-    ];
-    let more: &[&str] = if wide {
-        &["KUBERNETES", "OBJECTS", "CERTIFICATE", "ID"]
-    } else {
-        &[]
-    };
+    let head = ["NAME", "STATUS", "LABELS", "GENERATION", "DRIFT", "LAST SEEN", "AGENT"];
+    let more: &[&str] = if wide { &["KUBERNETES", "OBJECTS", "CERTIFICATE", "ID"] } else { &[] };
     let mut table = Table::new(head.iter().chain(more).copied());
     for cluster in clusters {
         let mut row = vec![
             cluster.name.clone(),
             status(cluster),
             labels(&cluster.labels),
-            format!(
-                "{}/{}",
-                cluster.generation_applied, cluster.generation_desired
-            ),
+            format!("{}/{}", cluster.generation_applied, cluster.generation_desired),
             cluster.drift_open.to_string(),
             last_seen(cluster, now),
             or_dash(cluster.agent_version.clone()),
@@ -205,11 +164,7 @@ fn table(clusters: &[Cluster], wide: bool, now: Timestamp) -> Table {
 }
 
 fn last_seen(cluster: &Cluster, now: Timestamp) -> String {
-    if cluster.connected {
-        "now".to_owned()
-    } else {
-        age_of(now, cluster.last_seen.as_ref())
-    }
+    if cluster.connected { "now".to_owned() } else { age_of(now, cluster.last_seen.as_ref()) }
 }
 
 /// One word or two: the phase, and that nobody is there to move on from it.
@@ -225,11 +180,7 @@ pub(crate) fn status(cluster: &Cluster) -> String {
         Phase::Revoked => "Revoked",
     };
     let away = !cluster.connected && !matches!(cluster.phase(), Phase::Invited | Phase::Revoked);
-    if away {
-        format!("{phase},Offline")
-    } else {
-        phase.to_owned()
-    }
+    if away { format!("{phase},Offline") } else { phase.to_owned() }
 }
 
 #[cfg(test)]
@@ -242,11 +193,8 @@ mod tests {
         let synced = Cluster {
             id: "id-1".into(),
             name: "prod-1".into(),
-            labels: [
-                ("env".to_owned(), "prod".to_owned()),
-                ("a".to_owned(), "b".to_owned()),
-            ]
-            .into(),
+            labels: [("env".to_owned(), "prod".to_owned()), ("a".to_owned(), "b".to_owned())]
+                .into(),
             phase: Phase::Synced.into(),
             connected: true,
             generation_desired: 4,
@@ -263,11 +211,8 @@ mod tests {
             drift_open: 2,
             ..synced.clone()
         };
-        let invited = Cluster {
-            name: "new".into(),
-            phase: Phase::Invited.into(),
-            ..Cluster::default()
-        };
+        let invited =
+            Cluster { name: "new".into(), phase: Phase::Invited.into(), ..Cluster::default() };
         let now = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(300);
         insta::assert_snapshot!(table(&[synced, failed, invited], true, now).to_string(), @r"
         NAME         STATUS           LABELS         GENERATION   DRIFT   LAST SEEN   AGENT   KUBERNETES   OBJECTS   CERTIFICATE   ID

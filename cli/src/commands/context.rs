@@ -1,6 +1,6 @@
 //! `hanse context`: which hub one works with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
@@ -43,7 +43,7 @@ impl Command {
         match self {
             Self::List => list(&config)?,
             Self::Current => {
-                output::line(&escape(&config.context(session.context.as_deref())?.name))?
+                output::line(&escape(&config.context(session.context.as_deref())?.name))?;
             }
             Self::Use { name } => {
                 config.context(Some(&name))?;
@@ -70,16 +70,8 @@ impl Command {
 fn list(config: &Config) -> Outcome<()> {
     let mut table = Table::new(["CURRENT", "NAME", "SERVER"]);
     for context in &config.contexts {
-        let current = if context.name == config.current_context {
-            "*"
-        } else {
-            ""
-        };
-        table.row([
-            current.to_owned(),
-            context.name.clone(),
-            context.server.clone(),
-        ]);
+        let current = if context.name == config.current_context { "*" } else { "" };
+        table.row([current.to_owned(), context.name.clone(), context.server.clone()]);
     }
     if table.is_empty() {
         output::note("there are no contexts; add one: hanse context import FILE");
@@ -88,19 +80,13 @@ fn list(config: &Config) -> Outcome<()> {
     output::data(&table.to_string())
 }
 
-fn import(session: &Session, mut config: Config, file: &PathBuf, replace: bool) -> Outcome<()> {
+fn import(session: &Session, mut config: Config, file: &Path, replace: bool) -> Outcome<()> {
     if !file.exists() {
-        return Err(Failure::new(
-            "file",
-            format!("{} does not exist", file.display()),
-        ));
+        return Err(Failure::new("file", format!("{} does not exist", file.display())));
     }
     let other = Config::load(file)?;
     if other.contexts.is_empty() {
-        return Err(Failure::new(
-            "config",
-            format!("there is no context in {}", file.display()),
-        ));
+        return Err(Failure::new("config", format!("there is no context in {}", file.display())));
     }
     if config::is_exposed(file) {
         output::warn(&format!(
@@ -111,10 +97,7 @@ fn import(session: &Session, mut config: Config, file: &PathBuf, replace: bool) 
     let names = config.import(other, replace)?;
     config.store(&session.config_path)?;
     output::note(&format!("imported {}", escape(&names.join(", "))));
-    output::note(&format!(
-        "the current context is `{}`",
-        escape(&config.current_context)
-    ));
+    output::note(&format!("the current context is `{}`", escape(&config.current_context)));
     output::note("next: hanse check");
     Ok(())
 }

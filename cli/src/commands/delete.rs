@@ -38,11 +38,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) async fn run(self, session: &Session) -> Outcome {
         let references: Vec<DocumentRef> = if self.what.is_empty() {
-            self.files
-                .documents()?
-                .into_iter()
-                .map(|document| document.reference)
-                .collect()
+            self.files.documents()?.into_iter().map(|document| document.reference).collect()
         } else {
             kinds::references(&self.what)?
         };
@@ -65,12 +61,7 @@ impl Args {
                     .details(missing)
                     .hint("hanse get all"));
             }
-            Ok(references
-                .iter()
-                .filter(there)
-                .cloned()
-                .map(Edit::Remove)
-                .collect())
+            Ok(references.iter().filter(there).cloned().map(Edit::Remove).collect())
         })
         .await
     }

@@ -21,9 +21,7 @@ impl Args {
     pub(crate) async fn run(self, session: &Session) -> Outcome {
         let (resource, names) = get::named(&self.what)?;
         if names.is_empty() {
-            return Err(Failure::usage(
-                "name what to describe: KIND NAME or KIND/NAME",
-            ));
+            return Err(Failure::usage("name what to describe: KIND NAME or KIND/NAME"));
         }
         let hub = session.hub().await?;
         let mut parts = Vec::new();
@@ -52,17 +50,9 @@ impl Args {
 /// Lines of "Key:  value", with everything escaped.
 pub(super) fn pairs(pairs: &[(String, String)]) -> String {
     let label = |key: &str| {
-        if key.is_empty() {
-            String::new()
-        } else {
-            format!("{key}:")
-        }
+        if key.is_empty() { String::new() } else { format!("{key}:") }
     };
-    let width = pairs
-        .iter()
-        .map(|(key, _)| key.chars().count() + 3)
-        .max()
-        .unwrap_or(0);
+    let width = pairs.iter().map(|(key, _)| key.chars().count() + 3).max().unwrap_or(0);
     let lines = pairs.iter().map(|(key, value)| {
         let line = format!("{:<width$}{}", label(key), escape(value));
         format!("{}\n", line.trim_end())

@@ -14,10 +14,8 @@ use crate::files::Files;
 use crate::{fleet, output};
 
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "KUBECTL_EXTERNAL_DIFF names another program than the diff built in; \
-    it gets two directories."
-)]
+#[command(after_help = "KUBECTL_EXTERNAL_DIFF names another program than the diff built in; \
+    it gets two directories.")]
 pub(crate) struct Args {
     #[command(flatten)]
     files: Files,
@@ -53,21 +51,14 @@ impl Args {
 fn pairs(fleet: &Fleet, documents: &[Document]) -> Vec<Pair> {
     let text = |document: &Document| String::from_utf8_lossy(&document.bytes).into_owned();
     let pair = |document: &Document| {
-        let stored = fleet
-            .documents()
-            .get(&document.reference)
-            .map(|held| text(&held.document));
+        let stored = fleet.documents().get(&document.reference).map(|held| text(&held.document));
         Pair {
             name: document.reference.to_string(),
             stored: stored.unwrap_or_default(),
             given: text(document),
         }
     };
-    documents
-        .iter()
-        .map(pair)
-        .filter(|pair| pair.stored != pair.given)
-        .collect()
+    documents.iter().map(pair).filter(|pair| pair.stored != pair.given).collect()
 }
 
 fn unified(pair: &Pair) -> String {
@@ -85,14 +76,8 @@ fn unified(pair: &Pair) -> String {
 /// Runs another program on two directories, as `kubectl diff` does.
 fn external(program: &str, pairs: &[Pair]) -> Outcome {
     let failed = |e: std::io::Error| Failure::io("the files to compare cannot be written", &e);
-    let fleet = tempfile::Builder::new()
-        .prefix("FLEET-")
-        .tempdir()
-        .map_err(failed)?;
-    let files = tempfile::Builder::new()
-        .prefix("FILES-")
-        .tempdir()
-        .map_err(failed)?;
+    let fleet = tempfile::Builder::new().prefix("FLEET-").tempdir().map_err(failed)?;
+    let files = tempfile::Builder::new().prefix("FILES-").tempdir().map_err(failed)?;
     let write = |directory: &Path, name: &str, text: &str| {
         fs::write(directory.join(name.replace('/', ".")), text).map_err(failed)
     };
@@ -106,10 +91,7 @@ fn external(program: &str, pairs: &[Pair]) -> Outcome {
         .args([fleet.path(), files.path()])
         .status()
         .map_err(|e| {
-            Failure::io(
-                format!("`{program}` (KUBECTL_EXTERNAL_DIFF) cannot be run"),
-                &e,
-            )
+            Failure::io(format!("`{program}` (KUBECTL_EXTERNAL_DIFF) cannot be run"), &e)
         })?;
     match status.code() {
         Some(0) => Ok(Exit::OK),
@@ -151,12 +133,7 @@ mod tests {
         +  rules: [{apiGroups: [''], resources: [pods], verbs: [list]}]
         ");
         let new = compared("", ROLE);
-        assert!(
-            new.iter()
-                .map(unified)
-                .collect::<String>()
-                .starts_with("--- /dev/null\n")
-        );
+        assert!(new.iter().map(unified).collect::<String>().starts_with("--- /dev/null\n"));
     }
 
     #[test]

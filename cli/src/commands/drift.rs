@@ -47,21 +47,14 @@ impl Args {
         match self.output {
             Format::Table | Format::Wide => show(&drift)?,
             Format::Name => {
-                output::data(
-                    &drift
-                        .iter()
-                        .map(|d| format!("drift/{}\n", escape(&d.id)))
-                        .collect::<String>(),
-                )?;
+                output::lines(drift.iter().map(|d| format!("drift/{}", d.id)))?;
             }
-            Format::Json => output::json(&ListDriftResponse {
-                drift,
-                next_page_token: String::new(),
-            })?,
-            Format::Yaml => output::yaml(&ListDriftResponse {
-                drift,
-                next_page_token: String::new(),
-            })?,
+            Format::Json => {
+                output::json(&ListDriftResponse { drift, next_page_token: String::new() })?;
+            }
+            Format::Yaml => {
+                output::yaml(&ListDriftResponse { drift, next_page_token: String::new() })?;
+            }
         }
         Ok(if open { Exit::FAILED } else { Exit::OK })
     }
@@ -84,10 +77,7 @@ pub(crate) async fn list(hub: &Hub, cluster: &str, history: bool) -> Outcome<Vec
             return Ok(drift);
         }
         if page.next_page_token == request.page_token {
-            return Err(Failure::new(
-                "hub-error",
-                "the hub's pages of drift go round in circles",
-            ));
+            return Err(Failure::new("hub-error", "the hub's pages of drift go round in circles"));
         }
         request.page_token = page.next_page_token;
     }
@@ -95,20 +85,14 @@ pub(crate) async fn list(hub: &Hub, cluster: &str, history: bool) -> Outcome<Vec
 
 async fn watch(hub: &Hub, cluster: &str, format: Format) -> Outcome {
     let mut service = hub.drift_service();
-    let request = WatchDriftRequest {
-        cluster: cluster.to_owned(),
-    };
+    let request = WatchDriftRequest { cluster: cluster.to_owned() };
     let mut stream = hub.call(service.watch_drift(request)).await?;
-    while let Some(message) = stream
-        .message()
-        .await
-        .map_err(|status| hub.failure(&status))?
-    {
+    while let Some(message) = stream.message().await.map_err(|status| hub.failure(&status))? {
         match message.event {
             Some(Event::Drift(drift)) if format == Format::Json => output::json_line(&drift)?,
             Some(Event::Drift(drift)) => output::line(&one_line(&drift))?,
             Some(Event::Synced(_)) => {
-                output::note("this is what stands now; watching for changes (Ctrl-C ends)")
+                output::note("this is what stands now; watching for changes (Ctrl-C ends)");
             }
             None => {}
         }
@@ -132,10 +116,7 @@ pub(crate) fn table(drift: &[Drift], now: Timestamp) -> Table {
         table.row([
             drift.cluster.clone(),
             class(drift).to_owned(),
-            drift
-                .object
-                .as_ref()
-                .map_or_else(|| "-".to_owned(), object_name),
+            drift.object.as_ref().map_or_else(|| "-".to_owned(), object_name),
             what(drift),
             or_dash(drift.manager.clone()),
             age_of(now, at),
@@ -148,15 +129,9 @@ pub(crate) fn table(drift: &[Drift], now: Timestamp) -> Table {
 fn one_line(drift: &Drift) -> String {
     let at = crate::text::time(drift.detected_at.as_ref())
         .map_or_else(|| "-".to_owned(), |at| at.to_string());
-    let object = drift
-        .object
-        .as_ref()
-        .map_or_else(|| "-".to_owned(), object_name);
-    let by = if drift.manager.is_empty() {
-        String::new()
-    } else {
-        format!(" by {}", drift.manager)
-    };
+    let object = drift.object.as_ref().map_or_else(|| "-".to_owned(), object_name);
+    let by =
+        if drift.manager.is_empty() { String::new() } else { format!(" by {}", drift.manager) };
     let line = format!(
         "{at} {} {} {} {object}: {}{by}",
         drift.cluster,
@@ -170,19 +145,10 @@ fn one_line(drift: &Drift) -> String {
 /// The first field that differs, in short; why it is not put right, if that is known.
 fn what(drift: &Drift) -> String {
     let cut = |value: &str| {
-        if value.is_empty() {
-            "nothing".to_owned()
-        } else {
-            shorten(value, MAX_VALUE_CHARACTERS)
-        }
+        if value.is_empty() { "nothing".to_owned() } else { shorten(value, MAX_VALUE_CHARACTERS) }
     };
     let mut text = match drift.fields.first() {
-        Some(first) => format!(
-            "{}: {} → {}",
-            first.path,
-            cut(&first.declared),
-            cut(&first.live)
-        ),
+        Some(first) => format!("{}: {} → {}", first.path, cut(&first.declared), cut(&first.live)),
         None => match drift.class() {
             Class::Missing => "it is not there".to_owned(),
             Class::Unmanaged => "nobody declared it".to_owned(),
@@ -195,10 +161,7 @@ fn what(drift: &Drift) -> String {
     if drift.message.is_empty() {
         text
     } else {
-        format!(
-            "{text}; {}",
-            shorten(&drift.message, 2 * MAX_VALUE_CHARACTERS)
-        )
+        format!("{text}; {}", shorten(&drift.message, 2 * MAX_VALUE_CHARACTERS))
     }
 }
 
@@ -247,10 +210,7 @@ mod tests {
             state: State::Open.into(),
             fields: vec![field("rules[0].verbs"), field("b")],
             manager: "kubectl-edit".into(),
-            since: Some(pbjson_types::Timestamp {
-                seconds: 0,
-                nanos: 0,
-            }),
+            since: Some(pbjson_types::Timestamp { seconds: 0, nanos: 0 }),
             ..Drift::default()
         };
         let unmanaged = Drift {

@@ -72,16 +72,19 @@ fn edited(held: &Document, editor: impl Fn(&Path) -> Outcome<()>) -> Outcome<Doc
         .tempfile()
         .map_err(failed)?;
     let original = String::from_utf8_lossy(&held.bytes).into_owned();
-    let (mut text, mut notes) = (original.clone(), Vec::new());
+    let (mut text, mut notes): (String, Vec<String>) = (original.clone(), Vec::new());
     loop {
-        let head: String = notes.iter().map(|note| format!("{NOTE}{note}\n")).collect();
-        std::fs::write(file.path(), format!("{head}{text}")).map_err(failed)?;
+        let top = notes.iter().fold(String::new(), |top, note| {
+            top + NOTE
+                + note
+                + "
+"
+        });
+        std::fs::write(file.path(), format!("{top}{text}")).map_err(failed)?;
         editor(file.path())?;
         let left = std::fs::read_to_string(file.path()).map_err(failed)?;
-        let left: String = left
-            .split_inclusive('\n')
-            .filter(|line| !line.starts_with(NOTE))
-            .collect();
+        let left: String =
+            left.split_inclusive('\n').filter(|line| !line.starts_with(NOTE)).collect();
         if left == original || (left == text && !notes.is_empty()) || left.trim().is_empty() {
             return Err(Failure::cancelled());
         }
@@ -102,10 +105,7 @@ fn edited(held: &Document, editor: impl Fn(&Path) -> Outcome<()>) -> Outcome<Doc
 }
 
 fn read(reference: &DocumentRef, text: &str) -> Outcome<Document> {
-    let source = Source {
-        name: "edited".to_owned(),
-        bytes: text.as_bytes().to_vec(),
-    };
+    let source = Source { name: "edited".to_owned(), bytes: text.as_bytes().to_vec() };
     let mut documents = files::parse(&[source])?;
     match (documents.pop(), documents.is_empty()) {
         (Some(document), true) if document.reference == *reference => Ok(document),
@@ -117,12 +117,9 @@ fn read(reference: &DocumentRef, text: &str) -> Outcome<Document> {
 }
 
 fn run_editor(path: &Path) -> Outcome<()> {
-    let named = ["KUBE_EDITOR", "EDITOR"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok());
-    let editor = named
-        .filter(|editor| !editor.trim().is_empty())
-        .unwrap_or_else(|| "vi".to_owned());
+    let named = ["KUBE_EDITOR", "EDITOR"].iter().find_map(|name| std::env::var(name).ok());
+    let editor =
+        named.filter(|editor| !editor.trim().is_empty()).unwrap_or_else(|| "vi".to_owned());
     // Through a shell, as kubectl does: editors are set with options and quotes.
     let status = Command::new("sh")
         .args(["-c", &format!("{editor} \"$1\""), "sh"])
@@ -156,11 +153,7 @@ mod tests {
         let outcome = edited(&document(), |path| {
             let text = std::fs::read_to_string(path).unwrap();
             let (from, to) = steps.get(seen.borrow().len()).copied().unwrap_or(("", ""));
-            let replaced = if from.is_empty() {
-                text.clone()
-            } else {
-                text.replace(from, to)
-            };
+            let replaced = if from.is_empty() { text.clone() } else { text.replace(from, to) };
             std::fs::write(path, replaced).unwrap();
             seen.borrow_mut().push(text);
             Ok(())
@@ -182,10 +175,7 @@ mod tests {
         assert!(again.starts_with("#! edited:"), "{again}");
         let (outcome, _) = edit_with(&[("verbs", "verb"), ("verb: [get]", "verbs: [list]")]);
         let bytes = outcome.unwrap().bytes;
-        assert_eq!(
-            String::from_utf8_lossy(&bytes),
-            ROLE.replace("[get]", "[list]")
-        );
+        assert_eq!(String::from_utf8_lossy(&bytes), ROLE.replace("[get]", "[list]"));
     }
 
     #[test]

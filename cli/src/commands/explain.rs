@@ -50,13 +50,10 @@ fn explain(kind: Kind, path: &str, recursive: bool) -> Outcome<String> {
     let mut parent = String::new();
     let mut description = explained::description(kind);
     if !wanted.is_empty() {
-        let field = fields
-            .iter()
-            .find(|field| plain(&field.path) == wanted)
-            .ok_or_else(|| {
-                Failure::usage(format!("{} has no field `{path}`", kind.name()))
-                    .hint(format!("hanse explain {} --recursive", kind.name()))
-            })?;
+        let field = fields.iter().find(|field| plain(&field.path) == wanted).ok_or_else(|| {
+            Failure::usage(format!("{} has no field `{path}`", kind.name()))
+                .hint(format!("hanse explain {} --recursive", kind.name()))
+        })?;
         let _ = write!(out, "\nFIELD:    {}  {}\n", field.path, kind_of(field));
         description = field.text;
         parent.clone_from(&field.path);

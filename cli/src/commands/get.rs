@@ -56,9 +56,8 @@ impl Args {
 
 pub(super) fn named(words: &[String]) -> Outcome<(Resource, Vec<String>)> {
     let nothing = || {
-        Failure::usage("name a kind").hint(format!(
-            "kinds are {KINDS}, all, clusters, revisions, drift"
-        ))
+        Failure::usage("name a kind")
+            .hint(format!("kinds are {KINDS}, all, clusters, revisions, drift"))
     };
     let (first, rest) = words.split_first().ok_or_else(nothing)?;
     if let Some((kind, name)) = first.split_once('/') {
@@ -67,12 +66,10 @@ pub(super) fn named(words: &[String]) -> Outcome<(Resource, Vec<String>)> {
         for word in rest {
             match word.split_once('/') {
                 Some((other, name)) if Resource::parse(other)? == resource => {
-                    names.push(name.to_owned())
+                    names.push(name.to_owned());
                 }
                 _ => {
-                    return Err(Failure::usage(
-                        "several things in KIND/NAME must be of one kind",
-                    ));
+                    return Err(Failure::usage("several things in KIND/NAME must be of one kind"));
                 }
             }
         }

@@ -126,10 +126,8 @@ fn command(made: &CreateJoinTokenResponse, cluster: &str, context: &str) -> Stri
         ("--cluster", cluster),
         ("--context", context),
     ];
-    let options: Vec<String> = words
-        .iter()
-        .map(|(option, value)| format!("{option} {}", quoted(value)))
-        .collect();
+    let options: Vec<String> =
+        words.iter().map(|(option, value)| format!("{option} {}", quoted(value))).collect();
     format!("hanse-agent join {}", options.join(" "))
 }
 
@@ -155,10 +153,7 @@ mod tests {
             ..CreateJoinTokenResponse::default()
         };
         insta::assert_snapshot!(command(&made, "prod-1", "admin@prod"), @"hanse-agent join --hub hub.example:7443 --token abc_-123 --ca-hash sha256:00ff --cluster prod-1 --context admin@prod");
-        let evil = CreateJoinTokenResponse {
-            hub_address: "x; rm -rf ~ '\n".into(),
-            ..made
-        };
+        let evil = CreateJoinTokenResponse { hub_address: "x; rm -rf ~ '\n".into(), ..made };
         insta::assert_snapshot!(command(&evil, "a", "b"), @r"hanse-agent join --hub 'x; rm -rf ~ '\''\u{a}' --token abc_-123 --ca-hash sha256:00ff --cluster a --context b");
     }
 }

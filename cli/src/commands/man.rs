@@ -25,9 +25,7 @@ impl Args {
             return Ok(Exit::OK);
         }
         let mut page = Vec::new();
-        clap_mangen::Man::new(command)
-            .render(&mut page)
-            .map_err(failed)?;
+        clap_mangen::Man::new(command).render(&mut page).map_err(failed)?;
         output::data(&String::from_utf8_lossy(&page))?;
         Ok(Exit::OK)
     }

@@ -22,7 +22,7 @@ pub(crate) mod wait;
 
 use hanse_proto::admin::ObjectReference;
 
-/// "RoleBinding payments/hanse:ns:x".
+/// `RoleBinding payments/hanse:ns:x`.
 pub(crate) fn object_name(object: &ObjectReference) -> String {
     if object.namespace.is_empty() {
         format!("{} {}", object.kind, object.name)

@@ -60,9 +60,7 @@ impl Args {
                 )
                 .why("the fleet is like these files already"));
             }
-            let message = self
-                .message
-                .unwrap_or_else(|| change::subjects(&plan.edits));
+            let message = self.message.unwrap_or_else(|| change::subjects(&plan.edits));
             let change =
                 Change::propose(&base, plan.edits, &message, Timestamp::now()).map_err(|e| {
                     Failure::new("refused", "the change cannot be written down").why(e.to_string())
@@ -70,10 +68,6 @@ impl Args {
             PlanFile::of(&base, &change)?.store(path)?;
             output::note(&format!("next: hanse apply {}", path.display()));
         }
-        Ok(if changes && self.detailed_exitcode {
-            Exit::CANCELLED
-        } else {
-            Exit::OK
-        })
+        Ok(if changes && self.detailed_exitcode { Exit::CANCELLED } else { Exit::OK })
     }
 }

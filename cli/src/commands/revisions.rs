@@ -63,15 +63,13 @@ impl Args {
 /// One revision with its bytes.
 pub(crate) async fn one(hub: &Hub, number: u64) -> Outcome<GetRevisionResponse> {
     let mut service = hub.fleet_service();
-    hub.call(service.get_revision(GetRevisionRequest { number }))
-        .await
+    hub.call(service.get_revision(GetRevisionRequest { number })).await
 }
 
 /// Some revisions, newest first.
 pub(crate) async fn page(hub: &Hub, page_size: u32, before: u64) -> Outcome<ListRevisionsResponse> {
     let mut service = hub.fleet_service();
-    hub.call(service.list_revisions(ListRevisionsRequest { page_size, before }))
-        .await
+    hub.call(service.list_revisions(ListRevisionsRequest { page_size, before })).await
 }
 
 /// The table of revisions.
@@ -88,16 +86,10 @@ fn table(revisions: &[Revision], now: Timestamp) -> Table {
     for revision in revisions {
         table.row([
             revision.number.to_string(),
-            age_of(
-                now,
-                revision.recorded_at.as_ref().or(revision.time.as_ref()),
-            ),
+            age_of(now, revision.recorded_at.as_ref().or(revision.time.as_ref())),
             revision.author.clone(),
             revision.clusters_changed.to_string(),
-            or_dash(shorten(
-                revision.message.lines().next().unwrap_or_default(),
-                72,
-            )),
+            or_dash(shorten(revision.message.lines().next().unwrap_or_default(), 72)),
         ]);
     }
     table
@@ -110,11 +102,7 @@ pub(crate) fn describe(answer: &GetRevisionResponse) -> String {
     let at = |t: Option<&pbjson_types::Timestamp>| {
         time(t).map_or_else(|| "-".to_owned(), |at| at.to_string())
     };
-    let signature = if answer.signature.is_empty() {
-        "none"
-    } else {
-        "SSHSIG"
-    };
+    let signature = if answer.signature.is_empty() { "none" } else { "SSHSIG" };
     let mut out = String::new();
     for (key, value) in [
         ("Revision", revision.number.to_string()),
@@ -140,17 +128,9 @@ pub(crate) fn describe(answer: &GetRevisionResponse) -> String {
             Action::Unspecified => "?",
         };
         let digest = |digest: &str| or_dash(digest.chars().take(12).collect::<String>());
-        let digests = format!(
-            "{} → {}",
-            digest(&change.digest_before),
-            digest(&change.digest_after)
-        );
-        let _ = writeln!(
-            out,
-            "  {sign} {}  {}",
-            escape(&change.subject),
-            escape(&digests)
-        );
+        let digests =
+            format!("{} → {}", digest(&change.digest_before), digest(&change.digest_after));
+        let _ = writeln!(out, "  {sign} {}  {}", escape(&change.subject), escape(&digests));
     }
     out
 }
@@ -191,10 +171,8 @@ mod tests {
 
     #[test]
     fn one_in_detail() {
-        let answer = GetRevisionResponse {
-            revision: Some(revision()),
-            ..GetRevisionResponse::default()
-        };
+        let answer =
+            GetRevisionResponse { revision: Some(revision()), ..GetRevisionResponse::default() };
         insta::assert_snapshot!(describe(&answer), @r"
         Revision:  4
         Digest:    00ff

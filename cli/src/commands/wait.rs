@@ -17,11 +17,7 @@ use crate::text::{count, escape, took};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// cluster/NAME; may be given several times
-    #[arg(
-        value_name = "cluster/NAME",
-        required_unless_present = "all",
-        conflicts_with = "all"
-    )]
+    #[arg(value_name = "cluster/NAME", required_unless_present = "all", conflicts_with = "all")]
     clusters: Vec<String>,
 
     /// Every cluster of the fleet
@@ -98,11 +94,7 @@ impl Args {
                     took(self.timeout)
                 ),
             )
-            .details(
-                waiting
-                    .iter()
-                    .map(|name| format!("cluster/{name}: not yet")),
-            )
+            .details(waiting.iter().map(|name| format!("cluster/{name}: not yet")))
             .hint("hanse cluster list")),
         }
     }
@@ -110,9 +102,7 @@ impl Args {
     async fn named(&self, hub: &Hub) -> Outcome<BTreeSet<String>> {
         let known = hub.clusters().await?;
         if self.all {
-            let there = known
-                .into_iter()
-                .filter(|c| c.accepted && c.phase() != Phase::Revoked);
+            let there = known.into_iter().filter(|c| c.accepted && c.phase() != Phase::Revoked);
             return Ok(there.map(|cluster| cluster.name).collect());
         }
         let name = |word: &String| {
@@ -120,10 +110,8 @@ impl Args {
             if known.iter().any(|cluster| cluster.name == name) {
                 return Ok(name.to_owned());
             }
-            Err(
-                Failure::new("not-found", format!("there is no cluster `{name}`"))
-                    .hint("hanse cluster list"),
-            )
+            Err(Failure::new("not-found", format!("there is no cluster `{name}`"))
+                .hint("hanse cluster list"))
         };
         self.clusters.iter().map(name).collect()
     }
@@ -135,14 +123,8 @@ async fn watch(hub: &Hub, condition: Condition, waiting: &mut BTreeSet<String>) 
         return Ok(());
     }
     let mut service = hub.clusters_service();
-    let mut stream = hub
-        .call(service.watch_clusters(WatchClustersRequest {}))
-        .await?;
-    while let Some(message) = stream
-        .message()
-        .await
-        .map_err(|status| hub.failure(&status))?
-    {
+    let mut stream = hub.call(service.watch_clusters(WatchClustersRequest {})).await?;
+    while let Some(message) = stream.message().await.map_err(|status| hub.failure(&status))? {
         let Some(cluster) = message.cluster else {
             continue;
         };
@@ -172,26 +154,11 @@ mod tests {
         let holds = |text: &str, cluster: &Cluster| condition(text).ok().map(|c| c.holds(cluster));
         assert_eq!(holds("synced", &cluster(Phase::Synced, 4, 4)), Some(true));
         assert_eq!(holds("synced", &cluster(Phase::Syncing, 3, 4)), Some(false));
+        assert_eq!(holds("revision=4", &cluster(Phase::Syncing, 4, 5)), Some(true));
+        assert_eq!(holds("revision=5", &cluster(Phase::Syncing, 4, 5)), Some(false));
+        assert_eq!(holds("revision=9", &cluster(Phase::Synced, 4, 4)), Some(true));
         assert_eq!(
-            holds("revision=4", &cluster(Phase::Syncing, 4, 5)),
-            Some(true)
-        );
-        assert_eq!(
-            holds("revision=5", &cluster(Phase::Syncing, 4, 5)),
-            Some(false)
-        );
-        assert_eq!(
-            holds("revision=9", &cluster(Phase::Synced, 4, 4)),
-            Some(true)
-        );
-        assert_eq!(
-            holds(
-                "Connected",
-                &Cluster {
-                    connected: true,
-                    ..Cluster::default()
-                }
-            ),
+            holds("Connected", &Cluster { connected: true, ..Cluster::default() }),
             Some(true)
         );
         assert_eq!(holds("accepted", &Cluster::default()), Some(false));

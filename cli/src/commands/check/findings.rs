@@ -34,10 +34,7 @@ pub(super) struct Findings(Vec<Section>);
 
 impl Findings {
     pub(super) fn section(&mut self, name: &'static str) {
-        self.0.push(Section {
-            name,
-            findings: Vec::new(),
-        });
+        self.0.push(Section { name, findings: Vec::new() });
     }
 
     pub(super) fn ok(&mut self, text: String) {
@@ -92,11 +89,7 @@ impl Findings {
         let (failed, warnings) = (count(Level::Failed), count(Level::Warning));
         let _ = match (failed, warnings) {
             (0, 0) => writeln!(out, "Everything is in order."),
-            (0, _) => writeln!(
-                out,
-                "In order, with {}.",
-                crate::text::count(warnings, "warning")
-            ),
+            (0, _) => writeln!(out, "In order, with {}.", crate::text::count(warnings, "warning")),
             _ => writeln!(out, "{} failed.", crate::text::count(failed, "check")),
         };
         out

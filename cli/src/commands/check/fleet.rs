@@ -28,24 +28,13 @@ fn report(clusters: &[Cluster], findings: &mut Findings) {
         );
     }
     let named = |clusters: &[&Cluster]| {
-        let names: Vec<String> = clusters
-            .iter()
-            .take(MAX_NAMED)
-            .map(|c| escape(&c.name).into_owned())
-            .collect();
-        let more = if clusters.len() > MAX_NAMED {
-            ", …"
-        } else {
-            ""
-        };
+        let names: Vec<String> =
+            clusters.iter().take(MAX_NAMED).map(|c| escape(&c.name).into_owned()).collect();
+        let more = if clusters.len() > MAX_NAMED { ", …" } else { "" };
         format!("{}{more}", names.join(", "))
     };
     let of = |test: &dyn Fn(&Cluster) -> bool| -> Vec<&Cluster> {
-        accepted
-            .iter()
-            .copied()
-            .filter(|cluster| test(cluster))
-            .collect()
+        accepted.iter().copied().filter(|cluster| test(cluster)).collect()
     };
     let away = of(&|c| !c.connected);
     let good = of(&|c| c.connected && c.phase() == Phase::Synced);
@@ -65,11 +54,7 @@ fn report(clusters: &[Cluster], findings: &mut Findings) {
     let syncing = of(&|c| c.connected && c.phase() == Phase::Syncing);
     if !syncing.is_empty() {
         findings.warning(
-            format!(
-                "{} not in sync yet: {}",
-                count(syncing.len(), "cluster"),
-                named(&syncing)
-            ),
+            format!("{} not in sync yet: {}", count(syncing.len(), "cluster"), named(&syncing)),
             "hanse wait --all --for=synced",
         );
     }
@@ -77,10 +62,7 @@ fn report(clusters: &[Cluster], findings: &mut Findings) {
     for cluster in waiting {
         let (name, removals) = (escape(&cluster.name), cluster.removals_waiting);
         findings.warning(
-            format!(
-                "{name} waits before it removes {}",
-                count(removals as usize, "object")
-            ),
+            format!("{name} waits before it removes {}", count(removals as usize, "object")),
             format!("hanse cluster confirm-removals {name} {removals}"),
         );
     }
@@ -91,10 +73,8 @@ fn report(clusters: &[Cluster], findings: &mut Findings) {
             format!("hanse describe cluster {name}"),
         );
     }
-    let pending: Vec<&Cluster> = clusters
-        .iter()
-        .filter(|c| !c.accepted && c.phase() == Phase::Pending)
-        .collect();
+    let pending: Vec<&Cluster> =
+        clusters.iter().filter(|c| !c.accepted && c.phase() == Phase::Pending).collect();
     if let Some(first) = pending.first() {
         findings.warning(
             format!(
@@ -109,10 +89,7 @@ fn report(clusters: &[Cluster], findings: &mut Findings) {
     if open == 0 {
         findings.ok("no open drift".to_owned());
     } else {
-        findings.warning(
-            format!("{} of open drift", count(open, "case")),
-            "hanse drift",
-        );
+        findings.warning(format!("{} of open drift", count(open, "case")), "hanse drift");
     }
 }
 

@@ -26,18 +26,8 @@ pub(super) async fn identity(hub: &Hub, findings: &mut Findings, now: Timestamp)
 }
 
 fn report_identity(me: &WhoAmIResponse, findings: &mut Findings, now: Timestamp) {
-    findings.ok(format!(
-        "you are {} ({})",
-        escape(&me.name),
-        escape(&me.role)
-    ));
-    expiry(
-        findings,
-        "your certificate",
-        time(me.certificate_expires_at.as_ref()),
-        now,
-        7,
-    );
+    findings.ok(format!("you are {} ({})", escape(&me.name), escape(&me.role)));
+    expiry(findings, "your certificate", time(me.certificate_expires_at.as_ref()), now, 7);
 }
 
 fn expiry(findings: &mut Findings, what: &str, at: Option<Timestamp>, now: Timestamp, days: i64) {
@@ -48,10 +38,8 @@ fn expiry(findings: &mut Findings, what: &str, at: Option<Timestamp>, now: Times
     let left = at.as_second().saturating_sub(now.as_second());
     let text = format!("{what} expires {} ({at})", until(now, at));
     if left <= 0 {
-        findings.failed(
-            format!("{what} has expired ({at})"),
-            "get a new one from your administrator",
-        );
+        findings
+            .failed(format!("{what} has expired ({at})"), "get a new one from your administrator");
     } else if left < days * DAY_S {
         findings.warning(text, "get a new one before that");
     } else {
@@ -63,9 +51,7 @@ pub(super) async fn status(hub: &Hub, findings: &mut Findings) -> Outcome<()> {
     findings.section("hub");
     let mut service = hub.identity_service();
     let before = Timestamp::now();
-    let status = hub
-        .call(service.get_hub_status(GetHubStatusRequest {}))
-        .await?;
+    let status = hub.call(service.get_hub_status(GetHubStatusRequest {})).await?;
     let after = Timestamp::now();
     report_status(&status, findings, before, after);
     Ok(())
@@ -91,13 +77,7 @@ fn report_status(
         escape(&status.trust_domain),
         escape(&status.database)
     ));
-    expiry(
-        findings,
-        "the hub's CA",
-        time(status.ca_expires_at.as_ref()),
-        after,
-        30,
-    );
+    expiry(findings, "the hub's CA", time(status.ca_expires_at.as_ref()), after, 30);
     // The hub read its clock somewhere between sending and receiving.
     let Some(theirs) = time(status.time.as_ref()) else {
         return;
@@ -124,8 +104,8 @@ fn report_status(
 mod tests {
     use super::*;
 
-    fn at(seconds: i64) -> Option<pbjson_types::Timestamp> {
-        Some(pbjson_types::Timestamp { seconds, nanos: 0 })
+    fn at(seconds: i64) -> pbjson_types::Timestamp {
+        pbjson_types::Timestamp { seconds, nanos: 0 }
     }
 
     fn shown(report: impl Fn(&mut Findings)) -> String {
@@ -141,7 +121,7 @@ mod tests {
         let me = |seconds| WhoAmIResponse {
             name: "ann".into(),
             role: "viewer".into(),
-            certificate_expires_at: at(seconds),
+            certificate_expires_at: Some(at(seconds)),
             methods: vec![],
         };
         insta::assert_snapshot!(shown(|f| report_identity(&me(-1), f, now)), @"
@@ -164,8 +144,8 @@ mod tests {
             version: "9.9.9".into(),
             trust_domain: "hanse".into(),
             database: "sqlite".into(),
-            ca_expires_at: at(365 * DAY_S),
-            time: at(seconds),
+            ca_expires_at: Some(at(365 * DAY_S)),
+            time: Some(at(seconds)),
             ..GetHubStatusResponse::default()
         };
         insta::assert_snapshot!(shown(|f| report_status(&status(-400), f, now, now)), @"

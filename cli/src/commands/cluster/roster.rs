@@ -12,43 +12,27 @@ use crate::hub::Hub;
 use crate::selector;
 
 fn order(commit: &CommitArgs, confirm: Confirm) -> Order<'_> {
-    Order {
-        args: commit,
-        confirm,
-        dry_run: DryRun::None,
-        aside: false,
-    }
+    Order { args: commit, confirm, dry_run: DryRun::None, aside: false }
 }
 
 /// The id of a cluster that may be accepted.
 pub(super) fn joining(cluster: &Cluster) -> Outcome<ClusterId> {
     let name = &cluster.name;
     if cluster.accepted {
-        return Err(Failure::new(
-            "accepted",
-            format!("cluster {name} is in the fleet already"),
-        )
-        .hint(format!(
-            "to change its labels: hanse cluster label {name} KEY=VALUE"
-        )));
+        return Err(Failure::new("accepted", format!("cluster {name} is in the fleet already"))
+            .hint(format!("to change its labels: hanse cluster label {name} KEY=VALUE")));
     }
     if cluster.phase() == Phase::Revoked {
-        return Err(
-            Failure::new("revoked", format!("cluster {name} was revoked")).hint(format!(
-                "let it join anew: hanse join-token create {name} --accept"
-            )),
-        );
+        return Err(Failure::new("revoked", format!("cluster {name} was revoked"))
+            .hint(format!("let it join anew: hanse join-token create {name} --accept")));
     }
     id(&cluster.id)
 }
 
 fn id(text: &str) -> Outcome<ClusterId> {
     text.parse().map_err(|_| {
-        Failure::new(
-            "hub-error",
-            "the hub's answer names a cluster by something that is no id",
-        )
-        .hint("compare the versions of hub and command line: `hanse check`")
+        Failure::new("hub-error", "the hub's answer names a cluster by something that is no id")
+            .hint("compare the versions of hub and command line: `hanse check`")
     })
 }
 
@@ -62,10 +46,7 @@ pub(crate) async fn accept(
     aside: bool,
 ) -> Outcome {
     let entry = ClusterEntry::new(id, name.to_owned(), labels);
-    let order = Order {
-        aside,
-        ..order(commit, Confirm::Risks)
-    };
+    let order = Order { aside, ..order(commit, Confirm::Risks) };
     change::make(hub, &order, |_| Ok(vec![Edit::PutCluster(entry.clone())])).await
 }
 
@@ -110,26 +91,17 @@ pub(super) async fn confirm_removals(
 fn confirmation(cluster: &Cluster, count: u32) -> Outcome<ConfirmedRemovals> {
     let name = &cluster.name;
     if cluster.removals_waiting == 0 {
-        return Err(Failure::new(
-            "nothing-waits",
-            format!("no removals wait in cluster {name}"),
-        )
-        .hint(format!("hanse describe cluster {name}")));
+        return Err(Failure::new("nothing-waits", format!("no removals wait in cluster {name}"))
+            .hint(format!("hanse describe cluster {name}")));
     }
     if cluster.removals_waiting != count {
         return Err(Failure::new(
             "other-number",
-            format!(
-                "{} removals wait in cluster {name}, not {count}",
-                cluster.removals_waiting
-            ),
+            format!("{} removals wait in cluster {name}, not {count}", cluster.removals_waiting),
         )
         .hint(format!("look at them first: hanse describe cluster {name}")));
     }
-    Ok(ConfirmedRemovals {
-        generation: RevisionNumber(cluster.generation_desired),
-        count,
-    })
+    Ok(ConfirmedRemovals { generation: RevisionNumber(cluster.generation_desired), count })
 }
 
 fn entry(fleet: &Fleet, name: &str) -> Outcome<ClusterEntry> {
@@ -153,17 +125,8 @@ mod tests {
             ..Cluster::default()
         };
         let confirmed = confirmation(&cluster, 7).ok();
-        assert_eq!(
-            confirmed,
-            Some(ConfirmedRemovals {
-                generation: RevisionNumber(9),
-                count: 7
-            })
-        );
-        assert_eq!(
-            confirmation(&cluster, 8).err().map(|f| f.code()),
-            Some("other-number")
-        );
+        assert_eq!(confirmed, Some(ConfirmedRemovals { generation: RevisionNumber(9), count: 7 }));
+        assert_eq!(confirmation(&cluster, 8).err().map(|f| f.code()), Some("other-number"));
         assert_eq!(
             confirmation(&Cluster::default(), 0).err().map(|f| f.code()),
             Some("nothing-waits")
@@ -178,15 +141,9 @@ mod tests {
             ..Cluster::default()
         };
         assert!(joining(&pending).is_ok());
-        let accepted = Cluster {
-            accepted: true,
-            ..pending.clone()
-        };
+        let accepted = Cluster { accepted: true, ..pending.clone() };
         assert_eq!(joining(&accepted).err().map(|f| f.code()), Some("accepted"));
-        let revoked = Cluster {
-            phase: Phase::Revoked.into(),
-            ..pending
-        };
+        let revoked = Cluster { phase: Phase::Revoked.into(), ..pending };
         assert_eq!(joining(&revoked).err().map(|f| f.code()), Some("revoked"));
     }
 }

@@ -24,10 +24,7 @@ pub(super) async fn describe(hub: &Hub, name: &str) -> Outcome<String> {
 fn text(cluster: &Cluster, fleet: &Fleet, drift: &[Drift], now: Timestamp) -> String {
     let pair = |key: &str, value: String| (key.to_owned(), value);
     let at = |t: Option<&pbjson_types::Timestamp>, show: fn(Timestamp, Timestamp) -> String| {
-        time(t).map_or_else(
-            || "-".to_owned(),
-            |then| format!("{then} ({})", show(now, then)),
-        )
+        time(t).map_or_else(|| "-".to_owned(), |then| format!("{then} ({})", show(now, then)))
     };
     let mut out = pairs(&[
         pair("Name", cluster.name.clone()),
@@ -42,10 +39,7 @@ fn text(cluster: &Cluster, fleet: &Fleet, drift: &[Drift], now: Timestamp) -> St
         pair("Kubernetes", or_dash(cluster.kubernetes_version.clone())),
         pair("Joined", at(cluster.joined_at.as_ref(), age)),
         pair("Last seen", at(cluster.last_seen.as_ref(), age)),
-        pair(
-            "Certificate expires",
-            at(cluster.certificate_expires_at.as_ref(), until),
-        ),
+        pair("Certificate expires", at(cluster.certificate_expires_at.as_ref(), until)),
     ]);
     out.push_str("Conditions:\n");
     for (condition, holds) in [
@@ -54,11 +48,7 @@ fn text(cluster: &Cluster, fleet: &Fleet, drift: &[Drift], now: Timestamp) -> St
         ("Synced", cluster.phase() == Phase::Synced),
         ("DriftFree", cluster.drift_open == 0),
     ] {
-        let _ = writeln!(
-            out,
-            "  {condition:<11}{}",
-            if holds { "True" } else { "False" }
-        );
+        let _ = writeln!(out, "  {condition:<11}{}", if holds { "True" } else { "False" });
     }
     if cluster.removals_waiting > 0 {
         let (name, count) = (escape(&cluster.name), cluster.removals_waiting);
@@ -74,11 +64,8 @@ fn text(cluster: &Cluster, fleet: &Fleet, drift: &[Drift], now: Timestamp) -> St
             out.push_str("Documents:\n");
         }
         for (document, number) in fleet.placed_on(member) {
-            let _ = writeln!(
-                out,
-                "  {} (revision {number})",
-                escape(&document.reference.to_string())
-            );
+            let _ =
+                writeln!(out, "  {} (revision {number})", escape(&document.reference.to_string()));
         }
     }
     if !drift.is_empty() {

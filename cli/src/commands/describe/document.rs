@@ -1,5 +1,7 @@
 //! A document: what it says, and what each of its clusters makes of it.
 
+use std::fmt::Write as _;
+
 use hanse_domain::document::{DocumentRef, Kind};
 use hanse_domain::fleet::{Fleet, Held};
 use hanse_domain::history::roster::Labels;
@@ -17,10 +19,7 @@ use crate::text::labels;
 
 pub(super) async fn describe(hub: &Hub, kind: Kind, name: &str) -> Outcome<String> {
     let fleet = fleet::fetch(hub).await?;
-    let reference = DocumentRef {
-        kind,
-        name: name.to_owned(),
-    };
+    let reference = DocumentRef { kind, name: name.to_owned() };
     let held = fleet.documents().get(&reference).ok_or_else(|| {
         Failure::new("not-found", format!("{reference} does not exist")).hint("hanse get all")
     })?;
@@ -49,23 +48,14 @@ fn text(
         pair("Placement", placement(&document.placement)),
     ];
     if let Ok(placed) = document.placed(&Labels::new()) {
-        lines.push(pair(
-            "Drift",
-            crate::document_table::drift(placed.drift).to_owned(),
-        ));
+        lines.push(pair("Drift", crate::document_table::drift(placed.drift).to_owned()));
         lines.extend(summary(&placed.spec, now));
     }
     let mut out = pairs(&lines);
     let mut table = Table::new(["  CLUSTER", "STATE", "STATUS", "OPEN DRIFT"]);
-    for member in fleet
-        .members()
-        .values()
-        .filter(|member| document.selects(&member.entry))
-    {
+    for member in fleet.members().values().filter(|member| document.selects(&member.entry)) {
         let name = &member.entry.name;
-        let cluster = clusters
-            .iter()
-            .find(|cluster| cluster.id == member.entry.id.to_string());
+        let cluster = clusters.iter().find(|cluster| cluster.id == member.entry.id.to_string());
         let state = match cluster {
             Some(cluster) if cluster.generation_applied >= held.number.0 => "applied",
             Some(_) => "pending",
@@ -73,12 +63,7 @@ fn text(
         };
         let open = drift.iter().filter(|drift| drift.cluster == *name).count();
         let status = cluster.map_or_else(|| "-".to_owned(), status);
-        table.row([
-            format!("  {name}"),
-            state.to_owned(),
-            status,
-            open.to_string(),
-        ]);
+        table.row([format!("  {name}"), state.to_owned(), status, open.to_string()]);
     }
     if table.is_empty() {
         out.push_str("Clusters: none: its placement selects no cluster\n");
@@ -89,7 +74,7 @@ fn text(
     if !drift.is_empty() {
         out.push_str("Open drift:\n");
         for line in drift::table(drift, now).to_string().lines() {
-            out.push_str(&format!("  {line}\n"));
+            let _ = writeln!(out, "  {line}");
         }
     }
     out
@@ -118,10 +103,7 @@ mod tests {
             generation_applied: 3,
             ..Cluster::default()
         };
-        let open = Drift {
-            cluster: "cluster-1".into(),
-            ..Drift::default()
-        };
+        let open = Drift { cluster: "cluster-1".into(), ..Drift::default() };
         insta::assert_snapshot!(text(&fleet, held, &[applied], &[open], Timestamp::UNIX_EPOCH), @"
         Kind:       FederatedRole
         Name:       reader

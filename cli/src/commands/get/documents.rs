@@ -34,11 +34,7 @@ fn selected<'f>(
     let missing: Vec<String> = names
         .iter()
         .filter(|name| {
-            !fleet
-                .documents()
-                .values()
-                .filter(of_kind)
-                .any(|h| h.document.reference.name == **name)
+            !fleet.documents().values().filter(of_kind).any(|h| h.document.reference.name == **name)
         })
         .map(|name| match kind {
             Some(kind) => format!("{}/{name} does not exist", kind.name()),
@@ -49,25 +45,17 @@ fn selected<'f>(
         return Err(Failure::new("not-found", first.clone()).hint("hanse get all"));
     }
     let all = fleet.documents().values().filter(of_kind);
-    let named = all.filter(|h| names.is_empty() || names.contains(&h.document.reference.name));
-    Ok(named
-        .filter(|h| selector.is_none_or(|s| s.matches(&h.document.labels)))
-        .collect())
+    let wanted = all.filter(|h| names.is_empty() || names.contains(&h.document.reference.name));
+    Ok(wanted.filter(|h| selector.is_none_or(|s| s.matches(&h.document.labels))).collect())
 }
 
 fn show(fleet: &Fleet, held: &[&Held], single: bool, format: Format) -> Outcome<()> {
     match format {
         Format::Table | Format::Wide => table(fleet, held, format == Format::Wide),
-        Format::Name => {
-            let lines = held.iter().map(|h| format!("{}\n", h.document.reference));
-            output::data(&lines.collect::<String>())
-        }
+        Format::Name => output::lines(held.iter().map(|h| h.document.reference.to_string())),
         Format::Yaml => output::exact(&exact(held)),
         Format::Json => {
-            let mut items = held
-                .iter()
-                .map(|h| value(h))
-                .collect::<Outcome<Vec<Value>>>()?;
+            let mut items = held.iter().map(|h| value(h)).collect::<Outcome<Vec<Value>>>()?;
             match items.pop() {
                 Some(item) if single && items.is_empty() => output::json(&item),
                 last => {
@@ -96,11 +84,8 @@ fn exact(held: &[&Held]) -> Vec<u8> {
 
 fn value(held: &Held) -> Outcome<Value> {
     serde_saphyr::from_slice(&held.document.bytes).map_err(|e| {
-        Failure::new(
-            "document",
-            format!("{} cannot be read", held.document.reference),
-        )
-        .why(e.to_string())
+        Failure::new("document", format!("{} cannot be read", held.document.reference))
+            .why(e.to_string())
     })
 }
 
@@ -111,11 +96,8 @@ fn table(fleet: &Fleet, held: &[&Held], wide: bool) -> Outcome<()> {
     }
     let mut tables = Vec::new();
     for kind in Kind::ALL {
-        let of_kind: Vec<&Held> = held
-            .iter()
-            .copied()
-            .filter(|h| h.document.reference.kind == kind)
-            .collect();
+        let of_kind: Vec<&Held> =
+            held.iter().copied().filter(|h| h.document.reference.kind == kind).collect();
         if !of_kind.is_empty() {
             let table = document_table::of_kind(fleet, kind, &of_kind, wide, Timestamp::now());
             tables.push((kind, table.to_string()));
@@ -124,9 +106,7 @@ fn table(fleet: &Fleet, held: &[&Held], wide: bool) -> Outcome<()> {
     if let [(_, single)] = tables.as_slice() {
         return output::data(single);
     }
-    let titled = tables
-        .iter()
-        .map(|(kind, table)| format!("{}\n{table}", kind.name()));
+    let titled = tables.iter().map(|(kind, table)| format!("{}\n{table}", kind.name()));
     output::data(&titled.collect::<Vec<_>>().join("\n"))
 }
 
@@ -146,24 +126,14 @@ mod tests {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let selector = selector.map(|s| selector::parse(s).unwrap());
         let held = selected(&fleet, kind, &names, selector.as_ref()).ok()?;
-        Some(
-            held.iter()
-                .map(|h| h.document.reference.to_string())
-                .collect(),
-        )
+        Some(held.iter().map(|h| h.document.reference.to_string()).collect())
     }
 
     #[test]
     fn kinds_names_and_labels_select() {
-        let (role, namespace) = (
-            "FederatedRole/a".to_owned(),
-            "FederatedNamespace/b".to_owned(),
-        );
+        let (role, namespace) = ("FederatedRole/a".to_owned(), "FederatedNamespace/b".to_owned());
         assert_eq!(names(None, &[], None), Some(vec![namespace, role.clone()]));
-        assert_eq!(
-            names(Some(Kind::FederatedRole), &[], None),
-            Some(vec![role.clone()])
-        );
+        assert_eq!(names(Some(Kind::FederatedRole), &[], None), Some(vec![role.clone()]));
         assert_eq!(names(None, &[], Some("team=x")), Some(vec![role]));
         assert_eq!(names(Some(Kind::FederatedRole), &["b"], None), None);
     }

@@ -22,18 +22,15 @@ pub(super) async fn clusters(
             && selector.is_none_or(|s| s.matches(&labels))
     };
     let clusters: Vec<Cluster> = hub.clusters().await?.into_iter().filter(matches).collect();
-    if let Some(missing) = names
-        .iter()
-        .find(|name| selector.is_none() && !clusters.iter().any(|c| c.name == **name))
+    if let Some(missing) =
+        names.iter().find(|name| selector.is_none() && !clusters.iter().any(|c| c.name == **name))
     {
-        return Err(
-            Failure::new("not-found", format!("there is no cluster `{missing}`"))
-                .hint("hanse cluster list"),
-        );
+        return Err(Failure::new("not-found", format!("there is no cluster `{missing}`"))
+            .hint("hanse cluster list"));
     }
     match (clusters.as_slice(), format) {
         (all, Format::Table | Format::Wide) => cluster::show(all, format == Format::Wide)?,
-        (all, Format::Name) => lines(all.iter().map(|c| format!("cluster/{}", c.name)))?,
+        (all, Format::Name) => output::lines(all.iter().map(|c| format!("cluster/{}", c.name)))?,
         ([one], _) if names.len() == 1 => message(one, format)?,
         _ => message(&ListClustersResponse { clusters }, format)?,
     }
@@ -53,15 +50,9 @@ pub(super) async fn revisions(hub: &Hub, names: &[String], format: Format) -> Ou
     }
     match (revisions.as_slice(), format) {
         (all, Format::Table | Format::Wide) => revisions_command::show(all)?,
-        (all, Format::Name) => lines(all.iter().map(|r| format!("revision/{}", r.number)))?,
+        (all, Format::Name) => output::lines(all.iter().map(|r| format!("revision/{}", r.number)))?,
         ([one], _) if names.len() == 1 => message(one, format)?,
-        _ => message(
-            &ListRevisionsResponse {
-                revisions,
-                next_before: 0,
-            },
-            format,
-        )?,
+        _ => message(&ListRevisionsResponse { revisions, next_before: 0 }, format)?,
     }
     Ok(Exit::OK)
 }
@@ -76,32 +67,14 @@ pub(super) async fn drift(hub: &Hub, names: &[String], format: Format) -> Outcom
     }
     match format {
         Format::Table | Format::Wide => drift_command::show(&drift)?,
-        Format::Name => lines(drift.iter().map(|d| format!("drift/{}", d.id)))?,
+        Format::Name => output::lines(drift.iter().map(|d| format!("drift/{}", d.id)))?,
         Format::Json | Format::Yaml => {
-            message(
-                &ListDriftResponse {
-                    drift,
-                    next_page_token: String::new(),
-                },
-                format,
-            )?;
+            message(&ListDriftResponse { drift, next_page_token: String::new() }, format)?;
         }
     }
     Ok(Exit::OK)
 }
 
-fn lines(lines: impl Iterator<Item = String>) -> Outcome<()> {
-    output::data(
-        &lines
-            .map(|line| format!("{}\n", crate::text::escape(&line)))
-            .collect::<String>(),
-    )
-}
-
 fn message(message: &impl Serialize, format: Format) -> Outcome<()> {
-    if format == Format::Yaml {
-        output::yaml(message)
-    } else {
-        output::json(message)
-    }
+    if format == Format::Yaml { output::yaml(message) } else { output::json(message) }
 }

@@ -1,0 +1,57 @@
+//! When a person is asked, and what happens when the base moves.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use super::*;
+
+fn args(yes: bool) -> CommitArgs {
+    CommitArgs {
+        message: None,
+        yes,
+        wait: true,
+        timeout: Duration::from_secs(10),
+        output: TextOrJson::Text,
+    }
+}
+
+fn refused(yes: bool, confirm_when: Confirm, plan: &Plan) -> Option<&'static str> {
+    let args = args(yes);
+    let order = Order { args: &args, confirm: confirm_when, dry_run: DryRun::None, aside: false };
+    confirm(&order, plan, false).err().map(|failure| failure.code())
+}
+
+#[test]
+fn where_nobody_can_be_asked_hazards_and_removals_need_yes() {
+    let base = fleet::example("");
+    let wide = "apiVersion: hanse.dev/v1alpha1\nkind: FederatedRole\nmetadata: {name: reader}\n\
+        spec: {placement: {clusterSelector: {}}, rules: [{apiGroups: [''], resources: ['*'], verbs: [get]}]}\n";
+    let edits = |yaml: &str| {
+        let documents = hanse_domain::parse::parse_files([("x", yaml.as_bytes())]).unwrap();
+        documents.into_iter().map(|d| Edit::Put(d.into())).collect::<Vec<_>>()
+    };
+    let hazard = planned(&base, edits(wide)).unwrap();
+    let harmless = planned(&base, edits(&wide.replace("'*'", "pods"))).unwrap();
+    assert_eq!(refused(false, Confirm::Risks, &hazard), Some("needs-yes"));
+    assert_eq!(refused(true, Confirm::Risks, &hazard), None);
+    assert_eq!(refused(false, Confirm::Risks, &harmless), None);
+    assert_eq!(refused(false, Confirm::Always, &harmless), Some("needs-yes"));
+    assert_eq!(refused(true, Confirm::Always, &harmless), None);
+}
+
+#[test]
+fn a_moved_base_goes_on_once_and_only_with_the_same_effect() {
+    let base = fleet::example("");
+    let plan = Plan::default();
+    assert!(again("same", "same", 1, &base, &plan).is_ok());
+    assert!(again("same", "same", 2, &base, &plan).is_err());
+    assert!(again("same", "other", 1, &base, &plan).is_err());
+}
+
+#[test]
+fn durations_are_written_as_people_write_them() {
+    assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+    assert_eq!(duration("1h30m"), Ok(Duration::from_mins(90)));
+    for bad in ["", "-5s", "5", "soon"] {
+        assert!(duration(bad).is_err(), "{bad}");
+    }
+}
