@@ -116,11 +116,7 @@ pub(super) struct Attempts {
 
 impl Attempts {
     pub(super) fn of(name: &'static str) -> Self {
-        Self {
-            name,
-            made: 0,
-            began: Instant::now(),
-        }
+        Self { name, made: 0, began: Instant::now() }
     }
 
     /// Whether to try again after this error; waits a little before it says so.
@@ -139,11 +135,7 @@ impl Attempts {
             );
             return false;
         }
-        tracing::debug!(
-            store.tx = self.name,
-            attempt = self.made,
-            "transaction retried"
-        );
+        tracing::debug!(store.tx = self.name, attempt = self.made, "transaction retried");
         let most = 2_u64.saturating_pow(self.made).min(64);
         let wait = rand::random_range(1..=most);
         tokio::time::sleep(Duration::from_millis(wait)).await;

@@ -62,9 +62,7 @@ impl Store {
     /// The newest bundle of each cluster, ordered by id: one row for each cluster that the fleet
     /// ever had.
     pub async fn latest_bundles(&self) -> Result<Vec<BundleRow>, StoreError> {
-        read!(self, |conn| Ok(sqlx::query_as(LATEST)
-            .fetch_all(&mut *conn)
-            .await?))
+        read!(self, |conn| Ok(sqlx::query_as(LATEST).fetch_all(&mut *conn).await?))
     }
 
     /// The newest bundle of one cluster.

@@ -42,12 +42,24 @@ pub struct ClusterRow {
     /// SHA-256 of its newest certificate (DER).
     #[sqlx(try_from = "OptionalDigestColumn")]
     pub certificate_fingerprint: Option<Digest>,
+    /// SHA-256 of the certificate with which it asked for the newest one.
+    #[sqlx(try_from = "OptionalDigestColumn")]
+    pub certificate_used: Option<Digest>,
     /// What it said last about its bundle.
     #[sqlx(flatten)]
     pub applied: AppliedRow,
     /// When the hub last heard from it.
     #[sqlx(try_from = "OptionalTimeColumn")]
     pub last_seen: Option<Timestamp>,
+}
+
+impl ClusterRow {
+    /// Whether a certificate is good for this cluster: the newest one, or the one that was used to
+    /// get it, since the answer may have been lost on its way.
+    pub fn shows(&self, fingerprint: &Digest) -> bool {
+        self.certificate_fingerprint.as_ref() == Some(fingerprint)
+            || self.certificate_used.as_ref() == Some(fingerprint)
+    }
 }
 
 /// What an agent reports of its bundle; all empty before its first report.
@@ -79,7 +91,8 @@ macro_rules! cluster_sql {
         concat!(
             $before,
             " id, name, cluster_uid, agent_version, kubernetes_version, invited_at, joined_at, \
-             revoked_at, certificate_expires_at, certificate_fingerprint, generation_applied, \
+             revoked_at, certificate_expires_at, certificate_fingerprint, certificate_used, \
+             generation_applied, \
              digest_applied, phase, problems, removals_waiting, objects, message, last_seen ",
             $after
         )
@@ -92,48 +105,42 @@ impl Store {
     /// size and what an administrator made of it.
     pub async fn clusters(&self) -> Result<Vec<ClusterRow>, StoreError> {
         let sql = cluster_sql!("SELECT", "FROM clusters ORDER BY name, invited_at, id");
-        read!(self, |conn| Ok(sqlx::query_as(sql)
-            .fetch_all(&mut *conn)
-            .await?))
+        read!(self, |conn| Ok(sqlx::query_as(sql).fetch_all(&mut *conn).await?))
     }
 
     /// One cluster, revoked or not.
     pub async fn cluster(&self, id: ClusterId) -> Result<Option<ClusterRow>, StoreError> {
         let sql = cluster_sql!("SELECT", "FROM clusters WHERE id = $1");
-        read!(self, |conn| Ok(sqlx::query_as(sql)
-            .bind(id.0)
-            .fetch_optional(&mut *conn)
-            .await?))
+        read!(self, |conn| Ok(sqlx::query_as(sql).bind(id.0).fetch_optional(&mut *conn).await?))
     }
 
     /// The cluster that has the name now; not a revoked one.
     pub async fn cluster_by_name(&self, name: &str) -> Result<Option<ClusterRow>, StoreError> {
-        let sql = cluster_sql!(
-            "SELECT",
-            "FROM clusters WHERE name = $1 AND revoked_at IS NULL"
-        );
-        read!(self, |conn| Ok(sqlx::query_as(sql)
-            .bind(name)
-            .fetch_optional(&mut *conn)
-            .await?))
+        let sql = cluster_sql!("SELECT", "FROM clusters WHERE name = $1 AND revoked_at IS NULL");
+        read!(self, |conn| Ok(sqlx::query_as(sql).bind(name).fetch_optional(&mut *conn).await?))
     }
 
-    /// Notes a cluster's new certificate. `false` for a cluster that has not joined or is revoked:
-    /// it must not be given one.
-    pub async fn record_certificate(
+    /// Notes a cluster's new certificate and the one that it was asked for with. `false` for a cluster
+    /// that has not joined or is revoked, and for a certificate that was replaced before: it must not
+    /// be given one.
+    pub async fn replace_certificate(
         &self,
         id: ClusterId,
+        used: &Digest,
         fingerprint: &Digest,
         expires_at: Timestamp,
     ) -> Result<bool, StoreError> {
-        run_tx!(self, "record-certificate", ReadCommitted, |tx, Db| {
+        run_tx!(self, "replace-certificate", ReadCommitted, |tx, Db| {
             let changed = sqlx::query(
-                "UPDATE clusters SET certificate_fingerprint = $2, certificate_expires_at = $3 \
-                 WHERE id = $1 AND joined_at IS NOT NULL AND revoked_at IS NULL",
+                "UPDATE clusters SET certificate_fingerprint = $2, certificate_expires_at = $3, \
+                 certificate_used = $4 \
+                 WHERE id = $1 AND joined_at IS NOT NULL AND revoked_at IS NULL \
+                 AND (certificate_fingerprint = $4 OR certificate_used = $4)",
             )
             .bind(id.0)
             .bind(raw(fingerprint))
             .bind(micros(expires_at))
+            .bind(raw(used))
             .execute(&mut *tx)
             .await?;
             Ok(changed.rows_affected() == 1)

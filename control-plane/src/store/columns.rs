@@ -84,9 +84,7 @@ column! {
 }
 
 fn split(raw: &[u8]) -> Result<Vec<Digest>, BoxDynError> {
-    raw.chunks(32)
-        .map(|chunk| Digest::try_from(chunk).map_err(Into::into))
-        .collect()
+    raw.chunks(32).map(|chunk| Digest::try_from(chunk).map_err(Into::into)).collect()
 }
 
 /// A time as its column holds it.

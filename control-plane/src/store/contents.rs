@@ -23,12 +23,8 @@ impl Store {
 
     /// Those of the contents that are stored, each once, by digest. Bounded by what is asked for.
     pub async fn contents(&self, digests: &[Digest]) -> Result<Vec<(Digest, Bytes)>, StoreError> {
-        let wanted: Vec<Digest> = digests
-            .iter()
-            .copied()
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect();
+        let wanted: Vec<Digest> =
+            digests.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
         let mut all = Vec::with_capacity(wanted.len());
         for chunk in wanted.chunks(MAX_BINDS) {
             let found: Vec<(DigestColumn, Vec<u8>)> = read!(self, |conn| {
@@ -39,11 +35,7 @@ impl Store {
                     list.push_bind(raw(digest));
                 }
                 query.push(") ORDER BY digest");
-                query
-                    .build_query_as()
-                    .persistent(chunk.len() == 1)
-                    .fetch_all(&mut *conn)
-                    .await?
+                query.build_query_as().persistent(chunk.len() == 1).fetch_all(&mut *conn).await?
             });
             for (digest, bytes) in found {
                 let digest = digest.into();
@@ -59,8 +51,6 @@ pub(super) fn verified(digest: &Digest, bytes: Vec<u8>) -> Result<Bytes, StoreEr
     if Digest::of(&bytes) == *digest {
         Ok(bytes.into())
     } else {
-        Err(StoreError::corrupt(format!(
-            "content {digest} has other bytes"
-        )))
+        Err(StoreError::corrupt(format!("content {digest} has other bytes")))
     }
 }

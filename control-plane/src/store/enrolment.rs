@@ -49,9 +49,7 @@ impl Store {
             .await?;
             let id = match known {
                 Some((_, Some(_))) => {
-                    return Err(StoreError::conflict(format!(
-                        "a joined cluster named {name}"
-                    )));
+                    return Err(StoreError::conflict(format!("a joined cluster named {name}")));
                 }
                 Some((id, None)) => {
                     sqlx::query(

@@ -105,9 +105,7 @@ impl From<sqlx::Error> for StoreError {
         let what = source.to_string();
         match Code::of(&source) {
             Code::Contention => Self::Serialization,
-            Code::Unique => Self::Conflict {
-                what: named(&source).unwrap_or(what),
-            },
+            Code::Unique => Self::Conflict { what: named(&source).unwrap_or(what) },
             Code::Broken => Self::Invalid { what },
             Code::Damage => Self::Corrupt { what },
             Code::Other => Self::Unavailable { source },
@@ -133,9 +131,7 @@ enum Code {
 
 impl Code {
     fn of(error: &sqlx::Error) -> Self {
-        let code = error
-            .as_database_error()
-            .and_then(sqlx::error::DatabaseError::code);
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         let code = code.unwrap_or(Cow::Borrowed(""));
         // PostgreSQL's have five characters (appendix A of its manual), SQLite's are numbers whose
         // low byte is the primary code (sqlite.org/rescode.html).

@@ -48,8 +48,6 @@ impl Store {
     /// The fleet; `None` before it is made.
     pub async fn fleet(&self) -> Result<Option<FleetRow>, StoreError> {
         let sql = "SELECT id, trust_domain, trust_root, created_at FROM fleet";
-        read!(self, |conn| Ok(sqlx::query_as(sql)
-            .fetch_optional(&mut *conn)
-            .await?))
+        read!(self, |conn| Ok(sqlx::query_as(sql).fetch_optional(&mut *conn).await?))
     }
 }

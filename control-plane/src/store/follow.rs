@@ -40,9 +40,7 @@ impl Store {
             .max_lifetime(None)
             .connect_lazy_with(options);
         let listener = Some(listen(&pool).await?);
-        Ok(HeadHints {
-            source: Some(Source { pool, listener }),
-        })
+        Ok(HeadHints { source: Some(Source { pool, listener }) })
     }
 }
 
@@ -61,16 +59,10 @@ impl Source {
     async fn changed(&mut self) {
         let failed = if let Some(listener) = &mut self.listener {
             // A lost connection that came back has lost notifications: that is a hint, too.
-            timeout(BACKSTOP, listener.try_recv())
-                .await
-                .ok()
-                .and_then(Result::err)
+            timeout(BACKSTOP, listener.try_recv()).await.ok().and_then(Result::err)
         } else {
             sleep(PAUSE).await;
-            listen(&self.pool)
-                .await
-                .map(|listener| self.listener = Some(listener))
-                .err()
+            listen(&self.pool).await.map(|listener| self.listener = Some(listener)).err()
         };
         if let Some(error) = failed {
             tracing::warn!(error = %error, "cannot listen for new statements; looking every second");

@@ -82,12 +82,9 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             if moved.rows_affected() == 0 {
-                let current: i64 = sqlx::query_scalar("SELECT number FROM head")
-                    .fetch_one(&mut *tx)
-                    .await?;
-                return Err(StoreError::Stale {
-                    current: revision(current)?,
-                });
+                let current: i64 =
+                    sqlx::query_scalar("SELECT number FROM head").fetch_one(&mut *tx).await?;
+                return Err(StoreError::Stale { current: revision(current)? });
             }
             sqlx::query(
                 "INSERT INTO statements (number, digest, leaf_hash, bytes, signature, author, time, \
@@ -132,15 +129,9 @@ impl Store {
                      path) ",
                 )
                 .push_values(chunk, |mut values, bundle| {
-                    values
-                        .push_bind(bundle.cluster.0)
-                        .push_bind(int(bundle.generation.0));
-                    values
-                        .push_bind(raw(&bundle.manifest))
-                        .push_bind(int(bundle.leaf_index));
-                    values
-                        .push_bind(int(bundle.tree_size))
-                        .push_bind(bundle.path_bytes());
+                    values.push_bind(bundle.cluster.0).push_bind(int(bundle.generation.0));
+                    values.push_bind(raw(&bundle.manifest)).push_bind(int(bundle.leaf_index));
+                    values.push_bind(int(bundle.tree_size)).push_bind(bundle.path_bytes());
                 })
                 .build()
                 .persistent(chunk.len() == 1)
@@ -148,10 +139,7 @@ impl Store {
                 .await?;
             }
             if let Some(tell) = <Db as Dialect>::TELL_HEAD {
-                sqlx::query(tell)
-                    .bind(number.to_string())
-                    .execute(&mut *tx)
-                    .await?;
+                sqlx::query(tell).bind(number.to_string()).execute(&mut *tx).await?;
             }
             Ok(())
         })
@@ -160,9 +148,7 @@ impl Store {
     /// The number of the newest statement; 0 before the first.
     pub async fn head_number(&self) -> Result<RevisionNumber, StoreError> {
         let sql = "SELECT number FROM head";
-        let number: i64 = read!(self, |conn| sqlx::query_scalar(sql)
-            .fetch_one(&mut *conn)
-            .await?);
+        let number: i64 = read!(self, |conn| sqlx::query_scalar(sql).fetch_one(&mut *conn).await?);
         revision(number)
     }
 
@@ -238,9 +224,7 @@ fn check(new: &NewStatement) -> Result<(), StoreError> {
     }
     for (digest, bytes) in &new.contents {
         if Digest::of(bytes) != *digest {
-            return Err(StoreError::invalid(format!(
-                "content {digest} has another digest"
-            )));
+            return Err(StoreError::invalid(format!("content {digest} has another digest")));
         }
     }
     for bundle in &new.bundles {

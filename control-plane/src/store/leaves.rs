@@ -105,11 +105,6 @@ impl Visited {
             return Err(StoreError::corrupt(format!("content {digest} is missing")));
         };
         let bytes = verified(&digest, bytes)?;
-        Ok(Some(LeafRow {
-            subject: self.subject,
-            number: number.into(),
-            digest,
-            bytes,
-        }))
+        Ok(Some(LeafRow { subject: self.subject, number: number.into(), digest, bytes }))
     }
 }

@@ -77,9 +77,6 @@ mod tests {
     fn a_bad_url_keeps_its_password() {
         let error = Location::parse("postgres://hanse:s3cret@host:port/db").err();
         let text = format!("{error:?}");
-        assert!(
-            text.contains("OpenError") && !text.contains("s3cret"),
-            "{text}"
-        );
+        assert!(text.contains("OpenError") && !text.contains("s3cret"), "{text}");
     }
 }

@@ -13,10 +13,7 @@
 //! Times come back in whole microseconds, the resolution that both databases keep. Every list has a
 //! limit or says in its documentation what bounds it.
 
-#![allow(
-    clippy::doc_markdown,
-    reason = "SQLite and PostgreSQL are names, not code"
-)]
+#![allow(clippy::doc_markdown, reason = "SQLite and PostgreSQL are names, not code")]
 
 mod backend;
 mod bundles;

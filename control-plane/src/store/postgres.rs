@@ -69,18 +69,14 @@ fn describe(options: &PgConnectOptions) -> String {
         || format!("{}:{}", options.get_host(), options.get_port()),
         |socket| socket.display().to_string(),
     );
-    let database = options
-        .get_database()
-        .unwrap_or_else(|| options.get_username());
+    let database = options.get_database().unwrap_or_else(|| options.get_username());
     format!("the PostgreSQL database {database} at {host}")
 }
 
 fn refuse(name: &str, options: &PgConnectOptions, error: sqlx::Error) -> StoreError {
     let user = options.get_username();
     let database = options.get_database().unwrap_or(user);
-    let code = error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code);
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     let (why, hint) = match code.as_deref() {
         Some("28P01") => (
             format!("the password of {user} is wrong"),
@@ -105,11 +101,5 @@ fn refuse(name: &str, options: &PgConnectOptions, error: sqlx::Error) -> StoreEr
                 .to_owned(),
         ),
     };
-    OpenError {
-        what: format!("cannot open {name}"),
-        why,
-        hint,
-        source: Some(error.into()),
-    }
-    .into()
+    OpenError { what: format!("cannot open {name}"), why, hint, source: Some(error.into()) }.into()
 }

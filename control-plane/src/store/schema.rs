@@ -14,11 +14,7 @@ pub(super) const NEWEST: &str = "SELECT MAX(version) FROM _sqlx_migrations";
 
 /// Refuses a database that has a migration which this program does not have.
 pub(super) fn check_known(found: Option<i64>, migrator: &Migrator) -> Result<(), StoreError> {
-    let known = migrator
-        .iter()
-        .map(|migration| migration.version)
-        .max()
-        .unwrap_or(0);
+    let known = migrator.iter().map(|migration| migration.version).max().unwrap_or(0);
     match found {
         Some(found) if found > known => Err(StoreError::SchemaTooNew { found, known }),
         _ => Ok(()),
@@ -36,10 +32,8 @@ pub(super) async fn apply<C: Migrate>(
 
 /// What a failed migration means to a person.
 pub(super) fn explain(database: &str, error: MigrateError) -> StoreError {
-    let foreign = matches!(
-        error,
-        MigrateError::VersionMismatch(_) | MigrateError::VersionMissing(_)
-    );
+    let foreign =
+        matches!(error, MigrateError::VersionMismatch(_) | MigrateError::VersionMissing(_));
     let (why, hint) = if foreign {
         (
             "its schema was made by another build of the program",

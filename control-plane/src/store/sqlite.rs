@@ -33,24 +33,16 @@ pub(super) async fn open(path: &Path) -> Result<SqliteBackend, StoreError> {
         check_schema(path, &options).await?;
     }
 
-    let writing = options
-        .clone()
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full);
-    let pool = || {
-        SqlitePoolOptions::new()
-            .acquire_timeout(PATIENCE)
-            .test_before_acquire(false)
-    };
+    let writing =
+        options.clone().journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
+    let pool = || SqlitePoolOptions::new().acquire_timeout(PATIENCE).test_before_acquire(false);
     let lasting = || pool().idle_timeout(None).max_lifetime(None);
     let writer = lasting()
         .max_connections(1)
         .connect_with(writing)
         .await
         .map_err(|error| refuse(path, error))?;
-    migrate(&writer)
-        .await
-        .map_err(|error| schema::explain(&path.display().to_string(), error))?;
+    migrate(&writer).await.map_err(|error| schema::explain(&path.display().to_string(), error))?;
     let readers = lasting()
         .max_connections(READERS)
         .connect_with(options.read_only(true))
@@ -69,11 +61,7 @@ async fn migrate(writer: &SqlitePool) -> Result<(), MigrateError> {
 
 /// Makes the file if it is not there. `true` for one with nothing in it yet.
 fn check_file(path: &Path) -> Result<bool, OpenError> {
-    let made = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     match made {
         Ok(_) => return Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -99,24 +87,16 @@ fn check_file(path: &Path) -> Result<bool, OpenError> {
 }
 
 fn explain_io(path: &Path, error: io::Error) -> OpenError {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let kind = error.kind();
     let (why, hint) = if kind == io::ErrorKind::NotFound {
         let folder = folder.unwrap_or(Path::new(".")).display().to_string();
-        (
-            format!("there is no folder {folder}"),
-            format!("mkdir -p {folder}"),
-        )
+        (format!("there is no folder {folder}"), format!("mkdir -p {folder}"))
     } else if kind == io::ErrorKind::PermissionDenied {
         let hint = "run as the user that owns the file and its folder, or give it to this one";
         ("permission denied".into(), hint.into())
     } else if kind == io::ErrorKind::IsADirectory {
-        (
-            "it is a folder".into(),
-            "name a file, for example hanse.db in it".into(),
-        )
+        ("it is a folder".into(), "name a file, for example hanse.db in it".into())
     } else {
         (error.to_string(), "check the path and the disk".into())
     };
@@ -136,9 +116,7 @@ async fn check_schema(path: &Path, options: &SqliteConnectOptions) -> Result<(),
     let mut conn = connected.map_err(|error| refuse(path, error))?;
     let found = newest(&mut conn).await;
     let closed = conn.close().await;
-    let found = found
-        .and_then(|found| closed.map(|()| found))
-        .map_err(|e| refuse(path, e))?;
+    let found = found.and_then(|found| closed.map(|()| found)).map_err(|e| refuse(path, e))?;
     match found {
         Known::Ours(version) => schema::check_known(version, &schema::SQLITE),
         Known::Nothing => Ok(()),
@@ -168,10 +146,9 @@ async fn newest(conn: &mut SqliteConnection) -> sqlx::Result<Known> {
     .await?;
     match tables.first().map(String::as_str) {
         None => Ok(Known::Nothing),
-        Some("_sqlx_migrations") => sqlx::query_scalar(schema::NEWEST)
-            .fetch_one(conn)
-            .await
-            .map(Known::Ours),
+        Some("_sqlx_migrations") => {
+            sqlx::query_scalar(schema::NEWEST).fetch_one(conn).await.map(Known::Ours)
+        }
         Some(_) => Ok(Known::Foreign),
     }
 }
@@ -186,10 +163,7 @@ fn refuse(path: &Path, error: sqlx::Error) -> StoreError {
             "one hub at a time on SQLite; stop the other one, or use PostgreSQL",
         )
     } else if let StoreError::Unavailable { source } = &seen {
-        (
-            source.to_string(),
-            "SQLite must be able to write the file and in its folder",
-        )
+        (source.to_string(), "SQLite must be able to write the file and in its folder")
     } else {
         return seen;
     };

@@ -65,10 +65,7 @@ impl Store {
     pub async fn user(&self, name: &str) -> Result<Option<UserRow>, StoreError> {
         let sql = "SELECT name, role, fingerprint, created_at, revoked_at FROM users \
                    WHERE name = $1";
-        read!(self, |conn| Ok(sqlx::query_as(sql)
-            .bind(name)
-            .fetch_optional(&mut *conn)
-            .await?))
+        read!(self, |conn| Ok(sqlx::query_as(sql).bind(name).fetch_optional(&mut *conn).await?))
     }
 
     /// At most `limit` of them, by name, after the one that is named.

@@ -21,70 +21,40 @@ fn applied() -> AppliedRow {
 pub(crate) async fn reports_are_kept(place: Place) {
     let store = place.open().await;
     let before = joined(&store, "prod", cluster_id(1)).await;
-    assert_eq!(
-        before.applied,
-        AppliedRow {
-            problems: "[]".into(),
-            ..AppliedRow::default()
-        }
-    );
-    assert!(
-        store
-            .record_applied(before.id, &applied(), at(5))
-            .await
-            .unwrap()
-    );
+    assert_eq!(before.applied, AppliedRow { problems: "[]".into(), ..AppliedRow::default() });
+    assert!(store.record_applied(before.id, &applied(), at(5)).await.unwrap());
     let fingerprint = Digest::of(b"renewed");
-    assert!(
-        store
-            .record_certificate(before.id, &fingerprint, at(99))
-            .await
-            .unwrap()
-    );
+    let joining = before.certificate_fingerprint.unwrap();
+    assert!(store.replace_certificate(before.id, &joining, &fingerprint, at(99)).await.unwrap());
+    // The answer may have been lost: the one that was used is good for another, a third one is not.
+    for (used, replaced) in [(joining, true), (Digest::of(b"third"), false)] {
+        let done = store.replace_certificate(before.id, &used, &fingerprint, at(99)).await.unwrap();
+        assert_eq!(done, replaced);
+    }
 
     let mut expected = before;
     expected.applied = applied();
     expected.last_seen = Some(at(5));
     expected.certificate_fingerprint = Some(fingerprint);
+    expected.certificate_used = Some(joining);
     expected.certificate_expires_at = Some(at(99));
-    assert_eq!(
-        store.cluster(expected.id).await.unwrap().as_ref(),
-        Some(&expected)
-    );
-    assert_eq!(
-        store.cluster_by_name("prod").await.unwrap().as_ref(),
-        Some(&expected)
-    );
+    assert_eq!(store.cluster(expected.id).await.unwrap().as_ref(), Some(&expected));
+    assert_eq!(store.cluster_by_name("prod").await.unwrap().as_ref(), Some(&expected));
     assert_eq!(store.clusters().await.unwrap(), [expected]);
 
     assert_eq!(store.cluster(cluster_id(9)).await.unwrap(), None);
-    assert!(
-        !store
-            .record_applied(cluster_id(9), &applied(), at(5))
-            .await
-            .unwrap()
-    );
+    assert!(!store.record_applied(cluster_id(9), &applied(), at(5)).await.unwrap());
 }
 
 pub(crate) async fn touching_never_goes_back(place: Place) {
     let store = place.open().await;
     let one = joined(&store, "one", cluster_id(1)).await.id;
     let two = joined(&store, "two", cluster_id(2)).await.id;
-    let seen = [
-        (two, at(20)),
-        (one, at(10)),
-        (two, at(15)),
-        (cluster_id(9), at(5)),
-    ];
+    let seen = [(two, at(20)), (one, at(10)), (two, at(15)), (cluster_id(9), at(5))];
     store.touch(&seen).await.unwrap();
     store.touch(&[(one, at(9)), (two, at(21))]).await.unwrap();
     store.touch(&[]).await.unwrap();
-    let last_seen = store
-        .clusters()
-        .await
-        .unwrap()
-        .into_iter()
-        .map(|row| row.last_seen);
+    let last_seen = store.clusters().await.unwrap().into_iter().map(|row| row.last_seen);
     assert_eq!(last_seen.collect::<Vec<_>>(), [Some(at(10)), Some(at(21))]);
 }
 
@@ -95,23 +65,11 @@ pub(crate) async fn a_revoked_cluster_gets_nothing(place: Place) {
     let revoked = store.revoke(row.id, at(10)).await.unwrap().unwrap();
     assert_eq!(revoked.revoked_at, Some(at(10)));
     // Twice: since the first time.
-    assert_eq!(
-        store.revoke(row.id, at(11)).await.unwrap(),
-        Some(revoked.clone())
-    );
-    assert!(
-        !store
-            .record_applied(row.id, &applied(), at(12))
-            .await
-            .unwrap()
-    );
+    assert_eq!(store.revoke(row.id, at(11)).await.unwrap(), Some(revoked.clone()));
+    assert!(!store.record_applied(row.id, &applied(), at(12)).await.unwrap());
     let fingerprint = Digest::of(b"renewed");
-    assert!(
-        !store
-            .record_certificate(row.id, &fingerprint, at(99))
-            .await
-            .unwrap()
-    );
+    let used = row.certificate_fingerprint.unwrap();
+    assert!(!store.replace_certificate(row.id, &used, &fingerprint, at(99)).await.unwrap());
     assert_eq!(store.cluster(row.id).await.unwrap(), Some(revoked));
     assert_eq!(store.cluster_by_name("prod").await.unwrap(), None);
 }

@@ -17,16 +17,8 @@ pub(crate) async fn is_made_once(place: Place) {
         created_at: at(0),
     };
     store.initialise(&fleet).await.unwrap();
-    let again = store
-        .initialise(&FleetRow {
-            id: Digest::of(b"other"),
-            ..fleet.clone()
-        })
-        .await;
-    assert!(
-        matches!(again, Err(StoreError::Conflict { .. })),
-        "{again:?}"
-    );
+    let again = store.initialise(&FleetRow { id: Digest::of(b"other"), ..fleet.clone() }).await;
+    assert!(matches!(again, Err(StoreError::Conflict { .. })), "{again:?}");
     assert_eq!(store.fleet().await.unwrap(), Some(fleet));
 }
 
@@ -46,11 +38,7 @@ pub(crate) async fn users_come_and_go(place: Place) {
     assert_eq!(store.user("ada").await.unwrap(), Some(ada.clone()));
     assert_eq!(store.user("ADA").await.unwrap(), None);
 
-    let revoked = UserRow {
-        revoked_at: Some(at(9)),
-        role: Role::Viewer,
-        ..ada
-    };
+    let revoked = UserRow { revoked_at: Some(at(9)), role: Role::Viewer, ..ada };
     store.put_user(&revoked).await.unwrap();
     assert_eq!(store.user("ada").await.unwrap(), Some(revoked));
     let names = |users: Vec<UserRow>| users.into_iter().map(|u| u.name).collect::<Vec<_>>();

@@ -15,12 +15,8 @@ pub(crate) async fn what_is_appended_is_read_back(place: Place) {
     assert_eq!(store.head_number().await.unwrap(), RevisionNumber(0));
     let (one, two) = (cluster_id(1), cluster_id(2));
     let history = [
-        statement(1)
-            .leaf("FederatedRole/payments", "role")
-            .bundle(one, "manifest 1"),
-        statement(2)
-            .bundle(one, "manifest 1 later")
-            .bundle(two, "manifest 2"),
+        statement(1).leaf("FederatedRole/payments", "role").bundle(one, "manifest 1"),
+        statement(2).bundle(one, "manifest 1 later").bundle(two, "manifest 2"),
         statement(3),
     ];
     for new in &history {
@@ -28,25 +24,13 @@ pub(crate) async fn what_is_appended_is_read_back(place: Place) {
     }
     assert_eq!(store.head_number().await.unwrap(), RevisionNumber(3));
     let rows: Vec<_> = history.iter().map(|new| new.row.clone()).collect();
-    assert_eq!(
-        store.statement(RevisionNumber(2)).await.unwrap().as_ref(),
-        Some(&rows[1])
-    );
+    assert_eq!(store.statement(RevisionNumber(2)).await.unwrap().as_ref(), Some(&rows[1]));
     assert_eq!(store.statement(RevisionNumber(4)).await.unwrap(), None);
-    assert_eq!(
-        store.statements_after(RevisionNumber(1), 10).await.unwrap(),
-        rows[1..]
-    );
-    assert_eq!(
-        store.statements_after(RevisionNumber(0), 2).await.unwrap(),
-        rows[..2]
-    );
+    assert_eq!(store.statements_after(RevisionNumber(1), 10).await.unwrap(), rows[1..]);
+    assert_eq!(store.statements_after(RevisionNumber(0), 2).await.unwrap(), rows[..2]);
     let newest = store.statements_before(None, 2).await.unwrap();
     assert_eq!(newest, [rows[2].clone(), rows[1].clone()]);
-    let older = store
-        .statements_before(Some(RevisionNumber(2)), 2)
-        .await
-        .unwrap();
+    let older = store.statements_before(Some(RevisionNumber(2)), 2).await.unwrap();
     assert_eq!(older, rows[..1]);
     let leaves = store.leaf_hashes(RevisionNumber(1), 9).await.unwrap();
     assert_eq!(leaves, [rows[1].leaf_hash, rows[2].leaf_hash]);
@@ -60,10 +44,7 @@ pub(crate) async fn what_is_appended_is_read_back(place: Place) {
 
     let first = store.bundle(one, RevisionNumber(1)).await.unwrap();
     assert_eq!(first.as_ref(), history[0].bundles.first());
-    assert_eq!(
-        store.latest_bundle(one).await.unwrap().as_ref(),
-        history[1].bundles.first()
-    );
+    assert_eq!(store.latest_bundle(one).await.unwrap().as_ref(), history[1].bundles.first());
     assert_eq!(store.latest_bundle(cluster_id(3)).await.unwrap(), None);
     assert_eq!(store.latest_bundles().await.unwrap(), history[1].bundles);
 }
@@ -77,10 +58,7 @@ pub(crate) async fn a_statement_that_is_not_the_next_is_stale(place: Place) {
     assert_eq!(current(store.append(&statement(2)).await), 0);
     store.append(&statement(1)).await.unwrap();
     assert_eq!(current(store.append(&statement(1)).await), 1);
-    assert_eq!(
-        current(store.append(&marked_statement(1, "other")).await),
-        1
-    );
+    assert_eq!(current(store.append(&marked_statement(1, "other")).await), 1);
     assert_eq!(current(store.append(&statement(3)).await), 1);
 }
 
@@ -88,21 +66,14 @@ pub(crate) async fn one_of_eight_appenders_wins_each_number(place: Place) {
     const EACH: u64 = 10;
     // Two hubs, where there can be two.
     let first = place.open().await;
-    let second = if place.is_sqlite() {
-        first.clone()
-    } else {
-        place.open().await
-    };
+    let second = if place.is_sqlite() { first.clone() } else { place.open().await };
     let appenders = (0..8).map(|appender: u32| {
-        let store = if appender.is_multiple_of(2) {
-            first.clone()
-        } else {
-            second.clone()
-        };
+        let store = if appender.is_multiple_of(2) { first.clone() } else { second.clone() };
         tokio::spawn(async move { append_some(&store, appender, EACH).await })
     });
     let mut won = Vec::new();
-    for wins in futures::future::join_all(appenders).await {
+    let all = futures::future::join_all(appenders);
+    for wins in timeout(Duration::from_mins(1), all).await.unwrap() {
         won.extend(wins.unwrap());
     }
     won.sort_unstable();
@@ -110,14 +81,8 @@ pub(crate) async fn one_of_eight_appenders_wins_each_number(place: Place) {
         won.iter().map(|(number, _)| *number).collect::<Vec<_>>(),
         (1..=80).collect::<Vec<_>>()
     );
-    let stored = first
-        .statements_after(RevisionNumber(0), 1_000)
-        .await
-        .unwrap();
-    let stored: Vec<_> = stored
-        .into_iter()
-        .map(|row| (row.number.0, row.author))
-        .collect();
+    let stored = first.statements_after(RevisionNumber(0), 1_000).await.unwrap();
+    let stored: Vec<_> = stored.into_iter().map(|row| (row.number.0, row.author)).collect();
     assert_eq!(stored, won);
 }
 
@@ -141,30 +106,19 @@ async fn append_some(store: &Store, appender: u32, count: u64) -> Vec<(u64, Stri
 
 pub(crate) async fn all_or_nothing(place: Place) {
     let store = place.open().await;
-    store
-        .append(&statement(1).leaf("A/a", "before"))
-        .await
-        .unwrap();
+    store.append(&statement(1).leaf("A/a", "before")).await.unwrap();
     // The last row refers to a manifest that nobody brought.
-    let mut dangling = statement(2)
-        .leaf("A/a", "after")
-        .bundle(cluster_id(1), "manifest");
+    let mut dangling = statement(2).leaf("A/a", "after").bundle(cluster_id(1), "manifest");
     dangling.contents.pop();
     // A subject twice.
-    let twice = statement(2)
-        .leaf("A/b", "one")
-        .leaf("A/a", "after")
-        .removal("A/a");
+    let twice = statement(2).leaf("A/b", "one").leaf("A/a", "after").removal("A/a");
     // A digest of a statement that is there already, as the history was.
     let mut replayed = statement(2).leaf("A/a", "after");
     replayed.row.digest = statement(1).row.digest;
     for broken in [&dangling, &twice, &replayed] {
         let result = store.append(broken).await;
         assert!(
-            matches!(
-                result,
-                Err(StoreError::Invalid { .. } | StoreError::Conflict { .. })
-            ),
+            matches!(result, Err(StoreError::Invalid { .. } | StoreError::Conflict { .. })),
             "{result:?}"
         );
         assert_eq!(store.head_number().await.unwrap(), RevisionNumber(1));
@@ -175,10 +129,7 @@ pub(crate) async fn all_or_nothing(place: Place) {
         assert_eq!(leaves.rows[0].bytes, "before");
         assert_eq!(store.latest_bundles().await.unwrap(), []);
     }
-    store
-        .append(&statement(2).leaf("A/a", "after"))
-        .await
-        .unwrap();
+    store.append(&statement(2).leaf("A/a", "after")).await.unwrap();
 }
 
 pub(crate) async fn what_contradicts_itself_is_refused(place: Place) {
@@ -189,10 +140,7 @@ pub(crate) async fn what_contradicts_itself_is_refused(place: Place) {
     ahead.bundles[0].generation = RevisionNumber(2);
     for broken in [forged, ahead, statement(0)] {
         let result = store.append(&broken).await;
-        assert!(
-            matches!(result, Err(StoreError::Invalid { .. })),
-            "{result:?}"
-        );
+        assert!(matches!(result, Err(StoreError::Invalid { .. })), "{result:?}");
     }
     assert_eq!(store.head_number().await.unwrap(), RevisionNumber(0));
 
@@ -200,10 +148,7 @@ pub(crate) async fn what_contradicts_itself_is_refused(place: Place) {
     let mut behind = statement(2).bundle(cluster_id(1), "manifest");
     behind.bundles[0].generation = RevisionNumber(1);
     let result = store.append(&behind).await;
-    assert!(
-        matches!(result, Err(StoreError::Invalid { .. })),
-        "{result:?}"
-    );
+    assert!(matches!(result, Err(StoreError::Invalid { .. })), "{result:?}");
     assert_eq!(store.latest_bundle(cluster_id(1)).await.unwrap(), None);
 }
 
@@ -212,10 +157,7 @@ pub(crate) async fn a_large_statement(place: Place) {
     // More than fits into the binds of one statement, in each table.
     let mut new = statement(1);
     for number in 0..10_500 {
-        new = new.leaf(
-            &format!("Document/{number:06}"),
-            &format!("document {}", number % 7_000),
-        );
+        new = new.leaf(&format!("Document/{number:06}"), &format!("document {}", number % 7_000));
     }
     for number in 0..5_500_u32 {
         new = new.bundle(cluster_id(number.into()), &format!("manifest {number}"));
@@ -224,10 +166,7 @@ pub(crate) async fn a_large_statement(place: Place) {
     new.contents.dedup();
     store.append(&new).await.unwrap();
     let leaves = store.current_leaves().await.unwrap();
-    let subjects = leaves
-        .rows
-        .iter()
-        .map(|row| (row.subject.clone(), Some(row.digest)));
+    let subjects = leaves.rows.iter().map(|row| (row.subject.clone(), Some(row.digest)));
     assert!(subjects.eq(new.leaves.iter().cloned()));
     assert_eq!(store.latest_bundles().await.unwrap(), new.bundles);
     let digests: Vec<_> = new.contents.iter().map(|(digest, _)| *digest).collect();
@@ -236,23 +175,11 @@ pub(crate) async fn a_large_statement(place: Place) {
 
 pub(crate) async fn damaged_content_is_not_returned(place: Place) {
     let store = place.open().await;
-    store
-        .append(&statement(1).leaf("A/a", "grants nothing"))
-        .await
-        .unwrap();
+    store.append(&statement(1).leaf("A/a", "grants nothing")).await.unwrap();
     let (digest, _) = content("grants nothing");
     assert!(store.content(&digest).await.unwrap().is_some());
-    let bytes = if place.is_sqlite() {
-        "x'6d6f7265'"
-    } else {
-        r"'\x6d6f7265'"
-    };
-    assert_eq!(
-        place
-            .tamper(&format!("UPDATE contents SET bytes = {bytes}"))
-            .await,
-        1
-    );
+    let bytes = if place.is_sqlite() { "x'6d6f7265'" } else { r"'\x6d6f7265'" };
+    assert_eq!(place.tamper(&format!("UPDATE contents SET bytes = {bytes}")).await, 1);
 
     let corrupt = |error| assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
     corrupt(store.content(&digest).await.unwrap_err());
@@ -265,25 +192,15 @@ pub(crate) async fn other_hubs_are_told(place: Place) {
     let mut hints = store.follow().await.unwrap();
     if place.is_sqlite() {
         store.append(&statement(1)).await.unwrap();
-        assert!(
-            timeout(Duration::from_millis(50), hints.changed())
-                .await
-                .is_err()
-        );
+        assert!(timeout(Duration::from_millis(50), hints.changed()).await.is_err());
         return;
     }
     let other = place.open().await;
     for number in 1..=3 {
         // Below the backstop of five seconds: it is the notification that wakes.
-        assert!(
-            timeout(Duration::from_millis(50), hints.changed())
-                .await
-                .is_err()
-        );
+        assert!(timeout(Duration::from_millis(50), hints.changed()).await.is_err());
         other.append(&statement(number)).await.unwrap();
-        timeout(Duration::from_secs(2), hints.changed())
-            .await
-            .unwrap();
+        timeout(Duration::from_secs(2), hints.changed()).await.unwrap();
         assert_eq!(store.head_number().await.unwrap(), RevisionNumber(number));
     }
 }

@@ -8,27 +8,17 @@ use crate::place::Place;
 
 fn texts(leaves: &Leaves) -> Vec<(&str, u64, &str)> {
     let text = |bytes| std::str::from_utf8(bytes).unwrap();
-    leaves
-        .rows
-        .iter()
-        .map(|row| (row.subject.as_str(), row.number.0, text(&row.bytes)))
-        .collect()
+    leaves.rows.iter().map(|row| (row.subject.as_str(), row.number.0, text(&row.bytes))).collect()
 }
 
 pub(crate) async fn follow_changes_and_removals(place: Place) {
     let store = place.open().await;
     assert_eq!(
         store.current_leaves().await.unwrap(),
-        Leaves {
-            number: RevisionNumber(0),
-            rows: Vec::new(),
-        }
+        Leaves { number: RevisionNumber(0), rows: Vec::new() }
     );
     for new in [
-        statement(1)
-            .leaf("B/b", "b1")
-            .leaf("A/a", "a1")
-            .leaf("a/é", "e1"),
+        statement(1).leaf("B/b", "b1").leaf("A/a", "a1").leaf("a/é", "e1"),
         statement(2).leaf("A/a", "a2").removal("B/b"),
         statement(3).leaf("B/b", "b1"),
         statement(4).removal("A/a"),
@@ -40,15 +30,9 @@ pub(crate) async fn follow_changes_and_removals(place: Place) {
     assert_eq!(texts(&now), [("B/b", 3, "b1"), ("a/é", 1, "e1")]);
     let at = async |number| store.leaves_at(RevisionNumber(number)).await.unwrap();
     assert_eq!(texts(&at(0).await), []);
-    assert_eq!(
-        texts(&at(1).await),
-        [("A/a", 1, "a1"), ("B/b", 1, "b1"), ("a/é", 1, "e1")]
-    );
+    assert_eq!(texts(&at(1).await), [("A/a", 1, "a1"), ("B/b", 1, "b1"), ("a/é", 1, "e1")]);
     assert_eq!(texts(&at(2).await), [("A/a", 2, "a2"), ("a/é", 1, "e1")]);
-    assert_eq!(
-        texts(&at(3).await),
-        [("A/a", 2, "a2"), ("B/b", 3, "b1"), ("a/é", 1, "e1")]
-    );
+    assert_eq!(texts(&at(3).await), [("A/a", 2, "a2"), ("B/b", 3, "b1"), ("a/é", 1, "e1")]);
 }
 
 pub(crate) async fn pages_are_seamless(place: Place) {

@@ -18,10 +18,7 @@ pub(crate) fn cluster_id(number: u128) -> ClusterId {
 }
 
 pub(crate) fn content(text: &str) -> (Digest, Bytes) {
-    (
-        Digest::of(text.as_bytes()),
-        Bytes::copy_from_slice(text.as_bytes()),
-    )
+    (Digest::of(text.as_bytes()), Bytes::copy_from_slice(text.as_bytes()))
 }
 
 /// A statement that brings nothing.
@@ -97,15 +94,8 @@ pub(crate) fn enrolment() -> EnrolmentRow {
 /// A cluster that has joined.
 pub(crate) async fn joined(store: &Store, name: &str, id: ClusterId) -> ClusterRow {
     let token = Digest::of(name.as_bytes());
-    store
-        .invite(name, &token, id, "admin", at(0), at(60))
-        .await
-        .unwrap();
-    store
-        .enrol(&token, name, &enrolment(), at(1))
-        .await
-        .unwrap()
-        .unwrap()
+    store.invite(name, &token, id, "admin", at(0), at(60)).await.unwrap();
+    store.enrol(&token, name, &enrolment(), at(1)).await.unwrap().unwrap()
 }
 
 pub(crate) fn occurrence(id: u128, name: &str, state: DriftState) -> Occurrence {

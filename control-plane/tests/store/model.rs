@@ -24,10 +24,7 @@ pub(crate) async fn random_histories(place: Place) {
     let seed = rand::random();
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
-    let mut model = Model {
-        leaves: vec![BTreeMap::new()],
-        ..Model::default()
-    };
+    let mut model = Model { leaves: vec![BTreeMap::new()], ..Model::default() };
     for step in 0..60 {
         let head = model.statements.len() as u64;
         // Now and then one that is too old or too far ahead.
@@ -61,9 +58,7 @@ pub(crate) async fn random_histories(place: Place) {
         let appended = store.append(&new).await;
         if number == head + 1 {
             appended.unwrap();
-            model
-                .bundles
-                .extend(new.bundles.iter().map(|row| (row.cluster, row.clone())));
+            model.bundles.extend(new.bundles.iter().map(|row| (row.cluster, row.clone())));
             model.statements.push(new);
             model.leaves.push(leaves);
         } else {
@@ -79,10 +74,7 @@ pub(crate) async fn random_histories(place: Place) {
             (moment, &model.leaves[moment]),
             (model.statements.len(), model.leaves.last().unwrap()),
         ] {
-            let found = store
-                .leaves_at(RevisionNumber(number as u64))
-                .await
-                .unwrap();
+            let found = store.leaves_at(RevisionNumber(number as u64)).await.unwrap();
             let found = found.rows.into_iter().map(|row| {
                 let text = String::from_utf8(row.bytes.to_vec()).unwrap();
                 assert_eq!(row.digest, content(&text).0);
@@ -93,13 +85,6 @@ pub(crate) async fn random_histories(place: Place) {
         let bundles: Vec<_> = model.bundles.values().cloned().collect();
         assert_eq!(store.latest_bundles().await.unwrap(), bundles);
     }
-    let stored = store
-        .statements_after(RevisionNumber(0), 1_000)
-        .await
-        .unwrap();
-    assert!(
-        stored
-            .iter()
-            .eq(model.statements.iter().map(|new| &new.row))
-    );
+    let stored = store.statements_after(RevisionNumber(0), 1_000).await.unwrap();
+    assert!(stored.iter().eq(model.statements.iter().map(|new| &new.row)));
 }

@@ -30,22 +30,14 @@ impl Place {
     pub(crate) async fn on_sqlite() -> Self {
         let dir = TempDir::new().unwrap();
         let url = format!("sqlite:{}", dir.path().join("hanse.db").display());
-        Self {
-            url,
-            dir,
-            server: None,
-        }
+        Self { url, dir, server: None }
     }
 
     pub(crate) async fn on_postgres() -> Self {
         let server = server().await;
         let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
         let url = server.postgres.create_database(&name).await.unwrap();
-        Self {
-            url,
-            dir: TempDir::new().unwrap(),
-            server: Some(server),
-        }
+        Self { url, dir: TempDir::new().unwrap(), server: Some(server) }
     }
 
     pub(crate) fn is_sqlite(&self) -> bool {
@@ -66,20 +58,12 @@ impl Place {
         let sql = AssertSqlSafe(sql.to_owned());
         if self.is_sqlite() {
             let mut conn = SqliteConnection::connect(&self.url).await.unwrap();
-            let met = sqlx::query(sql)
-                .execute(&mut conn)
-                .await
-                .unwrap()
-                .rows_affected();
+            let met = sqlx::query(sql).execute(&mut conn).await.unwrap().rows_affected();
             conn.close().await.unwrap();
             met
         } else {
             let mut conn = PgConnection::connect(&self.url).await.unwrap();
-            let met = sqlx::query(sql)
-                .execute(&mut conn)
-                .await
-                .unwrap()
-                .rows_affected();
+            let met = sqlx::query(sql).execute(&mut conn).await.unwrap().rows_affected();
             conn.close().await.unwrap();
             met
         }
@@ -93,10 +77,7 @@ async fn server() -> Arc<Server> {
     }
     let logs = TempDir::new().unwrap();
     let postgres = Postgres::start(logs.path()).await.unwrap();
-    let started = Arc::new(Server {
-        postgres,
-        _logs: logs,
-    });
+    let started = Arc::new(Server { postgres, _logs: logs });
     *server = Arc::downgrade(&started);
     started
 }

@@ -75,16 +75,9 @@ impl Known {
         let standing = self.open.get(&change.object).copied();
         match (standing, reported) {
             (None, None) => {
-                let occurrence = Occurrence {
-                    resolved_at: None,
-                    ..change.clone()
-                };
+                let occurrence = Occurrence { resolved_at: None, ..change.clone() };
                 self.changed.insert(change.id);
-                self.put(Stored {
-                    occurrence,
-                    updated_by: None,
-                    resolved_by: None,
-                });
+                self.put(Stored { occurrence, updated_by: None, resolved_by: None });
             }
             // A picture is the truth now: what it says stands does, also what was resolved.
             (None, Some(id)) if report != Report::Changes => self.alter(id, |row| {
@@ -108,23 +101,19 @@ impl Known {
         match (self.open.get(&change.object).copied(), reported) {
             (Some(id), reported) if reported.is_none_or(|reported| reported == id) => {
                 self.alter(id, |row| {
+                    // Who last changed it stays known beside who ended it.
+                    let updated_by = row.updated_by;
                     row.update(change);
+                    row.updated_by = updated_by;
                     row.occurrence.state = change.state;
                     row.occurrence.resolved_at = resolved_at;
                     row.resolved_by = Some(change.id);
                 });
             }
             (None, None) => {
-                let occurrence = Occurrence {
-                    resolved_at,
-                    ..change.clone()
-                };
+                let occurrence = Occurrence { resolved_at, ..change.clone() };
                 self.changed.insert(change.id);
-                self.put(Stored {
-                    occurrence,
-                    updated_by: None,
-                    resolved_by: None,
-                });
+                self.put(Stored { occurrence, updated_by: None, resolved_by: None });
             }
             // An old report once more.
             (_, Some(_)) | (Some(_), None) => {}
@@ -133,10 +122,7 @@ impl Known {
 
     fn put(&mut self, row: Stored) {
         let id = row.occurrence.id;
-        for report in [Some(id), row.updated_by, row.resolved_by]
-            .into_iter()
-            .flatten()
-        {
+        for report in [Some(id), row.updated_by, row.resolved_by].into_iter().flatten() {
             self.reports.insert(report, id);
         }
         match row.occurrence.state {
@@ -254,9 +240,6 @@ mod tests {
         assert_eq!(states, [Open]);
         let cleared = after(&[(Report::Changes, &change), (Report::Picture(at(9)), &[])]);
         let row = cleared.values().next().map(|row| &row.occurrence);
-        assert_eq!(
-            row.map(|row| (row.state, row.resolved_at)),
-            Some((Cleared, Some(at(9))))
-        );
+        assert_eq!(row.map(|row| (row.state, row.resolved_at)), Some((Cleared, Some(at(9)))));
     }
 }

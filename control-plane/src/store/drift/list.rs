@@ -74,10 +74,7 @@ impl Store {
             }
             if let Some(after) = after {
                 query.push(" AND (detected_at, id, cluster_id) < (");
-                query
-                    .push_bind(micros(after.detected_at))
-                    .push(", ")
-                    .push_bind(after.id);
+                query.push_bind(micros(after.detected_at)).push(", ").push_bind(after.id);
                 query.push(", ").push_bind(after.cluster.0).push(")");
             }
             query.push(" ORDER BY detected_at DESC, id DESC, cluster_id DESC LIMIT ");
@@ -97,10 +94,7 @@ impl Store {
         let sql = drift!(
             "WHERE cluster_id = $1 AND state = 1 ORDER BY api_version, kind, namespace, name"
         );
-        read!(self, |conn| Ok(sqlx::query_as(sql)
-            .bind(cluster.0)
-            .fetch_all(&mut *conn)
-            .await?))
+        read!(self, |conn| Ok(sqlx::query_as(sql).bind(cluster.0).fetch_all(&mut *conn).await?))
     }
 
     /// How much stands in each cluster where something does: one row a cluster.
@@ -108,13 +102,8 @@ impl Store {
         let sql = "SELECT cluster_id, COUNT(*) FROM drift WHERE state = 1 GROUP BY cluster_id \
                    ORDER BY cluster_id";
         let counts: Vec<(ClusterColumn, SmallCountColumn)> =
-            read!(self, |conn| sqlx::query_as(sql)
-                .fetch_all(&mut *conn)
-                .await?);
-        Ok(counts
-            .into_iter()
-            .map(|(id, count)| (id.into(), count.into()))
-            .collect())
+            read!(self, |conn| sqlx::query_as(sql).fetch_all(&mut *conn).await?);
+        Ok(counts.into_iter().map(|(id, count)| (id.into(), count.into())).collect())
     }
 
     /// Forgets at most `limit` of what was resolved before a time, the oldest first, and returns how
@@ -141,11 +130,7 @@ impl Store {
 impl DriftCursor {
     fn after(row: &DriftRow) -> Self {
         let occurrence = &row.occurrence;
-        Self {
-            detected_at: occurrence.detected_at,
-            id: occurrence.id,
-            cluster: row.cluster,
-        }
+        Self { detected_at: occurrence.detected_at, id: occurrence.id, cluster: row.cluster }
     }
 }
 

@@ -33,10 +33,7 @@ macro_rules! stored {
 /// stands of each object. Each is completed by the cluster. CROSS JOIN makes SQLite begin with the
 /// reports: a cluster's history may be long.
 const JOINS: [&str; 4] = [
-    stored!(
-        ")",
-        "reports r CROSS JOIN drift d WHERE d.id = r.id AND d.cluster_id = "
-    ),
+    stored!(")", "reports r CROSS JOIN drift d WHERE d.id = r.id AND d.cluster_id = "),
     stored!(
         " UNION ALL",
         "reports r CROSS JOIN drift d WHERE d.updated_by = r.id AND d.cluster_id = "
@@ -79,8 +76,7 @@ impl Store {
         standing: &[Occurrence],
         now: Timestamp,
     ) -> Result<Vec<DriftRow>, StoreError> {
-        self.report_drift(cluster, Report::Picture(now), standing)
-            .await
+        self.report_drift(cluster, Report::Picture(now), standing).await
     }
 
     async fn report_drift(
@@ -95,18 +91,13 @@ impl Store {
                 .fetch_optional(&mut *tx)
                 .await?;
             if locked.is_none() {
-                return Err(StoreError::invalid(format!(
-                    "drift of the unknown cluster {cluster}"
-                )));
+                return Err(StoreError::invalid(format!("drift of the unknown cluster {cluster}")));
             }
 
             let mut rows: Vec<Stored> = Vec::new();
             if report != Report::Changes {
                 let standing = stored!("", "drift d WHERE d.cluster_id = $1 AND d.state = 1");
-                rows = sqlx::query_as(standing)
-                    .bind(cluster.0)
-                    .fetch_all(&mut *tx)
-                    .await?;
+                rows = sqlx::query_as(standing).bind(cluster.0).fetch_all(&mut *tx).await?;
             }
             for chunk in changes.chunks(LOOKUP) {
                 let mut query = QueryBuilder::<Db>::new(
@@ -136,23 +127,12 @@ impl Store {
                 .push_values(chunk, |mut values, row| {
                     let now = &row.occurrence;
                     values.push_bind(cluster.0).push_bind(now.id);
-                    values
-                        .push_bind(&now.object.api_version)
-                        .push_bind(&now.object.kind);
-                    values
-                        .push_bind(&now.object.namespace)
-                        .push_bind(&now.object.name);
-                    values
-                        .push_bind(now.class)
-                        .push_bind(now.state)
-                        .push_bind(&now.source);
+                    values.push_bind(&now.object.api_version).push_bind(&now.object.kind);
+                    values.push_bind(&now.object.namespace).push_bind(&now.object.name);
+                    values.push_bind(now.class).push_bind(now.state).push_bind(&now.source);
                     values.push_bind(&now.fields).push_bind(&now.manager);
-                    values
-                        .push_bind(optional_micros(now.since))
-                        .push_bind(micros(now.detected_at));
-                    values
-                        .push_bind(optional_micros(now.resolved_at))
-                        .push_bind(&now.message);
+                    values.push_bind(optional_micros(now.since)).push_bind(micros(now.detected_at));
+                    values.push_bind(optional_micros(now.resolved_at)).push_bind(&now.message);
                     values.push_bind(row.updated_by).push_bind(row.resolved_by);
                 })
                 .push(
@@ -168,12 +148,7 @@ impl Store {
                 .await?;
             }
             let occurrences = changed.into_iter().map(|row| row.occurrence);
-            Ok(occurrences
-                .map(|occurrence| DriftRow {
-                    cluster,
-                    occurrence,
-                })
-                .collect())
+            Ok(occurrences.map(|occurrence| DriftRow { cluster, occurrence }).collect())
         })
     }
 }
