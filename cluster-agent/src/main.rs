@@ -1,2 +1,10 @@
-//! stub
-fn main() {}
+//! The binary `hanse-agent`. Everything is in the library.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    hanse_agent::commands::main()
+}

@@ -1,0 +1,193 @@
+//! `hanse-agent join`. The token is used up last, when nothing else can go wrong any more, so that all
+//! of it can be run again until it works.
+
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use jiff::SignedDuration;
+use secrecy::SecretString;
+
+use super::join_steps::Steps;
+use super::{AdminAccess, quote};
+use crate::enroll::{CaHash, EnrollError, Enrolled, Hub, PinError};
+use crate::identity::IDENTITY_FILE;
+use crate::terminal::{self, Failed, Mark};
+
+/// How `join` is called.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  hanse-agent join --hub hub.example.com:8443 --token-file - \\\n    \
+                        --ca-hash sha256:… --cluster east\n\nThe hub prints the whole command: \
+                        hanse cluster add east"
+)]
+pub(super) struct JoinArgs {
+    /// Where people and joining clusters reach the hub
+    #[arg(long, value_name = "HOST:PORT")]
+    hub: String,
+    /// The join token; better from a file or from standard input: others may see arguments
+    #[arg(long, value_name = "hjt_…", env = "HANSE_JOIN_TOKEN", hide_env_values = true)]
+    #[arg(required_unless_present = "token_file", conflicts_with = "token_file")]
+    token: Option<String>,
+    /// A file with the join token; `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// The hash of the hub's CA, so that the token is shown to nobody else
+    #[arg(long, value_name = "sha256:…")]
+    ca_hash: CaHash,
+    /// The cluster's name in the fleet, for which the token was made
+    #[arg(long, value_name = "NAME")]
+    cluster: String,
+    #[command(flatten)]
+    admin: AdminAccess,
+    /// Where the agent's identity goes [default: ~/.hanse/agents/NAME]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// How long the agent's token for the cluster should be valid, in days
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=3650))]
+    token_ttl: u32,
+    /// The agent is to run in the cluster: keep its identity in a Secret there
+    #[arg(long)]
+    in_cluster: bool,
+    /// Join anew, with another identity in place of the one in the directory
+    #[arg(long)]
+    force: bool,
+    /// Look whether it would work. Nothing is written and the token stays good
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) async fn join(args: JoinArgs) -> anyhow::Result<()> {
+    let token = read_token(&args)?;
+    let dir = directory(&args)?;
+    check_directory(&dir, args.force)?;
+
+    let hub = Hub::connect(&args.hub, args.ca_hash).await.map_err(|e| failed(&e, &args))?;
+    terminal::step(Mark::Good, &format!("the hub at {} shows the CA {}", args.hub, args.ca_hash));
+    let steps = Steps::begin(&args.admin, &dir, args.dry_run).await?;
+    steps.install().await?;
+    if args.dry_run {
+        terminal::step(
+            Mark::Good,
+            "it would work; nothing was written, and the token is still good",
+        );
+        return Ok(());
+    }
+    let ttl = SignedDuration::from_hours(i64::from(args.token_ttl) * 24);
+    if args.in_cluster {
+        steps.check_secret(&args.cluster).await?;
+    } else {
+        steps.write_account(&args.cluster, ttl).await?;
+    }
+
+    let enrolled = hub.enroll(&token, &args.cluster, &steps.cluster).await;
+    let enrolled = enrolled.map_err(|e| failed(&e, &args))?;
+    let facts = &enrolled.identity.facts;
+    terminal::step(Mark::Good, &format!("joined as {} ({})", args.cluster, facts.cluster_id));
+    steps.keep(&enrolled.identity, args.in_cluster).await.map_err(|error| {
+        let hint =
+            format!("put that right, then a new token: hanse cluster token {}", args.cluster);
+        let why = format!("{error:#}; the token is used up");
+        Failed::new("the identity cannot be kept", why).hint(hint)
+    })?;
+    show_next(&args, &dir, &enrolled);
+    Ok(())
+}
+
+fn show_next(args: &JoinArgs, dir: &std::path::Path, enrolled: &Enrolled) {
+    if !enrolled.accepted {
+        let accept =
+            format!("the cluster waits to be accepted: hanse cluster accept {}", args.cluster);
+        terminal::step(Mark::Warning, &accept);
+    }
+    if args.in_cluster {
+        terminal::note("next, with an image of your own in it, start the agent in the cluster:");
+        terminal::data(&format!(
+            "kubectl apply -f deploy/agent/deployment.yaml{}",
+            args.admin.as_flags()
+        ));
+    } else {
+        terminal::note("next, start the agent:");
+        terminal::data(&format!("hanse-agent run --dir {}", quote(dir)));
+    }
+}
+
+fn read_token(args: &JoinArgs) -> anyhow::Result<SecretString> {
+    let text = match (&args.token_file, &args.token) {
+        (Some(file), _) if file.as_os_str() != "-" => std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read the token in {}", file.display()))?,
+        (None, Some(token)) if token != "-" => token.clone(),
+        _ => {
+            let mut text = String::new();
+            // A token has 47 characters; what is longer is none.
+            std::io::stdin()
+                .take(4096)
+                .read_to_string(&mut text)
+                .context("cannot read the token")?;
+            text
+        }
+    };
+    let token = text.trim();
+    if !token.starts_with("hjt_") {
+        let what = "this is no join token";
+        return Err(Failed::new(what, "a token begins with hjt_")
+            .hint(format!("hanse cluster token {}", args.cluster))
+            .into());
+    }
+    Ok(token.to_owned().into())
+}
+
+fn directory(args: &JoinArgs) -> anyhow::Result<PathBuf> {
+    if let Some(dir) = &args.dir {
+        return Ok(std::path::absolute(dir)?);
+    }
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+    let name = &args.cluster;
+    if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+        let why = format!("{name:?} is not lower-case letters, digits, dashes and dots");
+        return Err(Failed::new("this is no name of a cluster", why).into());
+    }
+    let home = std::env::home_dir().context("there is no home directory; give --dir")?;
+    Ok(home.join(".hanse/agents").join(name))
+}
+
+fn check_directory(dir: &std::path::Path, force: bool) -> anyhow::Result<()> {
+    if force || !dir.join(IDENTITY_FILE).exists() {
+        return Ok(());
+    }
+    let what = format!("{} holds an identity already", dir.display());
+    Err(Failed::new(what, "a cluster joins once")
+        .hint(format!(
+            "hanse-agent run --dir {0}, or join with --force for another identity",
+            quote(dir)
+        ))
+        .into())
+}
+
+fn failed(error: &EnrollError, args: &JoinArgs) -> anyhow::Error {
+    let what = format!("{} cannot join", args.cluster);
+    let new_token = format!("hanse cluster token {}", args.cluster);
+    let failed = Failed::new(what, crate::terminal::chain(error));
+    match error {
+        EnrollError::Address(_) => failed.hint("--hub takes HOST:PORT"),
+        EnrollError::Unreachable(_) => {
+            failed.hint(format!("is the hub there? hanse check --hub {}", args.hub))
+        }
+        EnrollError::Pin(PinError::NoCa(_)) => {
+            failed.hint("the token was not sent. Take hash and address from: hanse cluster add")
+        }
+        EnrollError::Pin(PinError::Leaf(_)) => failed.hint(
+            "the token was not sent. The address must be a name in the hub's certificate, and the \
+             clocks must agree",
+        ),
+        EnrollError::Refused(_) => failed.hint(format!(
+            "a token is good once, for one name and for a short time; for a new one: {new_token}"
+        )),
+        EnrollError::Answer(_) | EnrollError::Certificate(_) => {
+            failed.hint(format!("the token may be used up; for a new one: {new_token}"))
+        }
+    }
+    .into()
+}

@@ -1,0 +1,213 @@
+//! What a person in the cluster should see: Kubernetes Events in the agent's namespace. Best effort,
+//! bounded and rate limited; the log has them all.
+//! Source: <https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/>.
+
+use std::time::Duration;
+
+use hanse_domain::drift::DriftClass;
+use hanse_domain::object::ObjectRef;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::api::{ObjectMeta, PostParams};
+use kube::{Api, Client};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{NAMESPACE, SERVICE_ACCOUNT, within};
+use crate::core::io::Notice;
+
+const QUEUE: usize = 64;
+/// Events that may come at once, and how fast the right to one comes back.
+const BURST: u32 = 20;
+const REFILL: Duration = Duration::from_secs(3);
+/// A note may have 1,024 bytes.
+const MAX_NOTE_BYTES: usize = 1000;
+
+/// Where notices go.
+#[derive(Clone, Debug)]
+pub struct Events(mpsc::Sender<Notice>);
+
+impl Events {
+    /// The place to put notices, and the task that writes them.
+    pub fn new(
+        client: Client,
+        soft: CancellationToken,
+    ) -> (Self, impl Future<Output = Result<(), std::convert::Infallible>>) {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        (Self(sender), write(client, receiver, soft))
+    }
+
+    /// Logs a notice and, if there is room, has an Event written. Never waits.
+    pub fn tell(&self, notice: Notice) {
+        let text = Text::of(&notice);
+        if text.warning {
+            tracing::warn!(reason = text.reason, "{}", text.note);
+        } else {
+            tracing::info!(reason = text.reason, "{}", text.note);
+        }
+        // Full: the log has it.
+        let _ = self.0.try_send(notice);
+    }
+}
+
+/// Which words a notice becomes.
+struct Text {
+    reason: &'static str,
+    action: &'static str,
+    warning: bool,
+    note: String,
+    about: Option<ObjectRef>,
+}
+
+impl Text {
+    fn of(notice: &Notice) -> Self {
+        let make = |reason, action, warning, note: String, about: Option<&ObjectRef>| Self {
+            reason,
+            action,
+            warning,
+            note: crate::terminal::plain(&note),
+            about: about.cloned(),
+        };
+        match notice {
+            Notice::BundleApplied(generation) => {
+                let note = format!("generation {generation} is applied");
+                make("BundleApplied", "Apply", false, note, None)
+            }
+            Notice::BundleRefused(why) => {
+                make("BundleRefused", "Verify", true, format!("a bundle is refused: {why}"), None)
+            }
+            Notice::DriftSeen(object, class, manager) => {
+                let note = format!("{object} {}{}", drift(*class), by(manager.as_deref()));
+                make("DriftSeen", "Observe", true, note, Some(object))
+            }
+            Notice::DriftCorrected(object, class, manager) => {
+                let was = drift(*class);
+                let note = format!("{object} {was}{} and was put right", by(manager.as_deref()));
+                make("DriftCorrected", "Apply", false, note, Some(object))
+            }
+            Notice::ObjectRefused(object, why) => {
+                let note = format!("{object} is refused by the API server: {why}");
+                make("ObjectRefused", "Apply", true, note, Some(object))
+            }
+            Notice::RemovalsWaiting(count) => {
+                let note = format!("{count} removals wait for a confirmation");
+                make("RemovalsWaiting", "Remove", true, note, None)
+            }
+            Notice::Removed(object) => {
+                make("Removed", "Remove", false, format!("{object} is removed"), Some(object))
+            }
+        }
+    }
+}
+
+const fn drift(class: DriftClass) -> &'static str {
+    match class {
+        DriftClass::Modified => "was modified",
+        DriftClass::Missing => "went missing",
+        DriftClass::Conflicting => "is applied differently",
+        DriftClass::Unmanaged => "gives access that nobody declared",
+    }
+}
+
+fn by(manager: Option<&str>) -> String {
+    manager.map(|manager| format!(" by {manager}")).unwrap_or_default()
+}
+
+async fn write(
+    client: Client,
+    mut notices: mpsc::Receiver<Notice>,
+    soft: CancellationToken,
+) -> Result<(), std::convert::Infallible> {
+    let events = Api::<Event>::namespaced(client, NAMESPACE);
+    let mut rate = Rate { left: BURST, since: Instant::now() };
+    loop {
+        let notice = tokio::select! {
+            () = soft.cancelled() => return Ok(()),
+            notice = notices.recv() => notice,
+        };
+        let Some(notice) = notice else {
+            // The loop is gone, and with it soon this task.
+            soft.cancelled().await;
+            return Ok(());
+        };
+        if !rate.allows() {
+            continue;
+        }
+        let event = event(Text::of(&notice));
+        if let Err(error) = within(events.create(&PostParams::default(), &event)).await {
+            tracing::debug!("an Event cannot be written: {error}");
+        }
+    }
+}
+
+struct Rate {
+    left: u32,
+    since: Instant,
+}
+
+impl Rate {
+    fn allows(&mut self) -> bool {
+        let earned = self.since.elapsed().as_secs() / REFILL.as_secs();
+        if earned > 0 {
+            self.since = Instant::now();
+            self.left = self.left.saturating_add(u32::try_from(earned).unwrap_or(BURST)).min(BURST);
+        }
+        let allows = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        allows
+    }
+}
+
+fn event(text: Text) -> Event {
+    let mut note = text.note;
+    note.truncate(note.floor_char_boundary(MAX_NOTE_BYTES));
+    // An Event lives in the namespace of what it regards, and this is the only one that we write to.
+    let regarding = ObjectReference {
+        api_version: Some("v1".to_owned()),
+        kind: Some("ServiceAccount".to_owned()),
+        name: Some(SERVICE_ACCOUNT.to_owned()),
+        namespace: Some(NAMESPACE.to_owned()),
+        ..ObjectReference::default()
+    };
+    let related = text.about.map(|about| ObjectReference {
+        api_version: Some(about.kind.api_version()),
+        kind: Some(about.kind.name().to_owned()),
+        name: Some(about.name),
+        namespace: about.namespace,
+        ..ObjectReference::default()
+    });
+    Event {
+        metadata: ObjectMeta {
+            generate_name: Some("hanse-agent-".to_owned()),
+            ..ObjectMeta::default()
+        },
+        action: Some(text.action.to_owned()),
+        reason: Some(text.reason.to_owned()),
+        note: Some(note),
+        type_: Some(if text.warning { "Warning" } else { "Normal" }.to_owned()),
+        event_time: Some(MicroTime(Timestamp::now())),
+        reporting_controller: Some("hanse.dev/agent".to_owned()),
+        reporting_instance: Some("hanse-agent".to_owned()),
+        regarding: Some(regarding),
+        related,
+        ..Event::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_and_then_a_trickle() {
+        let mut rate = Rate { left: BURST, since: Instant::now() };
+        let allowed = (0..100).filter(|_| rate.allows()).count();
+        assert_eq!(allowed, 20);
+        tokio::time::advance(REFILL * 2).await;
+        let allowed = (0..100).filter(|_| rate.allows()).count();
+        assert_eq!(allowed, 2);
+    }
+}

@@ -1,0 +1,177 @@
+//! One stream, from its connection to its end.
+
+use std::time::Duration;
+
+use hanse_domain::object::ObjectRef;
+use hanse_proto::agent::SessionRequest;
+use hanse_proto::agent::agent_service_client::AgentServiceClient;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tonic::Streaming;
+use tonic::transport::{Channel, Endpoint};
+
+use super::refusal::{is_refusal, is_refused_by_tls};
+use super::renewal::{self, Renewal};
+use super::{End, Event, Link, Outage};
+use crate::core::io::{Input, Report};
+use crate::kube::client::ClusterFacts;
+use crate::wire;
+
+/// Messages that may wait to be sent.
+const OUTGOING: usize = 256;
+const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+/// How long the hub may take for its first message.
+const WELCOME_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How to send on a stream that is up. Dropping it ends the stream.
+#[derive(Debug)]
+pub struct Session {
+    outgoing: mpsc::Sender<SessionRequest>,
+    _ends_with_us: DropGuard,
+}
+
+/// The stream did not take a message: it is gone, or too slow. The core sends all of it again on the
+/// next one.
+#[derive(Debug, thiserror::Error)]
+#[error("the stream takes no more messages")]
+pub struct Full;
+
+impl Session {
+    /// Sends what the core has to tell. Never waits.
+    pub fn report(&self, report: Report, cluster: &ClusterFacts) -> Result<(), Full> {
+        self.send(wire::report(report, cluster))
+    }
+
+    /// Sends what a dry run brought. Never waits.
+    pub fn dry_run_result(
+        &self,
+        id: u64,
+        problems: Vec<(ObjectRef, String)>,
+        tried: usize,
+    ) -> Result<(), Full> {
+        self.send(wire::dry_run_result(id, problems, tried))
+    }
+
+    fn send(&self, message: SessionRequest) -> Result<(), Full> {
+        self.outgoing.try_send(message).map_err(|_| Full)
+    }
+}
+
+/// Connects and carries messages until the stream ends.
+pub(super) async fn run(
+    link: &Link,
+    endpoint: &Endpoint,
+    renewal: &mut Renewal,
+    outage: &mut Outage,
+) -> End {
+    let channel = match endpoint.connect().await {
+        Ok(channel) => channel,
+        Err(error) if is_refused_by_tls(&error) => {
+            return End::Refused(crate::terminal::chain(&error));
+        }
+        Err(error) => {
+            return End::Broken { why: crate::terminal::chain(&error), welcomed: false };
+        }
+    };
+    let client = AgentServiceClient::new(channel)
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    let (outgoing, receiver) = mpsc::channel(OUTGOING);
+    let stop = CancellationToken::new();
+    let session = Session { outgoing, _ends_with_us: stop.clone().drop_guard() };
+    // The core says hello now; the hub may wait for that before it answers anything.
+    if link.events.send(Event::Up(session)).await.is_err() {
+        return End::Unheard;
+    }
+    let mut open = Open { link, client, welcomed: false };
+    let end = tokio::select! {
+        end = open.carry(receiver, renewal, outage) => end,
+        () = stop.cancelled() => End::Overflow,
+    };
+    if link.events.send(Event::Down).await.is_err() {
+        return End::Unheard;
+    }
+    end
+}
+
+struct Open<'l> {
+    link: &'l Link,
+    client: AgentServiceClient<Channel>,
+    welcomed: bool,
+}
+
+impl Open<'_> {
+    async fn carry(
+        &mut self,
+        outgoing: mpsc::Receiver<SessionRequest>,
+        renewal: &mut Renewal,
+        outage: &mut Outage,
+    ) -> End {
+        let opened = self.client.session(ReceiverStream::new(outgoing));
+        let mut incoming = match tokio::time::timeout(WELCOME_TIMEOUT, opened).await {
+            Ok(Ok(response)) => response.into_inner(),
+            Ok(Err(status)) => return self.ended(&status),
+            Err(_) => return self.broken("the hub does not answer"),
+        };
+        loop {
+            tokio::select! {
+                message = next(&mut incoming, self.welcomed) => {
+                    let message = match message {
+                        Ok(Some(message)) => message,
+                        Ok(None) => return self.broken("the hub ended the stream"),
+                        Err(status) => return self.ended(&status),
+                    };
+                    let input = match wire::input(message) {
+                        Ok(input) => input,
+                        Err(error) => return self.broken(&error.to_string()),
+                    };
+                    if matches!(input, Input::Welcomed { .. }) {
+                        self.welcomed = true;
+                        outage.ended();
+                    }
+                    if self.link.events.send(Event::Message(Box::new(input))).await.is_err() {
+                        return End::Unheard;
+                    }
+                }
+                () = renewal.wait(), if self.welcomed => {
+                    let identity = &self.link.identity;
+                    match renewal::renew(&mut self.client, identity, &self.link.store).await {
+                        Ok(renewed) => {
+                            let until = renewed.credentials.certificate.not_after;
+                            tracing::info!("the certificate is renewed and valid until {until}");
+                            return End::Renewed(Box::new(renewed));
+                        }
+                        Err(error) => renewal.failed(&identity.credentials, &error),
+                    }
+                }
+            }
+        }
+    }
+
+    fn ended(&self, status: &tonic::Status) -> End {
+        let text = if status.message().is_empty() {
+            crate::terminal::chain(status)
+        } else {
+            status.message().to_owned()
+        };
+        if is_refusal(status) { End::Refused(text) } else { self.broken(&text) }
+    }
+
+    fn broken(&self, why: &str) -> End {
+        End::Broken { why: why.to_owned(), welcomed: self.welcomed }
+    }
+}
+
+/// The next message. The first must come in time; after it, the keepalives watch over the stream.
+async fn next(
+    incoming: &mut Streaming<hanse_proto::agent::SessionResponse>,
+    welcomed: bool,
+) -> Result<Option<hanse_proto::agent::SessionResponse>, tonic::Status> {
+    if welcomed {
+        return incoming.message().await;
+    }
+    tokio::time::timeout(WELCOME_TIMEOUT, incoming.message())
+        .await
+        .unwrap_or_else(|_| Err(tonic::Status::unavailable("the hub does not say welcome")))
+}

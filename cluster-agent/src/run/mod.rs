@@ -1,0 +1,211 @@
+//! `run`: builds the parts, each in a function that fits a screen, and keeps them going.
+//!
+//! ```text
+//! observe × 8 ──┐
+//! link ─────────┼──► agent (owns the core) ──► applies, removals, ledger, dry runs
+//! timer ────────┘            └──► link, events
+//! ```
+
+mod agent;
+mod queue;
+mod work;
+
+use std::time::Duration;
+
+use hanse_domain::object::ObjectKind;
+use kube::Client;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use crate::backoff::Backoff;
+use crate::core::Core;
+use crate::core::io::Failure;
+use crate::core::ledger::Ledger;
+use crate::identity::store::IdentityStore;
+use crate::identity::{Identity, IdentityError};
+use crate::kube::CallError;
+use crate::kube::apply::Applier;
+use crate::kube::client::ClusterFacts;
+use crate::kube::events::Events;
+use crate::kube::ledger::{LedgerStore, LoadError};
+use crate::kube::observe::Observer;
+use crate::link::{Link, TlsError};
+use crate::supervisor::{Supervisor, Unexpected};
+
+use agent::Agent;
+
+/// Inputs from watches and messages from the hub that may wait for the core.
+const INPUTS: usize = 64;
+const MESSAGES: usize = 16;
+const WARN_EVERY: Duration = Duration::from_mins(1);
+
+/// What an agent runs with.
+pub struct Settings {
+    /// Who it is.
+    pub identity: Identity,
+    /// Where a renewed certificate goes.
+    pub store: IdentityStore,
+    /// Its cluster.
+    pub client: Client,
+}
+
+/// Why an agent ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The API server is of another cluster than the one that joined.
+    #[error(
+        "this is another cluster than the one that joined as {name}: its kube-system has the uid {found}, not {expected}"
+    )]
+    OtherCluster {
+        /// The cluster's name.
+        name: String,
+        /// From enrolment.
+        expected: String,
+        /// In this cluster.
+        found: String,
+    },
+    /// The identity.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The connection to the hub cannot even be tried.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A task ended.
+    #[error(transparent)]
+    Unexpected(#[from] Unexpected),
+}
+
+/// Runs until `stop` completes.
+pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), RunError> {
+    let id = settings.identity.facts.cluster_id;
+    let name = settings.identity.facts.cluster_name.clone();
+    let span = tracing::info_span!("agent", cluster.id = %id, cluster.name = %name);
+    run_in_span(settings, stop).instrument(span).await
+}
+
+async fn run_in_span(settings: Settings, stop: CancellationToken) -> Result<(), RunError> {
+    let facts = &settings.identity.facts;
+    let (id, fleet) = (facts.cluster_id, facts.fleet()?);
+    tracing::info!("agent {} of cluster {} ({id}) starts", crate::VERSION, facts.cluster_name);
+    let begin = prepare(&settings.client);
+    let (cluster, store, ledger) = tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        begin = begin => begin,
+    };
+    if cluster.uid != facts.cluster_uid {
+        return Err(RunError::OtherCluster {
+            name: facts.cluster_name.clone(),
+            expected: facts.cluster_uid.clone(),
+            found: cluster.uid,
+        });
+    }
+    // What cannot work is said now, and not by a task that ends.
+    crate::link::endpoint(&settings.identity)?;
+
+    let mut supervisor = Supervisor::default();
+    let soft = supervisor.soft();
+    let inputs = start_watches(&mut supervisor, &settings.client, cluster.streaming_lists);
+    let (events, write_events) = Events::new(settings.client.clone(), soft.clone());
+    supervisor.spawn("the writer of Events", write_events.in_current_span());
+    let (sender, link) = mpsc::channel(MESSAGES);
+    let applier = Applier::new(settings.client.clone());
+    start_link(&mut supervisor, settings, sender);
+    let core = Core::new(id, fleet, ledger);
+    let agent = Agent::new(core, cluster, applier, store, events);
+    supervisor.spawn("the agent", agent.run(inputs, link, soft).in_current_span());
+    supervisor.run(stop.cancelled_owned()).await?;
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// What must be known before anything is applied. Waits for as long as the API server is away.
+async fn prepare(client: &Client) -> (ClusterFacts, LedgerStore, Ledger) {
+    let mut patience = Patience::new();
+    let facts = loop {
+        match ClusterFacts::read(client).await {
+            Ok(facts) => break facts,
+            Err(error) => patience.wait(&error).await,
+        }
+    };
+    let mut store = LedgerStore::new(client.clone());
+    let ledger = loop {
+        match store.load().await {
+            Ok(ledger) => break ledger.unwrap_or_default(),
+            Err(LoadError::Call(error)) => patience.wait(&error).await,
+            Err(LoadError::Damaged { why, generation }) => {
+                tracing::error!(
+                    "the ledger is damaged: {why}. The agent asks the hub for its bundle anew, takes \
+                     none older than generation {generation}, and removes nothing that it made before"
+                );
+                break Ledger { generation, ..Ledger::default() };
+            }
+        }
+    };
+    (facts, store, ledger)
+}
+
+/// Waiting for the API server, with a warning at first and then each minute.
+struct Patience {
+    backoff: Backoff,
+    warned: Option<tokio::time::Instant>,
+}
+
+impl Patience {
+    const fn new() -> Self {
+        let backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
+        Self { backoff, warned: None }
+    }
+
+    async fn wait(&mut self, error: &CallError) {
+        if self.warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
+            self.warned = Some(tokio::time::Instant::now());
+            tracing::warn!("waiting for the API server: {error}");
+        }
+        tokio::time::sleep(self.backoff.next_delay()).await;
+    }
+}
+
+fn start_watches(
+    supervisor: &mut Supervisor,
+    client: &Client,
+    streaming: bool,
+) -> mpsc::Receiver<crate::core::io::Input> {
+    let (sender, inputs) = mpsc::channel(INPUTS);
+    let observer = Observer::new(client.clone(), streaming, sender);
+    for kind in ObjectKind::ALL {
+        let (watch, soft) = (observer.clone().watch(kind), supervisor.soft());
+        let watch = async move {
+            tokio::select! {
+                () = soft.cancelled() => Ok(()),
+                ended = watch => ended,
+            }
+        };
+        supervisor.spawn("a watch", watch.in_current_span());
+    }
+    inputs
+}
+
+fn start_link(
+    supervisor: &mut Supervisor,
+    settings: Settings,
+    events: mpsc::Sender<crate::link::Event>,
+) {
+    let link = Link { identity: settings.identity, store: settings.store, events };
+    let soft = supervisor.soft();
+    supervisor.spawn("the link to the hub", link.run(soft).in_current_span());
+}
+
+/// Two agents for one cluster.
+#[derive(Debug, thiserror::Error)]
+#[error("another agent runs for this cluster, or somebody changed the ledger: {0}")]
+pub struct AnotherAgent(String);
+
+impl AnotherAgent {
+    fn of(failure: &Failure) -> Option<Self> {
+        match failure {
+            Failure::Conflict(why) => Some(Self(why.clone())),
+            Failure::Refused(_) | Failure::Unavailable(_) => None,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What runs beside the core: writes, dry runs and the ledger. Each ends in one result.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use hanse_domain::object::{Object, ObjectKind, ObjectRef};
+use tokio::sync::Mutex;
+
+use super::queue::Write;
+use crate::core::io::{Failure, Input};
+use crate::core::ledger::Ledger;
+use crate::kube::CallError;
+use crate::kube::apply::Applier;
+use crate::kube::ledger::LedgerStore;
+
+/// Dry-run requests at once, within one dry run.
+const DRY_RUNS: usize = 8;
+/// Most problems that one answer names.
+const MAX_PROBLEMS: usize = 200;
+
+/// What something that ran beside the core brought.
+#[derive(Debug)]
+pub(super) enum Done {
+    /// A write ended.
+    Written(ObjectRef, Box<Input>),
+    /// The ledger was written, or not.
+    Ledger(Result<(), Failure>),
+    /// A dry run ended.
+    DryRun { id: u64, problems: Vec<(ObjectRef, String)>, tried: usize },
+}
+
+pub(super) async fn write(applier: Applier, write: Write) -> Done {
+    match write {
+        Write::Apply(object) => {
+            let outcome = applier.apply(&object).await;
+            let reference = object.reference;
+            Done::Written(reference.clone(), Box::new(Input::Applied(reference, outcome)))
+        }
+        Write::Remove { object, uid } => {
+            let outcome = applier.remove(&object, &uid).await;
+            Done::Written(object.clone(), Box::new(Input::Removed(object, outcome)))
+        }
+    }
+}
+
+pub(super) async fn write_ledger(store: Arc<Mutex<LedgerStore>>, ledger: Ledger) -> Done {
+    Done::Ledger(store.lock().await.write(&ledger).await)
+}
+
+pub(super) async fn dry_run(applier: Applier, id: u64, objects: Vec<Object>) -> Done {
+    let namespaces: BTreeSet<String> = objects
+        .iter()
+        .filter(|object| object.reference.kind == ObjectKind::Namespace)
+        .map(|object| object.reference.name.clone())
+        .collect();
+    let attempts = objects.into_iter().map(|object| {
+        let applier = applier.clone();
+        async move {
+            let outcome = applier.dry_run(&object).await;
+            (object.reference, outcome)
+        }
+    });
+    let outcomes: Vec<(ObjectRef, Result<(), CallError>)> =
+        futures::stream::iter(attempts).buffered(DRY_RUNS).collect().await;
+    let mut problems = Vec::new();
+    let mut tried = 0;
+    for (reference, outcome) in outcomes {
+        match outcome {
+            Ok(()) => tried += 1,
+            // Its namespace is part of the same change and not there yet: nothing can be said.
+            Err(error) if error.is_not_found() && is_in(&reference, &namespaces) => {}
+            Err(error) => {
+                tried += usize::from(error.status().is_some());
+                if problems.len() < MAX_PROBLEMS {
+                    problems.push((reference, error.to_string()));
+                }
+            }
+        }
+    }
+    Done::DryRun { id, problems, tried }
+}
+
+fn is_in(reference: &ObjectRef, namespaces: &BTreeSet<String>) -> bool {
+    reference.namespace.as_ref().is_some_and(|namespace| namespaces.contains(namespace))
+}

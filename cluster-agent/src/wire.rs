@@ -1,0 +1,225 @@
+//! The one place where the wire (`hanse.agent.v1`) meets the core's types.
+
+use hanse_domain::bundle::Offer;
+use hanse_domain::drift::{DriftClass, FieldDifference};
+use hanse_domain::history::merkle::InclusionProof;
+use hanse_domain::ids::{Digest, Generation, RevisionNumber};
+use hanse_domain::object::ObjectRef;
+use hanse_proto::admin::drift::{Class, State};
+use hanse_proto::admin::{Drift, FieldDifference as FieldMsg, ObjectProblem, ObjectReference};
+use hanse_proto::agent::applied::Phase;
+use hanse_proto::agent::session_request::Message as Request;
+use hanse_proto::agent::session_response::Message as Response;
+use hanse_proto::agent::{
+    Applied, Bundle, DriftReport, DryRunResult, Hello, SessionRequest, SessionResponse,
+};
+use jiff::Timestamp;
+use pbjson_types::Timestamp as TimestampMsg;
+
+use crate::core::io::{DriftRecord, DriftState, Input, Progress, ProgressPhase, Report};
+use crate::kube::client::ClusterFacts;
+
+/// A message of the hub that makes no sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the hub sent a message that is not valid: {0}")]
+pub struct Malformed(&'static str);
+
+/// A message of the hub, and what a person should know of it.
+pub fn input(message: SessionResponse) -> Result<Input, Malformed> {
+    Ok(match message.message.ok_or(Malformed("it is empty"))? {
+        Response::Welcome(welcome) => {
+            if welcome.accepted {
+                tracing::info!("the hub knows this cluster as {}", welcome.cluster_name);
+            } else {
+                let name = welcome.cluster_name;
+                tracing::warn!("the cluster waits to be accepted: hanse cluster accept {name}");
+            }
+            Input::Welcomed { drift_wanted: welcome.drift_wanted }
+        }
+        Response::Bundle(bundle) => Input::Offered(offer(bundle)?),
+        Response::DriftAck(ack) => Input::DriftStored(ack.sequence),
+        Response::DryRun(ask) => {
+            let bundle = ask.bundle.ok_or(Malformed("a dry run has no bundle"))?;
+            Input::DryRunAsked { id: ask.id, offer: offer(bundle)? }
+        }
+    })
+}
+
+fn offer(bundle: Bundle) -> Result<Offer, Malformed> {
+    let proof = bundle.inclusion.ok_or(Malformed("a bundle has no inclusion proof"))?;
+    let digest = |bytes: &bytes::Bytes| {
+        Digest::try_from(bytes.as_ref()).map_err(|_| Malformed("a hash is not of 32 bytes"))
+    };
+    Ok(Offer {
+        generation: RevisionNumber(bundle.generation),
+        statement: bundle.statement.into(),
+        manifest: bundle.manifest.into(),
+        inclusion: InclusionProof {
+            leaf_index: proof.leaf_index,
+            tree_size: proof.tree_size,
+            path: proof.path.iter().map(digest).collect::<Result<_, _>>()?,
+        },
+        contents: bundle.contents.into_iter().map(Into::into).collect(),
+    })
+}
+
+/// What the core tells the hub.
+pub fn report(report: Report, cluster: &ClusterFacts) -> SessionRequest {
+    request(match report {
+        Report::Hello { held, drift_digest } => {
+            let (generation, digest) = held_msg(held);
+            Request::Hello(Hello {
+                agent_version: crate::VERSION.to_owned(),
+                kubernetes_version: cluster.version.clone(),
+                cluster_uid: cluster.uid.clone(),
+                generation,
+                digest,
+                drift_digest: drift_digest.0.to_vec().into(),
+            })
+        }
+        Report::Applied(progress) => Request::Applied(applied(progress)),
+        Report::Drift { sequence, items, first, last } => Request::Drift(DriftReport {
+            sequence,
+            items: items.into_iter().map(drift).collect(),
+            first,
+            last,
+        }),
+    })
+}
+
+/// The result of a dry run.
+pub fn dry_run_result(id: u64, problems: Vec<(ObjectRef, String)>, tried: usize) -> SessionRequest {
+    request(Request::DryRun(DryRunResult {
+        id,
+        problems: problems.into_iter().map(|(object, why)| problem(&object, why)).collect(),
+        tried: u32::try_from(tried).unwrap_or(u32::MAX),
+    }))
+}
+
+const fn request(message: Request) -> SessionRequest {
+    SessionRequest { message: Some(message) }
+}
+
+fn held_msg(held: Option<(Generation, Digest)>) -> (u64, bytes::Bytes) {
+    held.map_or_else(Default::default, |(generation, digest)| {
+        (generation.0, digest.0.to_vec().into())
+    })
+}
+
+fn applied(progress: Progress) -> Applied {
+    let (generation, digest) = held_msg(progress.held);
+    let phase = match progress.phase {
+        ProgressPhase::Applying => Phase::Applying,
+        ProgressPhase::Applied => Phase::Applied,
+        ProgressPhase::Failed => Phase::Failed,
+        ProgressPhase::AwaitingConfirmation => Phase::AwaitingConfirmation,
+        ProgressPhase::Refused => Phase::Refused,
+    };
+    Applied {
+        generation,
+        digest,
+        phase: phase.into(),
+        problems: progress.problems.into_iter().map(|(o, why)| problem(&o, why)).collect(),
+        removals_waiting: progress.removals_waiting,
+        message: progress.message,
+        objects: progress.objects,
+    }
+}
+
+fn problem(object: &ObjectRef, message: String) -> ObjectProblem {
+    ObjectProblem { object: Some(reference(object)), message }
+}
+
+fn reference(object: &ObjectRef) -> ObjectReference {
+    ObjectReference {
+        api_version: object.kind.api_version(),
+        kind: object.kind.name().to_owned(),
+        namespace: object.namespace.clone().unwrap_or_default(),
+        name: object.name.clone(),
+    }
+}
+
+fn drift(record: DriftRecord) -> Drift {
+    let class = match record.finding.class {
+        DriftClass::Modified => Class::Modified,
+        DriftClass::Missing => Class::Missing,
+        DriftClass::Conflicting => Class::Conflicting,
+        DriftClass::Unmanaged => Class::Unmanaged,
+    };
+    let (state, resolved_at) = match record.state {
+        DriftState::Open => (State::Open, None),
+        DriftState::Corrected(at) => (State::Corrected, Some(at)),
+        DriftState::Cleared(at) => (State::Cleared, Some(at)),
+    };
+    Drift {
+        // The hub takes it from the certificate.
+        cluster: String::new(),
+        object: Some(reference(&record.object)),
+        class: class.into(),
+        state: state.into(),
+        source: record.source.map(|source| source.to_string()).unwrap_or_default(),
+        fields: record.finding.fields.into_iter().map(field).collect(),
+        manager: record.finding.manager.unwrap_or_default(),
+        since: record.finding.since.map(timestamp),
+        detected_at: Some(timestamp(record.detected_at)),
+        resolved_at: resolved_at.map(timestamp),
+        message: record.message,
+        id: record.id,
+    }
+}
+
+fn field(difference: FieldDifference) -> FieldMsg {
+    FieldMsg {
+        path: difference.path,
+        declared: difference.declared.unwrap_or_default(),
+        live: difference.live.unwrap_or_default(),
+    }
+}
+
+fn timestamp(at: Timestamp) -> TimestampMsg {
+    // Protobuf counts nanoseconds forward from the second, jiff towards zero.
+    let nanos = at.as_nanosecond();
+    TimestampMsg {
+        seconds: i64::try_from(nanos.div_euclid(1_000_000_000)).unwrap_or_default(),
+        nanos: i32::try_from(nanos.rem_euclid(1_000_000_000)).unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn times_before_1970_count_forward() {
+        let at: Timestamp = "1969-12-31T23:59:59.25Z".parse().unwrap();
+        assert_eq!(timestamp(at), TimestampMsg { seconds: -1, nanos: 250_000_000 });
+    }
+
+    #[test]
+    fn a_bundle_needs_its_proof_and_whole_hashes() {
+        let message = |bundle| SessionResponse { message: Some(Response::Bundle(bundle)) };
+        assert!(input(message(Bundle::default())).is_err());
+        let mut proof = hanse_proto::agent::InclusionProof {
+            leaf_index: 1,
+            tree_size: 2,
+            path: vec![vec![7; 32].into()],
+        };
+        let bundle = |proof: &hanse_proto::agent::InclusionProof| Bundle {
+            generation: 3,
+            inclusion: Some(proof.clone()),
+            contents: vec![b"a".to_vec().into()],
+            ..Bundle::default()
+        };
+        let Ok(Input::Offered(offer)) = input(message(bundle(&proof))) else {
+            unreachable!("it is whole")
+        };
+        assert_eq!(offer.generation, RevisionNumber(3));
+        assert_eq!(offer.inclusion.path, [Digest([7; 32])]);
+        assert_eq!(offer.contents, [b"a"]);
+        proof.path = vec![vec![7; 31].into()];
+        assert!(input(message(bundle(&proof))).is_err());
+        assert!(input(SessionResponse { message: None }).is_err());
+    }
+}
