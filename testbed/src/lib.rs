@@ -23,7 +23,7 @@ mod kube_binary;
 mod kubeconfig;
 mod manifest;
 mod pki;
-mod ports;
+pub mod ports;
 mod postgres;
 mod process;
 mod service;

@@ -16,7 +16,7 @@ const TRIES: usize = 1_000;
 
 /// `count` different ports that nobody listens on now. Someone may a moment later: who starts a
 /// server on one of them must be ready to try another.
-pub(crate) fn free(count: usize) -> Result<Vec<u16>> {
+pub fn free(count: usize) -> Result<Vec<u16>> {
     let mut random = rand::rng();
     let mut ports = BTreeSet::new();
     for _ in 0..TRIES {

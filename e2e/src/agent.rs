@@ -1,0 +1,130 @@
+//! One cluster's agent as a process.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use hanse_testbed::{Lifetime, Process};
+use serde_json::Value;
+
+use crate::binaries::binary;
+use crate::hanse::{Hanse, Printed};
+
+/// How long an agent may take to end when it is asked to.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// One agent: its folder and, when it runs, its process.
+#[derive(Debug)]
+pub struct Agent {
+    cluster: String,
+    kubeconfig: PathBuf,
+    context: Option<String>,
+    dir: PathBuf,
+    process: Mutex<Option<Process>>,
+}
+
+impl Agent {
+    /// An agent that has not joined yet. The kubeconfig is the cluster administrator's.
+    pub fn new(cluster: &str, kubeconfig: &Path, context: Option<&str>, dir: &Path) -> Self {
+        Self {
+            cluster: cluster.to_owned(),
+            kubeconfig: kubeconfig.to_owned(),
+            context: context.map(str::to_owned),
+            dir: dir.to_owned(),
+            process: Mutex::new(None),
+        }
+    }
+
+    /// `hanse join-token create`, then `hanse-agent join` with what it printed.
+    pub async fn join(&self, hanse: &Hanse, labels: &[&str]) -> Result<Printed> {
+        let mut args = vec!["join-token", "create", &self.cluster, "--accept", "-o", "json"];
+        for label in labels {
+            args.extend(["--label", label]);
+        }
+        let token = hanse.json(&args).await?;
+        let printed = self.join_with(&token).await?;
+        if printed.code != 0 {
+            bail!("hanse-agent join failed:\n{}", printed.stderr);
+        }
+        Ok(printed)
+    }
+
+    /// `hanse-agent join` with an answer of `join-token create -o json`, whatever comes of it.
+    pub async fn join_with(&self, token: &Value) -> Result<Printed> {
+        let text = |key: &str| {
+            token.get(key).and_then(Value::as_str).with_context(|| format!("no {key} in {token}"))
+        };
+        let mut command = tokio::process::Command::new(binary("hanse-agent")?);
+        command.arg("join").args(["--hub", text("hubAddress")?, "--token", text("token")?]);
+        command.args(["--ca-hash", text("caHash")?, "--cluster", &self.cluster]);
+        command.arg("--kubeconfig").arg(&self.kubeconfig).arg("--dir").arg(&self.dir);
+        if let Some(context) = &self.context {
+            command.args(["--context", context]);
+        }
+        command.env("NO_COLOR", "1").stdin(std::process::Stdio::null());
+        Ok(command.output().await.context("cannot start hanse-agent")?.into())
+    }
+
+    /// `hanse-agent run`; returns at once.
+    pub fn start(&self) -> Result<()> {
+        let mut command = Command::new(binary("hanse-agent")?);
+        command.arg("run").arg("--dir").arg(&self.dir);
+        let process = Process::spawn(&self.cluster, &command, &self.log(), Lifetime::Guarded)?;
+        *self.slot() = Some(process);
+        Ok(())
+    }
+
+    /// SIGKILL.
+    pub async fn kill(&self) -> Result<()> {
+        let process = self.slot().take();
+        if let Some(process) = process {
+            process.kill().await?;
+        }
+        Ok(())
+    }
+
+    /// SIGTERM; it must end by itself.
+    pub async fn stop(&self) -> Result<()> {
+        let process = self.slot().take();
+        if let Some(process) = process {
+            process.terminate(DRAIN).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether it has joined: whether it has an identity.
+    pub fn is_joined(&self) -> bool {
+        self.dir.join("identity.json").is_file()
+    }
+
+    /// Whether it runs.
+    pub fn is_running(&self) -> bool {
+        self.slot().as_ref().is_some_and(Process::is_running)
+    }
+
+    /// Its process id, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.slot().as_ref().map(|process| u32::try_from(process.pid()).unwrap_or(0))
+    }
+
+    /// The cluster's name.
+    pub fn cluster(&self) -> &str {
+        &self.cluster
+    }
+
+    /// The agent's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What the agent printed.
+    pub fn log(&self) -> PathBuf {
+        self.dir.with_extension("log")
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Process>> {
+        self.process.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,136 @@
+//! The demo: starts everything, tells the story, then stays up until Ctrl-C.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the demo talks to a person")]
+
+mod contexts;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Parser;
+use hanse_e2e::story::{self, Place, Printing, Step, Story};
+use hanse_e2e::{Agent, Hub, binary};
+use hanse_testbed::{Options, Testbed};
+
+/// Tells the story of a federation on real clusters
+#[derive(Debug, Parser)]
+#[command(name = "demo")]
+struct Args {
+    /// Folder for everything that the demo makes; emptied at the start
+    #[arg(long, default_value = "demo-data")]
+    dir: PathBuf,
+    /// End after the story, with exit code 0 only if every step was really observed
+    #[arg(long, env = "DEMO_EXIT", value_parser = clap::builder::FalseyValueParser::new())]
+    exit: bool,
+    /// Existing kubeconfig contexts to use instead of new clusters, separated by spaces
+    #[arg(long, env = "CONTEXTS", default_value = "")]
+    contexts: String,
+}
+
+pub(crate) async fn main() -> ExitCode {
+    let args = Args::parse();
+    let ended = tokio::select! {
+        ended = run(&args) => ended,
+        _ = tokio::signal::ctrl_c() => {
+            eprintln!("\nended; everything that the demo started is gone");
+            return ExitCode::from(130);
+        }
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}\nhint: what each program printed is in {}", args.dir.display());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: &Args) -> Result<()> {
+    let begin = Instant::now();
+    let dir = fresh(&args.dir)?;
+    let names: Vec<&str> = args.contexts.split_whitespace().collect();
+    let testbed = if names.is_empty() {
+        println!("Starting three Kubernetes clusters: etcd, kube-apiserver and kube-controller-manager each …");
+        let testbed = Testbed::up(Options::new(dir.join("clusters"), 3)).await?;
+        println!("√ three clusters of Kubernetes {} are ready after {:.1} s", testbed.kubernetes(), begin.elapsed().as_secs_f32());
+        Some(testbed)
+    } else {
+        None
+    };
+    let clusters = match &testbed {
+        Some(testbed) => contexts::of_testbed(testbed, &dir).await?,
+        None => contexts::existing(&names, &dir).await?,
+    };
+    let (hub, printed) = Hub::init(&dir.join("hub"), None).await?;
+    hub.start().await?;
+    let version = printed.stderr.lines().chain(printed.stdout.lines()).next().unwrap_or_default().to_owned();
+    println!("√ a hub listens on https://{} (SQLite): {version}", hub.people());
+
+    let hanse = hub.hanse()?;
+    let last = clusters.len() - 1;
+    let places = clusters
+        .iter()
+        .enumerate()
+        .map(|(index, (agent, client))| Place {
+            agent,
+            client: client.clone(),
+            production: last == 0 || index < last,
+        })
+        .collect();
+    let story = Story { hanse: &hanse, hub: &hub, places, examples: story::examples() };
+    let mut narrator = Printing::default();
+    for step in Step::ALL {
+        story.take(step, &mut narrator).await?;
+    }
+    println!("\n\x1b[1mThe story took {:.0} s, and every step was observed.\x1b[0m", begin.elapsed().as_secs_f32());
+    if args.exit {
+        return Ok(());
+    }
+    what_next(&dir, &hub, testbed.as_ref(), &clusters)?;
+    std::future::pending().await
+}
+
+/// An empty folder. One that a demo still uses is left alone.
+fn fresh(dir: &Path) -> Result<PathBuf> {
+    let clusters = dir.join("clusters");
+    if hanse_testbed::Manifest::read(&clusters).ok().flatten().is_some_and(|m| m.is_running()) {
+        bail!("another demo uses {}: end it with Ctrl-C, or give another folder with --dir", dir.display());
+    }
+    if dir.exists() {
+        std::fs::remove_dir_all(dir).with_context(|| format!("cannot empty {}", dir.display()))?;
+    }
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    Ok(dir.canonicalize()?)
+}
+
+fn what_next(
+    dir: &Path,
+    hub: &Hub,
+    testbed: Option<&Testbed>,
+    clusters: &[(Agent, kube::Client)],
+) -> Result<()> {
+    let programs = binary("hanse")?;
+    let programs = programs.parent().context("no folder")?;
+    println!("\nIt all stays up. In another terminal:\n");
+    println!("  export PATH={}:$PATH HANSE_CONFIG={}", programs.display(), hub.config().display());
+    println!("  hanse cluster list                     # who is in the fleet");
+    println!("  hanse get all                          # what was agreed on");
+    println!("  hanse drift --watch                    # leave it open, and edit something:");
+    if let Some(cluster) = testbed.and_then(|testbed| testbed.clusters().first()) {
+        println!("  kubectl --kubeconfig {} -n payments delete rolebinding hanse:ns:payments-team", cluster.kubeconfig().display());
+    }
+    if let Some((agent, _)) = clusters.last() {
+        println!("  hanse cluster label {} env=prod   # watch it get its share", agent.cluster());
+    }
+    println!("  hanse revisions                        # who changed what, when and why");
+    println!("\nWhat each program printed is in {}.", dir.display());
+    if testbed.is_none() {
+        println!("To take the agents out of your clusters afterwards:");
+        for (agent, _) in clusters {
+            println!("  kubectl --context {} delete namespace hanse-agent && kubectl --context {} delete clusterrole,clusterrolebinding hanse-agent", agent.cluster(), agent.cluster());
+        }
+    }
+    println!("\nCtrl-C ends everything that the demo started.");
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! The command line, as a person types it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+use crate::binaries::binary;
+
+/// How long one command may take.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// `hanse` with the context of one user.
+#[derive(Clone, Debug)]
+pub struct Hanse {
+    program: PathBuf,
+    config: PathBuf,
+}
+
+/// What a command printed, and its exit code.
+#[derive(Clone, Debug)]
+pub struct Printed {
+    /// Data.
+    pub stdout: String,
+    /// Progress and errors.
+    pub stderr: String,
+    /// 128 and more for a signal.
+    pub code: i32,
+}
+
+impl Hanse {
+    /// With the contexts in a file.
+    pub fn new(config: &Path) -> Result<Self> {
+        Ok(Self { program: binary("hanse")?, config: config.to_owned() })
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(args).env("HANSE_CONFIG", &self.config).env("NO_COLOR", "1");
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        command
+    }
+
+    /// Runs a command to its end, whatever its exit code.
+    pub async fn run(&self, args: &[&str]) -> Result<Printed> {
+        let output = self.command(args).output();
+        let output = tokio::time::timeout(PATIENCE, output)
+            .await
+            .with_context(|| format!("hanse {} did not end", args.join(" ")))?
+            .context("cannot start hanse")?;
+        Ok(output.into())
+    }
+
+    /// Runs a command that must succeed.
+    pub async fn ok(&self, args: &[&str]) -> Result<Printed> {
+        let printed = self.run(args).await?;
+        if printed.code != 0 {
+            bail!("hanse {} ended with {}\n{}", args.join(" "), printed.code, printed.stderr);
+        }
+        Ok(printed)
+    }
+
+    /// Runs a command that must succeed and print JSON.
+    pub async fn json(&self, args: &[&str]) -> Result<Value> {
+        let printed = self.ok(args).await?;
+        serde_json::from_str(&printed.stdout)
+            .with_context(|| format!("hanse {} did not print JSON", args.join(" ")))
+    }
+
+    /// `hanse drift --watch`, running.
+    pub async fn watch_drift(&self) -> Result<DriftWatch> {
+        let mut command = self.command(&["drift", "--watch", "-o", "json"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let stdout = child.stdout.take().context("no stdout")?;
+        Ok(DriftWatch { lines: BufReader::new(stdout).lines(), _child: child })
+    }
+}
+
+impl From<Output> for Printed {
+    fn from(output: Output) -> Self {
+        Self {
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            code: output.status.code().unwrap_or(128),
+        }
+    }
+}
+
+/// Drift as it happens.
+#[derive(Debug)]
+pub struct DriftWatch {
+    lines: Lines<BufReader<ChildStdout>>,
+    _child: Child,
+}
+
+impl DriftWatch {
+    /// The next one that a test accepts.
+    pub async fn next(&mut self, accept: impl Fn(&Value) -> bool) -> Result<Value> {
+        let next = async {
+            while let Some(line) = self.lines.next_line().await? {
+                let value: Value = serde_json::from_str(&line).context("not JSON")?;
+                if accept(&value) {
+                    return Ok(value);
+                }
+            }
+            bail!("hanse drift --watch ended")
+        };
+        tokio::time::timeout(crate::poll::PATIENCE, next).await.context("no such drift was seen")?
+    }
+}
