@@ -1,7 +1,7 @@
 //! Opens a SQLite file: durable (WAL with `synchronous=FULL`), for its owner alone, one writer.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::fs::{self, OpenOptions};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
-use super::backend::SqliteBackend;
+use super::backend::{Attempts, SqliteBackend};
 use super::error::{OpenError, StoreError};
 use super::schema;
 
@@ -18,11 +18,32 @@ use super::schema;
 const READERS: u32 = 4;
 /// How long another process may hold the file, or a caller wait for its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The first bytes of every SQLite database (sqlite.org/fileformat.html, 1.3).
-const MAGIC: &[u8] = b"SQLite format 3\0";
+/// `SQLITE_NOTADB` (sqlite.org/rescode.html).
+const NOT_A_DATABASE: &str = "26";
 
 /// Opens the file, made with mode 0600 when it is not there.
 pub(super) async fn open(path: &Path) -> Result<SqliteBackend, StoreError> {
+    // The switch to WAL fails at once when another process makes it, too: SQLite does not wait then.
+    let mut attempts = Attempts::of("open");
+    loop {
+        match try_open(path).await {
+            Err(error) if attempts.again(&error).await => {}
+            Err(StoreError::Serialization) => {
+                return Err(OpenError {
+                    what: format!("cannot open the database {}", path.display()),
+                    why: "another process is using it".into(),
+                    hint: "one hub at a time on SQLite; stop the other one, or use PostgreSQL"
+                        .into(),
+                    source: None,
+                }
+                .into());
+            }
+            settled => return settled,
+        }
+    }
+}
+
+async fn try_open(path: &Path) -> Result<SqliteBackend, StoreError> {
     let new = check_file(path)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -35,19 +56,18 @@ pub(super) async fn open(path: &Path) -> Result<SqliteBackend, StoreError> {
 
     let writing =
         options.clone().journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
-    let pool = || SqlitePoolOptions::new().acquire_timeout(PATIENCE).test_before_acquire(false);
-    let lasting = || pool().idle_timeout(None).max_lifetime(None);
-    let writer = lasting()
-        .max_connections(1)
-        .connect_with(writing)
-        .await
-        .map_err(|error| refuse(path, error))?;
+    let pool = |connections| {
+        SqlitePoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(PATIENCE)
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+    };
+    let refused = |error| refuse(path, error);
+    let writer = pool(1).connect_with(writing).await.map_err(refused)?;
     migrate(&writer).await.map_err(|error| schema::explain(&path.display().to_string(), error))?;
-    let readers = lasting()
-        .max_connections(READERS)
-        .connect_with(options.read_only(true))
-        .await
-        .map_err(|error| refuse(path, error))?;
+    let readers = pool(READERS).connect_with(options.read_only(true)).await.map_err(refused)?;
     Ok(SqliteBackend { writer, readers })
 }
 
@@ -67,23 +87,13 @@ fn check_file(path: &Path) -> Result<bool, OpenError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(explain_io(path, error)),
     }
-    // Opened for writing, so that a file that can only be read is refused here, by name.
-    let file = OpenOptions::new().read(true).append(true).open(path);
-    let mut head = Vec::new();
-    file.and_then(|file: File| file.take(16).read_to_end(&mut head))
-        .map_err(|error| explain_io(path, error))?;
-    if head.is_empty() {
-        return Ok(true);
+    // One that is there is not opened here: closing it would let go of the locks that SQLite has on
+    // it elsewhere in this process (sqlite.org/howtocorrupt.html, 2.2).
+    let found = fs::metadata(path).map_err(|error| explain_io(path, error))?;
+    if found.is_dir() {
+        return Err(explain_io(path, io::ErrorKind::IsADirectory.into()));
     }
-    if head != MAGIC {
-        return Err(OpenError {
-            what: format!("cannot open the database {}", path.display()),
-            why: "it is not a SQLite database".into(),
-            hint: "name another file; this one was left as it is".into(),
-            source: None,
-        });
-    }
-    Ok(false)
+    Ok(found.len() == 0)
 }
 
 fn explain_io(path: &Path, error: io::Error) -> OpenError {
@@ -110,8 +120,6 @@ fn explain_io(path: &Path, error: io::Error) -> OpenError {
 
 /// Looks before anything is written.
 async fn check_schema(path: &Path, options: &SqliteConnectOptions) -> Result<(), StoreError> {
-    // Reading what another process left in the WAL needs the right to write beside the file, which
-    // `check_file` has seen for the file itself.
     let connected = options.clone().read_only(true).connect().await;
     let mut conn = connected.map_err(|error| refuse(path, error))?;
     let found = newest(&mut conn).await;
@@ -154,18 +162,24 @@ async fn newest(conn: &mut SqliteConnection) -> sqlx::Result<Known> {
 }
 
 fn refuse(path: &Path, error: sqlx::Error) -> StoreError {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    let foreign = code.as_deref() == Some(NOT_A_DATABASE);
     let seen = StoreError::from(error);
-    let (why, hint) = if matches!(seen, StoreError::Corrupt { .. }) {
-        (format!("the file is damaged: {seen}"), "restore a backup")
-    } else if matches!(seen, StoreError::Serialization) {
-        (
-            "another process is using it".to_owned(),
-            "one hub at a time on SQLite; stop the other one, or use PostgreSQL",
-        )
-    } else if let StoreError::Unavailable { source } = &seen {
-        (source.to_string(), "SQLite must be able to write the file and in its folder")
-    } else {
-        return seen;
+    let (why, hint) = match &seen {
+        StoreError::Corrupt { .. } if foreign => (
+            "it is not a SQLite database".to_owned(),
+            "name another file; this one was left as it is",
+        ),
+        StoreError::Corrupt { what } => (format!("it is damaged: {what}"), "restore a backup"),
+        StoreError::Unavailable { source } => {
+            (source.to_string(), "SQLite must be able to write the file and in its folder")
+        }
+        StoreError::Conflict { .. }
+        | StoreError::Stale { .. }
+        | StoreError::Serialization
+        | StoreError::Invalid { .. }
+        | StoreError::SchemaTooNew { .. }
+        | StoreError::Open(_) => return seen,
     };
     OpenError {
         what: format!("cannot open the database {}", path.display()),
