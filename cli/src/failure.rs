@@ -119,7 +119,6 @@ impl Failure {
         self.0.exit
     }
 
-    #[cfg(test)]
     pub(crate) fn code(&self) -> &'static str {
         self.0.code
     }

@@ -1,6 +1,7 @@
 //! The connection to a hub: mutual TLS, limits on time and size, and clients of each service.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hanse_proto::admin::cluster_service_client::ClusterServiceClient;
@@ -13,7 +14,7 @@ use tonic::{Response, Status, Streaming};
 
 use crate::config::Context;
 use crate::failure::{Failure, Outcome};
-use crate::trouble;
+use crate::{probe, trouble};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For a whole answer, or for the next message of a stream that should not pause.
@@ -25,7 +26,7 @@ const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct Hub {
     channel: Channel,
-    server: String,
+    context: Arc<Context>,
 }
 
 impl Hub {
@@ -52,15 +53,17 @@ impl Hub {
             .keep_alive_timeout(Duration::from_secs(10))
             .keep_alive_while_idle(true)
             .tcp_nodelay(true);
-        let channel = tokio::time::timeout(CONNECT_TIMEOUT * 2, endpoint.connect())
+        let connected = tokio::time::timeout(CONNECT_TIMEOUT * 2, endpoint.connect())
             .await
-            .map_err(|_| trouble::timed_out(&server, CONNECT_TIMEOUT.as_secs() * 2))?
-            .map_err(|error| trouble::of_transport(&server, &error))?;
-        Ok(Self { channel, server })
+            .map_err(|_| trouble::timed_out(&server, CONNECT_TIMEOUT.as_secs() * 2))?;
+        match connected {
+            Ok(channel) => Ok(Self { channel, context: Arc::new(context.clone()) }),
+            Err(error) => Err(refined(context, trouble::of_transport(&server, &error)).await),
+        }
     }
 
     pub(crate) fn server(&self) -> &str {
-        &self.server
+        &self.context.server
     }
 
     pub(crate) fn fleet_service(&self) -> FleetServiceClient<Channel> {
@@ -89,7 +92,7 @@ impl Hub {
     ) -> Outcome<T> {
         match self.try_call(call).await? {
             Ok(answer) => Ok(answer),
-            Err(status) => Err(self.failure(&status)),
+            Err(status) => Err(refined(&self.context, self.failure(&status)).await),
         }
     }
 
@@ -100,7 +103,7 @@ impl Hub {
     ) -> Outcome<Result<T, Status>> {
         let answer = tokio::time::timeout(DEADLINE, call)
             .await
-            .map_err(|_| trouble::timed_out(&self.server, DEADLINE_S))?;
+            .map_err(|_| trouble::timed_out(self.server(), DEADLINE_S))?;
         Ok(answer.map(Response::into_inner))
     }
 
@@ -108,12 +111,12 @@ impl Hub {
     pub(crate) async fn next<T>(&self, stream: &mut Streaming<T>) -> Outcome<Option<T>> {
         tokio::time::timeout(DEADLINE, stream.message())
             .await
-            .map_err(|_| trouble::timed_out(&self.server, DEADLINE_S))?
+            .map_err(|_| trouble::timed_out(self.server(), DEADLINE_S))?
             .map_err(|status| self.failure(&status))
     }
 
     pub(crate) fn failure(&self, status: &Status) -> Failure {
-        trouble::of_status(&self.server, status)
+        trouble::of_status(self.server(), status)
     }
 
     /// Every cluster that the hub knows, by name.
@@ -131,6 +134,17 @@ impl Hub {
             Failure::new("not-found", format!("there is no cluster `{name}`"))
                 .hint("hanse cluster list")
         })
+    }
+}
+
+/// A failure with its true cause, where the connection was lost before the cause was known.
+async fn refined(context: &Context, failure: Failure) -> Failure {
+    if failure.code() != trouble::UNREACHABLE {
+        return failure;
+    }
+    match probe::refusal(context).await {
+        Some(error) => trouble::of_transport(&context.server, &error),
+        None => failure,
     }
 }
 

@@ -22,6 +22,7 @@ mod output;
 mod plan_file;
 mod plan_json;
 mod plan_view;
+mod probe;
 mod selector;
 mod settle;
 mod sign;

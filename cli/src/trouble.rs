@@ -9,6 +9,8 @@ use tonic::{Code, Status};
 use crate::failure::{Exit, Failure};
 use crate::text::shorten;
 
+/// The code of a hub that does not answer, for whatever reason.
+pub(crate) const UNREACHABLE: &str = "hub-unreachable";
 const NEW_LOGIN: &str = "get a new context file from your administrator, then \
                          `hanse context import --replace FILE`";
 
@@ -91,7 +93,7 @@ pub(crate) fn of_transport(server: &str, error: &(dyn Error + 'static)) -> Failu
             .why(why)
     };
     let away = |why: String| {
-        Failure::new("hub-unreachable", format!("the hub at {server} cannot be reached")).why(why)
+        Failure::new(UNREACHABLE, format!("the hub at {server} cannot be reached")).why(why)
     };
     match cause(error) {
         Cause::OtherCa => tls("its certificate is of another CA than the one in this context")
@@ -177,7 +179,7 @@ pub(crate) fn of_status(server: &str, status: &Status) -> Failure {
         Code::Unimplemented => Failure::new("unimplemented", "the hub does not know this request")
             .hint("compare the versions of hub and command line: `hanse check`"),
         Code::Unavailable => {
-            Failure::new("hub-unreachable", format!("the hub at {server} is not available"))
+            Failure::new(UNREACHABLE, format!("the hub at {server} is not available"))
                 .hint("hanse check")
         }
         Code::Ok

@@ -1,0 +1,194 @@
+//! The program as it is run, against a hub in this process: connection, commit, races, exit codes.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod fake;
+
+use std::path::PathBuf;
+use std::process::Output;
+
+use fake::Running;
+use hanse_domain::fleet::Edit;
+use hanse_domain::parse::parse_files;
+
+const ROLE: &str = "\
+apiVersion: hanse.dev/v1alpha1
+kind: FederatedRole
+metadata: {name: reader}
+spec:
+  placement: {clusterSelector: {matchLabels: {env: prod}}}
+  rules:
+    - {apiGroups: [''], resources: [pods], verbs: [get]}
+";
+
+struct World {
+    running: Running,
+    directory: tempfile::TempDir,
+}
+
+/// What a command left: exit code, stdout, stderr.
+type Left = (i32, String, String);
+
+impl World {
+    async fn new() -> Self {
+        let running = Running::start().await;
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("config.yaml"), running.config()).unwrap();
+        Self { running, directory }
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        let path: PathBuf = self.directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+
+    async fn hanse(&self, args: &[&str]) -> Left {
+        let output: Output = tokio::process::Command::new(env!("CARGO_BIN_EXE_hanse"))
+            .args(args)
+            .env("HANSE_CONFIG", self.directory.path().join("config.yaml"))
+            .env_remove("KUBECTL_EXTERNAL_DIFF")
+            .stdin(std::process::Stdio::null())
+            .output()
+            .await
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+    }
+
+    fn intrude(&self, yaml: &str) {
+        let documents = parse_files([("intruder", yaml.as_bytes())]).unwrap();
+        let edits = documents.into_iter().map(|document| Edit::Put(document.into())).collect();
+        self.running.hub.0.lock().unwrap().intruder = Some(edits);
+    }
+
+    fn revision(&self) -> u64 {
+        self.running.hub.0.lock().unwrap().fleet.number.0
+    }
+}
+
+#[tokio::test]
+async fn apply_says_what_became_of_it_and_where() {
+    let world = World::new().await;
+    let role = world.file("role.yaml", ROLE);
+    let (code, stdout, stderr) = world.hanse(&["diff", "-f", &role]).await;
+    assert!(code == 1 && stdout.contains("+++ files/FederatedRole/reader"), "{stdout}{stderr}");
+    let (code, stdout, stderr) = world.hanse(&["apply", "-f", &role]).await;
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(
+        stdout,
+        "FederatedRole/reader created\nrevision 2 committed: reaches cluster-1, cluster-2\n"
+    );
+    assert!(stderr.contains("+ ClusterRole hanse:ns:reader"), "{stderr}");
+    assert!(stderr.contains("cluster-1: applied in "), "{stderr}");
+    assert!(stderr.contains("cluster-2: offline: gets it when it connects"), "{stderr}");
+    let (code, stdout, _) = world.hanse(&["apply", "-f", &role]).await;
+    assert_eq!((code, stdout.as_str()), (0, "FederatedRole/reader unchanged\n"));
+    let (code, stdout, _) = world.hanse(&["diff", "-f", &role]).await;
+    assert_eq!((code, stdout.as_str()), (0, ""));
+    let (_, stdout, _) = world.hanse(&["get", "role", "reader", "-o", "yaml"]).await;
+    assert_eq!(stdout, ROLE);
+}
+
+#[tokio::test]
+async fn hazards_and_removals_need_yes_where_nobody_can_be_asked() {
+    let world = World::new().await;
+    let wide = world.file("wide.yaml", &ROLE.replace("[pods]", "['*']"));
+    let (code, stdout, stderr) = world.hanse(&["apply", "-f", &wide]).await;
+    assert!(code == 1 && stdout.is_empty() && stderr.contains("code:  needs-yes"), "{stderr}");
+    assert_eq!(world.revision(), 1);
+    assert_eq!(world.hanse(&["apply", "-f", &wide, "--yes"]).await.0, 0);
+    let (code, _, stderr) = world.hanse(&["delete", "role", "reader"]).await;
+    assert!(code == 1 && stderr.contains("code:  needs-yes"), "{stderr}");
+    let (code, stdout, _) = world.hanse(&["delete", "role/reader", "-y"]).await;
+    assert!(code == 0 && stdout.starts_with("FederatedRole/reader deleted\n"), "{stdout}");
+    let (code, _, stderr) = world.hanse(&["delete", "role/reader", "-y"]).await;
+    assert!(code == 1 && stderr.contains("code:  not-found"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_race_is_planned_again_and_goes_on_when_nothing_else_would_happen() {
+    let world = World::new().await;
+    let role = world.file("role.yaml", ROLE);
+    world.intrude(&ROLE.replace("reader", "other"));
+    let (code, stdout, stderr) = world.hanse(&["apply", "-f", &role]).await;
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.contains("revision 3 committed"), "{stdout}");
+    assert!(stderr.contains("revision 2 came in between; the plan does the same"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_race_that_changes_the_plan_is_refused_where_nobody_can_be_asked() {
+    let world = World::new().await;
+    let role = world.file("role.yaml", ROLE);
+    world.intrude(&ROLE.replace("[get]", "[list]"));
+    let (code, stdout, stderr) = world.hanse(&["apply", "-f", &role, "--yes"]).await;
+    assert!(code == 1 && stdout.is_empty(), "{stdout}");
+    assert!(stderr.contains("What differs in the plan:"), "{stderr}");
+    assert!(stderr.contains("code:  stale"), "{stderr}");
+    assert_eq!(world.revision(), 2);
+}
+
+#[tokio::test]
+async fn a_plan_file_is_carried_out_once() {
+    let world = World::new().await;
+    let role = world.file("role.yaml", ROLE);
+    let file = world.directory.path().join("plan.json").display().to_string();
+    let (code, stdout, _) =
+        world.hanse(&["plan", "-f", &role, "-o", &file, "--detailed-exitcode"]).await;
+    assert!(code == 2 && stdout.contains("Plan: 2 to add"), "{stdout}");
+    let (code, stdout, stderr) = world.hanse(&["apply", &file]).await;
+    assert!(code == 0 && stdout.contains("revision 2 committed"), "{stderr}");
+    let (code, _, stderr) = world.hanse(&["apply", &file]).await;
+    assert!(code == 1 && stderr.contains("code:  stale"), "{stderr}");
+}
+
+#[tokio::test]
+async fn the_join_command_is_alone_on_stdout() {
+    let world = World::new().await;
+    let args = ["join-token", "create", "cluster-3", "--accept", "--label", "env=test"];
+    let (code, stdout, stderr) = world.hanse(&args).await;
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(
+        stdout,
+        "hanse-agent join --hub 127.0.0.1:1 --token the-token --ca-hash sha256:00 \
+         --cluster cluster-3 --context cluster-3\n"
+    );
+    assert!(stderr.contains("Cluster/cluster-3 accepted"), "{stderr}");
+    assert!(!stderr.contains("the-token"), "{stderr}");
+    let (_, stdout, _) = world.hanse(&["get", "clusters", "-l", "env=test", "-o", "name"]).await;
+    assert_eq!(stdout, "cluster/cluster-3\n");
+}
+
+#[tokio::test]
+async fn troubles_have_their_codes() {
+    let world = World::new().await;
+    let nowhere = world.file(
+        "nowhere.yaml",
+        &world.running.config().replace(&world.running.address.to_string(), "127.0.0.1:1"),
+    );
+    for (args, exit, code) in [
+        (&["--context", "other-ca", "get", "all"][..], 1, "tls"),
+        (&["--context", "expired", "get", "all"], 4, "certificate-expired"),
+        (&["--context", "absent", "get", "all"], 4, "not-logged-in"),
+        (&["--config", &nowhere, "get", "all"], 1, "hub-unreachable"),
+        (&["--config", &nowhere, "drift"], 3, "hub-unreachable"),
+        (&["revisions"], 1, "permission-denied"),
+        (&["revisions", "7"], 1, "not-found"),
+        (&["get", "pods"], 2, "usage"),
+    ] {
+        let (exited, stdout, stderr) = world.hanse(args).await;
+        assert!(stderr.contains(&format!("code:  {code}\n")), "{args:?}: {stderr}");
+        assert!(exited == exit && stdout.is_empty(), "{args:?}: {exited} {stdout}");
+    }
+}
+
+#[tokio::test]
+async fn clusters_are_waited_for() {
+    let world = World::new().await;
+    let (code, stdout, _) = world.hanse(&["wait", "cluster/cluster-1", "--for=synced"]).await;
+    assert_eq!((code, stdout.as_str()), (0, "cluster/cluster-1 condition met\n"));
+    let (code, _, stderr) =
+        world.hanse(&["wait", "--all", "--for=connected", "--timeout", "300ms"]).await;
+    assert!(code == 1 && stderr.contains("cluster/cluster-2: not yet"), "{stderr}");
+}
