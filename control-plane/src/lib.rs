@@ -7,8 +7,12 @@
 //!              └─▶ supervisor: every task, two ways to end
 //! ```
 
+pub mod api;
 pub mod auth;
+pub mod background;
+pub mod cli;
 pub mod net;
 pub mod service;
 pub mod store;
 pub mod supervisor;
+pub mod wire;

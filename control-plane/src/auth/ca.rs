@@ -87,6 +87,20 @@ impl CertificateAuthority {
         &self.certificate
     }
 
+    /// The authority's own certificate in PEM.
+    pub fn certificate_pem(&self) -> String {
+        pem::encode(pem::CERTIFICATE, &self.certificate)
+    }
+
+    /// The last second at which the authority's certificate is valid.
+    pub fn not_after(&self) -> Timestamp {
+        let parsed = super::identity::parse(&self.certificate).ok();
+        parsed
+            .map(|certificate| certificate.validity().not_after.timestamp())
+            .and_then(|second| Timestamp::from_second(second).ok())
+            .unwrap_or_default()
+    }
+
     /// `sha256:` and the hash of the CA's `SubjectPublicKeyInfo`, in hexadecimal, as kubeadm's
     /// `--discovery-token-ca-cert-hash` has it.
     pub fn spki_hash(&self) -> String {

@@ -18,6 +18,7 @@ pub mod permissions;
 pub mod token;
 
 pub use ca::{CertificateAuthority, Identity, IssuedCertificate};
+pub use ca_files::CaFileError;
 pub use identity::Peer;
 pub use names::{TrustDomain, UserName};
 pub use permissions::{Caller, Role, permitted};

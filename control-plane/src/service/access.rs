@@ -25,6 +25,24 @@ pub struct Access {
     people: Arc<Mutex<HashMap<UserName, Remembered>>>,
 }
 
+/// A caller, and what was read to know it.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// Who calls.
+    pub caller: Caller,
+    /// The cluster's row, for an agent.
+    pub cluster: Option<ClusterRow>,
+}
+
+impl From<Caller> for Known {
+    fn from(caller: Caller) -> Self {
+        Self {
+            caller,
+            cluster: None,
+        }
+    }
+}
+
 struct Remembered {
     at: Instant,
     row: Option<UserRow>,
@@ -39,20 +57,23 @@ impl Access {
         }
     }
 
-    /// Who a peer is now. An expired, unknown or revoked identity is `Unauthenticated`.
-    pub async fn caller(&self, peer: &Peer, now: Timestamp) -> Result<Caller, ServiceError> {
+    /// Who a peer is now, with the row of a cluster. An expired, unknown or revoked identity is `Unauthenticated`.
+    pub async fn caller(&self, peer: &Peer, now: Timestamp) -> Result<Known, ServiceError> {
         if !peer.is_valid_at(now) {
             return Err(unauthenticated("the certificate has expired"));
         }
         match peer {
-            Peer::Anonymous => Ok(Caller::Anonymous),
+            Peer::Anonymous => Ok(Caller::Anonymous.into()),
             Peer::Agent {
                 cluster,
                 fingerprint,
                 ..
             } => {
-                self.cluster(*cluster, fingerprint).await?;
-                Ok(Caller::Agent(*cluster))
+                let row = self.cluster(*cluster, fingerprint).await?;
+                Ok(Known {
+                    caller: Caller::Agent(*cluster),
+                    cluster: Some(row),
+                })
             }
             Peer::User {
                 name, fingerprint, ..
@@ -66,7 +87,7 @@ impl Access {
                     }
                 };
                 let name = name.clone();
-                Ok(Caller::User { name, role })
+                Ok(Caller::User { name, role }.into())
             }
         }
     }

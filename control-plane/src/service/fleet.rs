@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! commit ─ (mutex) ─ catch up ─ Change::check ─ plan::verify ─ roster check ─ store.append
-//!                                                                               │
-//!                     sessions, watchers ◀─ head (watch) ◀─ swap Current ◀──────┘
+//!                                                                                 │
+//!       watchers ◀─ head (watch) ◀─ touched sessions wake ◀─ swap Current ◀───────┘
 //! ```
 //!
 //! What is in memory is what the database holds up to its number, never more: it moves on after the
@@ -25,9 +25,12 @@ use jiff::Timestamp;
 use tokio::sync::{Mutex, watch};
 use tokio_util::task::TaskTracker;
 
+use super::sessions::Sessions;
 use super::{ServiceError, load};
 use crate::store::{BundleRow, NewStatement, StatementRow, Store, StoreError};
 
+/// Most bytes of a commit as it arrives.
+pub const MAX_COMMIT_BYTES: usize = 32 * 1024 * 1024;
 /// Longest signature that is stored.
 const MAX_SIGNATURE_BYTES: usize = 16 * 1024;
 /// Statements that are read at once while catching up.
@@ -79,12 +82,17 @@ struct Inner {
     /// Taken by everything that moves `current` on.
     moving: Mutex<()>,
     head: watch::Sender<u64>,
+    sessions: Sessions,
     commits: TaskTracker,
 }
 
 impl FleetService {
     /// Loads the fleet from the database and checks that it is whole. Commits run in `tracker`.
-    pub async fn load(store: Store, tracker: TaskTracker) -> Result<Self, ServiceError> {
+    pub async fn load(
+        store: Store,
+        sessions: Sessions,
+        tracker: TaskTracker,
+    ) -> Result<Self, ServiceError> {
         let current = load::current(&store).await?;
         let head = watch::Sender::new(current.fleet.number.0);
         Ok(Self(Arc::new(Inner {
@@ -92,6 +100,7 @@ impl FleetService {
             current: ArcSwap::from_pointee(current),
             moving: Mutex::default(),
             head,
+            sessions,
             commits: tracker,
         })))
     }
@@ -284,6 +293,7 @@ impl Inner {
             recent,
         }));
         self.head.send_replace(number.0);
+        self.sessions.wake(&change.touched);
         tracing::info!(
             revision.id = number.0,
             clusters = change.touched.len(),

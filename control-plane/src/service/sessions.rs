@@ -74,6 +74,7 @@ struct Registry {
 struct Live {
     number: u64,
     end: watch::Sender<Option<End>>,
+    wake: Arc<Notify>,
     dry_runs: mpsc::Sender<DryRunAsk>,
     seen: Seen,
     /// When it last said something.
@@ -88,7 +89,19 @@ pub struct Session {
     number: u64,
     sessions: Sessions,
     end: watch::Receiver<Option<End>>,
+    wake: Arc<Notify>,
     dry_runs: mpsc::Receiver<DryRunAsk>,
+}
+
+/// What comes to a stream from the hub's side.
+#[derive(Debug)]
+pub enum Call {
+    /// Something may be there to deliver.
+    Wake,
+    /// A bundle is to be tried.
+    DryRun(DryRunAsk),
+    /// The stream has to end.
+    End(End),
 }
 
 impl Default for Sessions {
@@ -110,12 +123,14 @@ impl Sessions {
     pub fn begin(&self, cluster: ClusterId, now: Timestamp) -> Session {
         let (end, ended) = watch::channel(None);
         let (dry_runs, asked) = mpsc::channel(DRY_RUNS);
+        let wake = Arc::new(Notify::new());
         let mut registry = self.registry();
         registry.next += 1;
         let number = registry.next;
         let live = Live {
             number,
             end,
+            wake: Arc::clone(&wake),
             dry_runs,
             seen: Seen::default(),
             heard: now,
@@ -136,6 +151,7 @@ impl Sessions {
             number,
             sessions: self.clone(),
             end: ended,
+            wake,
             dry_runs: asked,
         }
     }
@@ -144,6 +160,20 @@ impl Sessions {
     pub fn revoke(&self, cluster: ClusterId) {
         if let Some(live) = self.registry().live.get(&cluster) {
             live.end.send_replace(Some(End::Revoked));
+        }
+    }
+
+    /// Wakes the streams of these clusters: each has a new bundle.
+    pub fn wake<'c>(&self, clusters: impl IntoIterator<Item = &'c ClusterId>) {
+        let watched = self.0.events.receiver_count() > 0;
+        let registry = self.registry();
+        for cluster in clusters {
+            if let Some(live) = registry.live.get(cluster) {
+                live.wake.notify_one();
+            }
+            if watched {
+                self.changed(*cluster);
+            }
         }
     }
 
@@ -226,18 +256,19 @@ impl Session {
         }
     }
 
-    /// Waits for what can come from the hub's side: a dry run to ask for, or the stream's end.
-    pub async fn next(&mut self) -> Result<DryRunAsk, End> {
-        let Self { end, dry_runs, .. } = self;
+    /// Waits for what comes from the hub's side. A wakeup stands for any number of them.
+    pub async fn next(&mut self) -> Call {
         loop {
-            if let Some(end) = *end.borrow_and_update() {
-                return Err(end);
+            if let Some(end) = *self.end.borrow_and_update() {
+                return Call::End(end);
             }
             tokio::select! {
-                changed = end.changed() => if changed.is_err() {
-                    return Err(End::Superseded);
+                changed = self.end.changed() => if changed.is_err() {
+                    // The registry lets go of an entry only for a newer one.
+                    return Call::End(End::Superseded);
                 },
-                Some(ask) = dry_runs.recv() => return Ok(ask),
+                () = self.wake.notified() => return Call::Wake,
+                Some(ask) = self.dry_runs.recv() => return Call::DryRun(ask),
             }
         }
     }

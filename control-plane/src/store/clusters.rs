@@ -206,6 +206,16 @@ impl Store {
         Ok(())
     }
 
+    /// The clusters that were cut off after a time, by any hub.
+    pub async fn revoked_after(&self, at: Timestamp) -> Result<Vec<ClusterId>, StoreError> {
+        let sql = "SELECT id FROM clusters WHERE revoked_at > $1 ORDER BY id";
+        let ids: Vec<ClusterColumn> = read!(self, |conn| sqlx::query_scalar(sql)
+            .bind(micros(at))
+            .fetch_all(&mut *conn)
+            .await?);
+        Ok(ids.into_iter().map(Into::into).collect())
+    }
+
     /// Cuts a cluster off and takes back its unused tokens; its name is free again. The first
     /// time stays when it is revoked twice. `None` when there is no such cluster.
     pub async fn revoke(

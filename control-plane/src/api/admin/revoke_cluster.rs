@@ -1,0 +1,20 @@
+//! `RevokeCluster`: cuts a cluster off.
+
+use hanse_proto::admin as proto;
+
+use crate::api::Services;
+use crate::api::context::OpContext;
+use crate::service::ServiceError;
+
+pub(super) async fn handle(
+    services: &Services,
+    ctx: &OpContext,
+    msg: proto::RevokeClusterRequest,
+) -> Result<proto::RevokeClusterResponse, ServiceError> {
+    let id = msg
+        .cluster_id
+        .parse()
+        .map_err(|error| ServiceError::invalid(format!("cluster_id: {error}")))?;
+    services.clusters.revoke(&ctx.caller_name(), id, ctx.now).await?;
+    Ok(proto::RevokeClusterResponse {})
+}

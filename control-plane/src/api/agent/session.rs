@@ -1,0 +1,320 @@
+//! `Session`: the one long-lived stream of an agent.
+//!
+//! ```text
+//! Hello ─▶ is it this cluster? ─▶ Welcome ─▶ Bundle, when it has not the newest
+//!                                   │
+//!        ┌──────────────────────────┴─────────────┐
+//!   from the agent                           from the hub
+//!   Applied, DriftReport ─▶ recorded         its bundle changed ─▶ Bundle (the newest)
+//!   DryRunResult, Hello (all of it again)    a dry run, an end
+//! ```
+//!
+//! It runs only while the agent takes what is sent: there is no queue between the two. One thing is
+//! done at a time, so that what was acknowledged is recorded.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream;
+use hanse_domain::ids::{ClusterId, Digest, RevisionNumber};
+use hanse_proto::agent as proto;
+use hanse_proto::agent::session_request::Message as In;
+use hanse_proto::agent::session_response::Message as Out;
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep_until, timeout};
+use tonic::Streaming;
+
+use super::drift_intake::DriftIntake;
+use crate::api::context::OpContext;
+use crate::api::{Responses, Services, convert, status};
+use crate::auth::Peer;
+use crate::service::ServiceError;
+use crate::service::delivery::{Delivery, Have};
+use crate::service::rate::Bucket;
+use crate::service::sessions::{Call, End, Seen, Session};
+use crate::store::{AppliedRow, ClusterRow};
+
+/// Until the first message.
+const HELLO: Duration = Duration::from_secs(10);
+/// Messages at once, and how long one more takes.
+const MESSAGES: (u32, Duration) = (200, Duration::from_millis(5));
+/// The same for asking for a whole bundle again.
+const RESENDS: (u32, Duration) = (5, Duration::from_secs(10));
+const MAX_VERSION_BYTES: usize = 128;
+
+#[expect(clippy::unused_async, reason = "handlers have one shape")]
+pub(super) async fn handle(
+    services: &Services,
+    ctx: &OpContext,
+    incoming: Streaming<proto::SessionRequest>,
+) -> Result<Responses<proto::SessionResponse>, ServiceError> {
+    let (row, fingerprint) = ctx.agent()?;
+    let talk = Talk {
+        services: services.clone(),
+        ctx: ctx.clone(),
+        row,
+        fingerprint,
+        incoming,
+        live: None,
+        out: VecDeque::new(),
+        expires: expiry(&ctx.peer, ctx.now),
+    };
+    Ok(Box::pin(stream::unfold(Some(talk), |talk| async move {
+        let mut talk = talk?;
+        match talk.next().await {
+            Ok(Some(message)) => {
+                let message = Some(message);
+                Some((Ok(proto::SessionResponse { message }), Some(talk)))
+            }
+            Ok(None) => None,
+            Err(error) => Some((Err(status::of(&talk.ctx, &error)), None)),
+        }
+    })))
+}
+
+/// When the certificate ends, by this process's clock.
+fn expiry(peer: &Peer, now: Timestamp) -> Instant {
+    let left = match peer {
+        Peer::Agent { not_after, .. } | Peer::User { not_after, .. } => not_after.duration_since(now),
+        Peer::Anonymous => jiff::SignedDuration::ZERO,
+    };
+    Instant::now() + Duration::try_from(left).unwrap_or_default()
+}
+
+struct Talk {
+    services: Services,
+    ctx: OpContext,
+    row: Arc<ClusterRow>,
+    fingerprint: Digest,
+    incoming: Streaming<proto::SessionRequest>,
+    live: Option<Live>,
+    /// At most what one step gives.
+    out: VecDeque<Out>,
+    expires: Instant,
+}
+
+/// After the Hello.
+struct Live {
+    session: Session,
+    have: Have,
+    applied: AppliedRow,
+    drift: DriftIntake,
+    messages: Bucket,
+    resends: Bucket,
+    complained: bool,
+}
+
+impl Talk {
+    /// The next message to the agent; `None` when it hung up.
+    async fn next(&mut self) -> Result<Option<Out>, ServiceError> {
+        loop {
+            if let Some(message) = self.out.pop_front() {
+                return Ok(Some(message));
+            }
+            let goes_on = match self.live.take() {
+                None => self.open().await?,
+                Some(mut live) => {
+                    let goes_on = self.step(&mut live).await?;
+                    self.live = Some(live);
+                    goes_on
+                }
+            };
+            if !goes_on {
+                return Ok(None);
+            }
+        }
+    }
+
+    async fn open(&mut self) -> Result<bool, ServiceError> {
+        let first = timeout(HELLO, self.incoming.message()).await;
+        let hello = match first {
+            Err(_) => return Err(ServiceError::TimedOut("no Hello within 10 s".to_owned())),
+            Ok(Ok(None)) | Ok(Err(_)) => return Ok(false),
+            Ok(Ok(Some(proto::SessionRequest {
+                message: Some(In::Hello(hello)),
+            }))) => hello,
+            Ok(Ok(Some(_))) => {
+                return Err(ServiceError::invalid("the first message must be a Hello"));
+            }
+        };
+        let id = self.row.id;
+        if hello.cluster_uid != self.row.cluster_uid {
+            tracing::warn!(
+                cluster.id = %id,
+                remote = %self.ctx.remote,
+                "the certificate of cluster {} ({id}) was shown by another Kubernetes cluster",
+                self.row.name
+            );
+            let why = "this certificate was issued to another Kubernetes cluster";
+            return Err(ServiceError::Denied(why.to_owned()));
+        }
+        let session = self.services.sessions.begin(id, Timestamp::now());
+        // Looked up again, now that a revocation would reach this stream.
+        let row = self.services.access.cluster(id, &self.fingerprint).await?;
+        session.set_seen(Seen {
+            agent_version: convert::bounded(&hello.agent_version, MAX_VERSION_BYTES),
+            kubernetes_version: convert::bounded(&hello.kubernetes_version, MAX_VERSION_BYTES),
+            ahead: None,
+        });
+        let known = self.services.drift.digest(id).await?;
+        let theirs = convert::digest("drift_digest", &hello.drift_digest)?;
+        self.out.push_back(Out::Welcome(proto::Welcome {
+            cluster_name: row.name.clone(),
+            accepted: self.services.fleet.current().fleet.member(id).is_some(),
+            drift_wanted: theirs != Some(known),
+        }));
+        let now = Instant::now();
+        let mut live = Live {
+            session,
+            have: have(&hello)?,
+            applied: row.applied,
+            drift: DriftIntake::default(),
+            messages: Bucket::new(MESSAGES.0, MESSAGES.1, now),
+            resends: Bucket::new(RESENDS.0, RESENDS.1, now),
+            complained: false,
+        };
+        self.deliver(&mut live).await?;
+        self.live = Some(live);
+        Ok(true)
+    }
+
+    /// Waits for one thing and does it.
+    async fn step(&mut self, live: &mut Live) -> Result<bool, ServiceError> {
+        let until = live.drift.deadline().map_or(self.expires, |d| d.min(self.expires));
+        tokio::select! {
+            biased;
+            () = self.services.soft.cancelled() => {
+                let why = "the hub is going down: connect again";
+                Err(ServiceError::Unavailable(why.to_owned()))
+            }
+            call = live.session.next() => {
+                match call {
+                    Call::Wake => self.deliver(live).await?,
+                    Call::DryRun(ask) => self.out.push_back(Out::DryRun(proto::DryRun {
+                        id: ask.id,
+                        bundle: Some(convert::bundle(ask.bundle)),
+                    })),
+                    Call::End(end) => return Err(ended(end)),
+                }
+                Ok(true)
+            }
+            () = sleep_until(until) => Err(if until < self.expires {
+                ServiceError::TimedOut("a full picture of the drift takes too long".to_owned())
+            } else {
+                ServiceError::Unauthenticated("the certificate has expired".to_owned())
+            }),
+            message = self.incoming.message() => match message {
+                Ok(Some(message)) => {
+                    self.heard(live, message.message).await?;
+                    Ok(true)
+                }
+                Ok(None) => Ok(false),
+                Err(refused) if refused.code() == tonic::Code::OutOfRange
+                    || refused.code() == tonic::Code::ResourceExhausted => {
+                    Err(ServiceError::Exhausted("a message is too large".to_owned()))
+                }
+                Err(gone) => {
+                    tracing::debug!(cluster.id = %self.row.id, %gone, "the agent's stream broke");
+                    Ok(false)
+                }
+            }
+        }
+    }
+
+    async fn heard(&mut self, live: &mut Live, message: Option<In>) -> Result<(), ServiceError> {
+        if !live.messages.take(Instant::now()) {
+            return Err(ServiceError::Exhausted("more than 200 messages a second".to_owned()));
+        }
+        let (id, now) = (self.row.id, Timestamp::now());
+        live.session.heard(now);
+        match message {
+            Some(In::Hello(_)) => {
+                if !live.resends.take(Instant::now()) {
+                    let why = "a whole bundle was asked for too often";
+                    return Err(ServiceError::Exhausted(why.to_owned()));
+                }
+                live.have = None;
+                self.deliver(live).await
+            }
+            Some(In::Applied(msg)) => self.applied(live, &msg, now).await,
+            Some(In::Drift(report)) => {
+                let ack = live.drift.take(&self.services, id, report, now).await?;
+                self.out.push_back(Out::DriftAck(ack));
+                Ok(())
+            }
+            Some(In::DryRun(result)) => {
+                let answer = convert::dry_run_answer(&result);
+                self.services.dry_runs.answered(id, result.id, answer);
+                Ok(())
+            }
+            // From a newer agent.
+            None => Ok(()),
+        }
+    }
+
+    async fn applied(
+        &self,
+        live: &mut Live,
+        msg: &proto::Applied,
+        now: Timestamp,
+    ) -> Result<(), ServiceError> {
+        let applied = convert::applied(msg)?;
+        if applied == live.applied {
+            return Ok(());
+        }
+        let id = self.row.id;
+        if !self.services.store.record_applied(id, &applied, now).await? {
+            return Err(ended(End::Revoked));
+        }
+        live.applied = applied;
+        self.services.sessions.changed(id);
+        Ok(())
+    }
+
+    async fn deliver(&mut self, live: &mut Live) -> Result<(), ServiceError> {
+        let id = self.row.id;
+        match self.services.delivery.bundle_for(id, live.have).await? {
+            Delivery::Nothing => {}
+            Delivery::Bundle(bundle) => {
+                live.have = Some((bundle.generation, bundle.digest));
+                self.out.push_back(Out::Bundle(convert::bundle(*bundle)));
+            }
+            Delivery::Ahead { ours } => self.complain(live, id, ours),
+        }
+        Ok(())
+    }
+
+    /// The agent holds more than this hub knows of: once a stream is enough to say so.
+    fn complain(&self, live: &mut Live, id: ClusterId, ours: RevisionNumber) {
+        if std::mem::replace(&mut live.complained, true) {
+            return;
+        }
+        let theirs = live.have.map(|(generation, _)| generation);
+        tracing::error!(
+            cluster.id = %id,
+            "cluster {} ({id}) holds generation {}, newer than this hub's {ours}: the hub was restored \
+             from an old backup; nothing is delivered",
+            self.row.name,
+            theirs.unwrap_or_default()
+        );
+        let seen = self.services.sessions.seen(id).unwrap_or_default();
+        live.session.set_seen(Seen {
+            ahead: theirs,
+            ..seen
+        });
+    }
+}
+
+fn have(hello: &proto::Hello) -> Result<Have, ServiceError> {
+    let digest = convert::digest("digest", &hello.digest)?;
+    let generation = (hello.generation > 0).then_some(RevisionNumber(hello.generation));
+    Ok(generation.zip(digest))
+}
+
+fn ended(end: End) -> ServiceError {
+    match end {
+        End::Superseded => ServiceError::Aborted("superseded".to_owned()),
+        End::Revoked => ServiceError::Unauthenticated("this cluster was revoked".to_owned()),
+    }
+}

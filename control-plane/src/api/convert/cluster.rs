@@ -1,0 +1,42 @@
+//! Clusters as people see them.
+
+use hanse_proto::admin;
+
+use super::time;
+use crate::service::clusters::{ClusterView, Phase};
+
+/// A cluster as proto has it.
+pub(in crate::api) fn cluster(view: ClusterView) -> admin::Cluster {
+    let row = view.row;
+    admin::Cluster {
+        id: row.id.to_string(),
+        name: row.name,
+        labels: view.labels.into_iter().collect(),
+        phase: phase(view.phase).into(),
+        accepted: view.accepted,
+        connected: view.connected,
+        last_seen: row.last_seen.map(time),
+        generation_desired: view.desired.0,
+        generation_applied: row.applied.generation.0,
+        drift_open: view.drift_open,
+        agent_version: row.agent_version,
+        kubernetes_version: row.kubernetes_version,
+        joined_at: row.joined_at.map(time),
+        certificate_expires_at: row.certificate_expires_at.map(time),
+        message: view.message,
+        removals_waiting: row.applied.removals_waiting,
+        objects: row.applied.objects,
+    }
+}
+
+const fn phase(phase: Phase) -> admin::cluster::Phase {
+    match phase {
+        Phase::Invited => admin::cluster::Phase::Invited,
+        Phase::Pending => admin::cluster::Phase::Pending,
+        Phase::Syncing => admin::cluster::Phase::Syncing,
+        Phase::Synced => admin::cluster::Phase::Synced,
+        Phase::Failed => admin::cluster::Phase::Failed,
+        Phase::AwaitingConfirmation => admin::cluster::Phase::AwaitingConfirmation,
+        Phase::Revoked => admin::cluster::Phase::Revoked,
+    }
+}

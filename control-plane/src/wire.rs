@@ -1,0 +1,278 @@
+//! Builds the hub from its parts and starts it. The one file that knows every adapter.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Semaphore;
+
+use crate::api::server;
+use crate::api::{HubInfo, Services};
+use crate::auth::ca::IssueError;
+use crate::auth::{CaFileError, CertificateAuthority, Identity};
+use crate::background;
+use crate::net::listener::BindError;
+use crate::net::tls::TlsError;
+use crate::net::{Limits, Listener, TlsConfig, TlsListener};
+use crate::service::ServiceError;
+use crate::service::access::Access;
+use crate::service::clusters::ClusterService;
+use crate::service::delivery::DeliveryService;
+use crate::service::drift::DriftService;
+use crate::service::dry_run::DryRuns;
+use crate::service::enrolment::Enrolment;
+use crate::service::fleet::FleetService;
+use crate::service::sessions::Sessions;
+use crate::store::{FleetRow, Store, StoreError};
+use crate::supervisor::Supervisor;
+
+/// Watches of people that may be open at once.
+const WATCHES: usize = 1_024;
+/// Full pictures of drift in several parts at once.
+const PICTURES: usize = 4;
+/// Connections of people at once.
+const PEOPLE: usize = 1_000;
+/// Connections of agents at once: a process may hold 20,000 file descriptors.
+const AGENTS: usize = 18_000;
+
+/// How to run the hub.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where its files are.
+    pub dir: PathBuf,
+    /// DNS names and IP addresses in its certificate; the first is advertised.
+    pub names: Vec<String>,
+    /// The database.
+    pub database: String,
+    /// Where people connect and clusters join.
+    pub listen: SocketAddr,
+    /// Where agents connect.
+    pub agent_listen: SocketAddr,
+    /// What clusters that join are told of the first, as "host:port".
+    pub advertise: Option<String>,
+    /// And of the second.
+    pub agent_advertise: Option<String>,
+    /// How long agents' certificates are valid; a day when nothing is said.
+    pub agent_certificate_lifetime: Option<SignedDuration>,
+}
+
+/// Where a hub that runs can be reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// Bound for people.
+    pub people: SocketAddr,
+    /// Bound for agents.
+    pub agents: SocketAddr,
+    /// Told to people.
+    pub advertise: String,
+    /// Told to agents.
+    pub agent_advertise: String,
+}
+
+/// Why the hub does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The folder was never made by `init`.
+    #[error("there is no hub in {}", .0.display())]
+    NotInitialised(PathBuf),
+    /// The database holds no fleet, or another one than the CA is for.
+    #[error("the database is not of this hub")]
+    OtherFleet {
+        /// What the CA's certificate says; the database says something else.
+        trust_domain: String,
+        /// What the database says, if it holds a fleet.
+        database: Option<String>,
+    },
+    /// The CA's files.
+    #[error("cannot use the certificate authority")]
+    Ca(#[from] CaFileError),
+    /// A server certificate.
+    #[error("cannot make the server's certificate")]
+    Certificate(#[from] IssueError),
+    /// TLS.
+    #[error("cannot set up TLS")]
+    Tls(#[from] TlsError),
+    /// A port.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The database.
+    #[error("cannot use the database")]
+    Store(#[from] StoreError),
+    /// The fleet in it.
+    #[error("cannot load the fleet")]
+    Load(#[from] ServiceError),
+}
+
+/// Starts everything under the supervisor; ready to serve when it returns.
+pub async fn start(config: &Config, supervisor: &Supervisor) -> Result<Addresses, StartError> {
+    let now = Timestamp::now();
+    if !config.dir.join("ca.crt").exists() {
+        return Err(StartError::NotInitialised(config.dir.clone()));
+    }
+    let ca = Arc::new(CertificateAuthority::load(&config.dir)?);
+    let store = Store::open(&config.database).await?;
+    let fleet_row = check_fleet(&store, &ca).await?;
+
+    let identity = ca.issue_server(&config.names, now)?;
+    let people = listen(Listener::People, config.listen, PEOPLE, &ca, &identity)?;
+    let agents = listen(Listener::Agents, config.agent_listen, AGENTS, &ca, &identity)?;
+    let addresses = addresses(config, people.1.local_addr(), agents.1.local_addr());
+
+    let info = hub_info(config, &ca, &fleet_row, &addresses, now);
+    let services = services(store, Arc::clone(&ca), info, config, supervisor).await?;
+    run_background(config, &services, ca, vec![people.0, agents.0], supervisor);
+    let soft = supervisor.soft();
+    let served = server::serve(
+        Listener::People,
+        services.clone(),
+        people.1.incoming(soft.clone()),
+        soft.clone(),
+    );
+    supervisor.spawn("people", served);
+    let served = server::serve(
+        Listener::Agents,
+        services,
+        agents.1.incoming(soft.clone()),
+        soft,
+    );
+    supervisor.spawn("agents", served);
+    Ok(addresses)
+}
+
+async fn check_fleet(store: &Store, ca: &CertificateAuthority) -> Result<FleetRow, StartError> {
+    let row = store.fleet().await?;
+    let ours = ca.trust_domain().as_str();
+    match row {
+        Some(row) if row.trust_domain == ours => Ok(row),
+        other => Err(StartError::OtherFleet {
+            trust_domain: ours.to_owned(),
+            database: other.map(|row| row.trust_domain),
+        }),
+    }
+}
+
+fn listen(
+    listener: Listener,
+    address: SocketAddr,
+    connections: usize,
+    ca: &CertificateAuthority,
+    identity: &Identity,
+) -> Result<(Arc<TlsConfig>, TlsListener), StartError> {
+    let tls = Arc::new(TlsConfig::new(listener, ca.certificate(), identity)?);
+    let limits = Limits {
+        connections,
+        ..Limits::default()
+    };
+    let bound = TlsListener::bind(address, Arc::clone(&tls), limits)?;
+    Ok((tls, bound))
+}
+
+fn addresses(config: &Config, people: SocketAddr, agents: SocketAddr) -> Addresses {
+    let host = config.names.first().map_or("localhost", String::as_str);
+    let told = |wanted: &Option<String>, port| {
+        wanted.clone().unwrap_or_else(|| host_and_port(host, port))
+    };
+    Addresses {
+        people,
+        agents,
+        advertise: told(&config.advertise, people.port()),
+        agent_advertise: told(&config.agent_advertise, agents.port()),
+    }
+}
+
+/// "host:port", with brackets around an IPv6 address.
+pub fn host_and_port(host: &str, port: u16) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+fn hub_info(
+    config: &Config,
+    ca: &CertificateAuthority,
+    fleet: &FleetRow,
+    addresses: &Addresses,
+    now: Timestamp,
+) -> HubInfo {
+    HubInfo {
+        fleet_id: fleet.id,
+        trust_domain: ca.trust_domain().clone(),
+        database: if is_shared(&config.database) {
+            "postgres"
+        } else {
+            "sqlite"
+        },
+        ca_hash: ca.spki_hash(),
+        ca_expires_at: ca.not_after(),
+        started_at: now,
+        people_address: addresses.advertise.clone(),
+        agents_address: addresses.agent_advertise.clone(),
+    }
+}
+
+/// Whether other hubs may use the database at the same time.
+fn is_shared(database: &str) -> bool {
+    database.starts_with("postgres:") || database.starts_with("postgresql:")
+}
+
+async fn services(
+    store: Store,
+    ca: Arc<CertificateAuthority>,
+    info: HubInfo,
+    config: &Config,
+    supervisor: &Supervisor,
+) -> Result<Services, StartError> {
+    let sessions = Sessions::default();
+    let fleet = FleetService::load(store.clone(), sessions.clone(), supervisor.tracker()).await?;
+    let lifetime = config.agent_certificate_lifetime;
+    Ok(Services {
+        delivery: DeliveryService::new(store.clone(), fleet.clone()),
+        clusters: ClusterService::new(store.clone(), fleet.clone(), sessions.clone()),
+        drift: DriftService::new(store.clone(), sessions.clone()),
+        dry_runs: DryRuns::new(fleet.clone(), sessions.clone()),
+        enrolment: Enrolment::new(store.clone(), ca, sessions.clone(), lifetime),
+        access: Access::new(store.clone()),
+        hub: Arc::new(info),
+        watches: Arc::new(Semaphore::new(WATCHES)),
+        pictures: Arc::new(Semaphore::new(PICTURES)),
+        soft: supervisor.soft(),
+        store,
+        fleet,
+        sessions,
+    })
+}
+
+fn run_background(
+    config: &Config,
+    services: &Services,
+    ca: Arc<CertificateAuthority>,
+    tls: Vec<Arc<TlsConfig>>,
+    supervisor: &Supervisor,
+) {
+    let (store, sessions) = (&services.store, &services.sessions);
+    let shared = is_shared(&config.database);
+    let soft = || supervisor.soft();
+    let follow = background::follow::run(store.clone(), services.fleet.clone(), shared, soft());
+    supervisor.spawn("follow", follow);
+    let touch = background::touch::run(store.clone(), sessions.clone(), soft());
+    supervisor.spawn("touch", touch);
+    if shared {
+        let ended = background::revocations::run(store.clone(), sessions.clone(), soft());
+        supervisor.spawn("revocations", ended);
+    }
+    supervisor.spawn(
+        "prune-drift",
+        background::prune_drift::run(store.clone(), soft()),
+    );
+    let renewed =
+        background::server_certificate::run(ca, config.names.clone(), tls, soft());
+    supervisor.spawn("server-certificate", renewed);
+}
+
+/// Where the addresses of a hub that runs are written.
+pub fn addresses_file(dir: &Path) -> PathBuf {
+    dir.join("addresses.json")
+}
