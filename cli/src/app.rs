@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::args::{Cli, Command, Global};
+use crate::commands::edit;
 use crate::config::Config;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::hub::Hub;
@@ -55,15 +56,23 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = runtime.block_on(async {
         tokio::select! {
             outcome = dispatch(cli) => outcome,
-            interrupted = tokio::signal::ctrl_c() => match interrupted {
-                Ok(()) => Err(Failure::interrupted()),
-                Err(error) => Err(Failure::io("signals cannot be received", &error)),
-            },
+            failure = interrupted() => Err(failure),
         }
     });
     // A prompt may still hold a thread that reads stdin: it does not keep the process.
     runtime.shutdown_background();
     end(outcome)
+}
+
+/// Returns at Ctrl-C, unless it was meant for the editor that has the terminal.
+async fn interrupted() -> Failure {
+    loop {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) if edit::is_editing() => {}
+            Ok(()) => return Failure::interrupted(),
+            Err(error) => return Failure::io("signals cannot be received", &error),
+        }
+    }
 }
 
 /// As `kubectl-hanse`, the program is a plugin, and its users type `kubectl hanse`.

@@ -120,10 +120,10 @@ pub(crate) async fn make(
             None => {
                 output::note(plan_view::show(&base, &plan).trim_end());
                 if order.dry_run == DryRun::None {
-                    confirm(order, &plan, output::can_ask())?;
+                    confirm(order, &plan, output::can_ask()).await?;
                 }
             }
-            Some(before) => again(before, &effect, attempt, &base, &plan)?,
+            Some(before) => again(before, &effect, attempt, &base, &plan).await?,
         }
         let change =
             Change::propose(&base, plan.edits, &message(order.args, &edits), Timestamp::now())
@@ -152,7 +152,7 @@ pub(crate) async fn carry_out(hub: &Hub, order: &Order<'_>, file: &PlanFile) -> 
     let (change, edits) = file.open(&base)?;
     let plan = planned(&base, edits.clone())?;
     output::note(plan_view::show(&base, &plan).trim_end());
-    confirm(order, &plan, output::can_ask())?;
+    confirm(order, &plan, output::can_ask()).await?;
     match commit(hub, order, &base, &edits, &change).await? {
         Committed::Yes => Ok(Exit::OK),
         Committed::Stale => Err(stale()),
@@ -201,7 +201,7 @@ fn request(change: &Change, signature: Vec<u8>) -> CommitRequest {
 }
 
 /// Asks where asking is due. `can_ask`: there is a person at a terminal.
-fn confirm(order: &Order<'_>, plan: &Plan, can_ask: bool) -> Outcome<()> {
+async fn confirm(order: &Order<'_>, plan: &Plan, can_ask: bool) -> Outcome<()> {
     let hazards = !plan.hazards.is_empty();
     let due = match order.confirm {
         Confirm::Always => true,
@@ -211,7 +211,7 @@ fn confirm(order: &Order<'_>, plan: &Plan, can_ask: bool) -> Outcome<()> {
         return Ok(());
     }
     if can_ask {
-        return output::confirm("Commit this?");
+        return output::confirm("Commit this?").await;
     }
     let what = if hazards {
         format!(
@@ -227,7 +227,7 @@ fn confirm(order: &Order<'_>, plan: &Plan, can_ask: bool) -> Outcome<()> {
 }
 
 /// The base moved after the plan was shown: goes on by itself once if nothing else would happen.
-fn again(before: &str, now: &str, attempt: usize, base: &Fleet, plan: &Plan) -> Outcome<()> {
+async fn again(before: &str, now: &str, attempt: usize, base: &Fleet, plan: &Plan) -> Outcome<()> {
     if before == now && attempt == 1 {
         output::note(&format!(
             "revision {} came in between; the plan does the same on it, so it goes on",
@@ -241,7 +241,7 @@ fn again(before: &str, now: &str, attempt: usize, base: &Fleet, plan: &Plan) -> 
     output::warn(&format!("revision {} came in between. What differs in the plan:", base.number));
     output::note(&text::escape_lines(&difference));
     output::note(plan_view::show(base, plan).trim_end());
-    if output::can_ask() { output::confirm("Commit this now?") } else { Err(stale()) }
+    if output::can_ask() { output::confirm("Commit this now?").await } else { Err(stale()) }
 }
 
 fn message(args: &CommitArgs, edits: &[Edit]) -> String {

@@ -116,16 +116,17 @@ pub(crate) fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// Asks yes or no; anything but yes is no.
-pub(crate) fn confirm(question: &str) -> Outcome<()> {
+/// Asks yes or no; anything but yes is no. Ctrl-C works meanwhile: the reading has its own thread.
+pub(crate) async fn confirm(question: &str) -> Outcome<()> {
     let mut stderr = anstream::stderr();
     let _ = write!(stderr, "{question} [y/N] ");
     let _ = stderr.flush();
-    let mut answer = String::new();
-    io::stdin()
-        .lock()
-        .read_line(&mut answer)
-        .map_err(|e| Failure::io("the answer could not be read", &e))?;
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer).map(|_| answer)
+    });
+    let failed = |e: &io::Error| Failure::io("the answer could not be read", e);
+    let answer = answer.await.map_err(|e| failed(&e.into()))?.map_err(|e| failed(&e))?;
     if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
         Ok(())
     } else {

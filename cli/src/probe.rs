@@ -32,7 +32,7 @@ pub(crate) async fn refusal(context: &Context) -> Option<std::io::Error> {
         Ok(())
     };
     let error: std::io::Error = tokio::time::timeout(TIMEOUT, talk).await.ok()?.err()?;
-    let is_tls = error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+    let is_tls = error.get_ref()?.is::<rustls::Error>();
     is_tls.then_some(error)
 }
 

@@ -14,14 +14,14 @@ fn args(yes: bool) -> CommitArgs {
     }
 }
 
-fn refused(yes: bool, confirm_when: Confirm, plan: &Plan) -> Option<&'static str> {
+async fn refused(yes: bool, confirm_when: Confirm, plan: &Plan) -> Option<&'static str> {
     let args = args(yes);
     let order = Order { args: &args, confirm: confirm_when, dry_run: DryRun::None, aside: false };
-    confirm(&order, plan, false).err().map(|failure| failure.code())
+    confirm(&order, plan, false).await.err().map(|failure| failure.code())
 }
 
-#[test]
-fn where_nobody_can_be_asked_hazards_and_removals_need_yes() {
+#[tokio::test]
+async fn where_nobody_can_be_asked_hazards_and_removals_need_yes() {
     let base = fleet::example("");
     let wide = "apiVersion: hanse.dev/v1alpha1\nkind: FederatedRole\nmetadata: {name: reader}\n\
         spec: {placement: {clusterSelector: {}}, rules: [{apiGroups: [''], resources: ['*'], verbs: [get]}]}\n";
@@ -31,20 +31,20 @@ fn where_nobody_can_be_asked_hazards_and_removals_need_yes() {
     };
     let hazard = planned(&base, edits(wide)).unwrap();
     let harmless = planned(&base, edits(&wide.replace("'*'", "pods"))).unwrap();
-    assert_eq!(refused(false, Confirm::Risks, &hazard), Some("needs-yes"));
-    assert_eq!(refused(true, Confirm::Risks, &hazard), None);
-    assert_eq!(refused(false, Confirm::Risks, &harmless), None);
-    assert_eq!(refused(false, Confirm::Always, &harmless), Some("needs-yes"));
-    assert_eq!(refused(true, Confirm::Always, &harmless), None);
+    assert_eq!(refused(false, Confirm::Risks, &hazard).await, Some("needs-yes"));
+    assert_eq!(refused(true, Confirm::Risks, &hazard).await, None);
+    assert_eq!(refused(false, Confirm::Risks, &harmless).await, None);
+    assert_eq!(refused(false, Confirm::Always, &harmless).await, Some("needs-yes"));
+    assert_eq!(refused(true, Confirm::Always, &harmless).await, None);
 }
 
-#[test]
-fn a_moved_base_goes_on_once_and_only_with_the_same_effect() {
+#[tokio::test]
+async fn a_moved_base_goes_on_once_and_only_with_the_same_effect() {
     let base = fleet::example("");
     let plan = Plan::default();
-    assert!(again("same", "same", 1, &base, &plan).is_ok());
-    assert!(again("same", "same", 2, &base, &plan).is_err());
-    assert!(again("same", "other", 1, &base, &plan).is_err());
+    assert!(again("same", "same", 1, &base, &plan).await.is_ok());
+    assert!(again("same", "same", 2, &base, &plan).await.is_err());
+    assert!(again("same", "other", 1, &base, &plan).await.is_err());
 }
 
 #[test]

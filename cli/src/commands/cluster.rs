@@ -119,7 +119,8 @@ async fn revoke(hub: &Hub, name: &str, yes: bool) -> Outcome {
         output::confirm(&format!(
             "Cut {} off for good? It must join anew afterwards.",
             escape(name)
-        ))?;
+        ))
+        .await?;
     }
     let mut service = hub.clusters_service();
     hub.call(service.revoke_cluster(RevokeClusterRequest { cluster_id: cluster.id })).await?;

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hanse_domain::document::{Document, DocumentRef};
 use hanse_domain::fleet::Edit;
@@ -37,8 +39,7 @@ impl Args {
         let held = base.documents().get(&reference).ok_or_else(|| {
             Failure::new("not-found", format!("{reference} does not exist")).hint("hanse get all")
         })?;
-        let editor = |path: &Path| run_editor(path);
-        let document = edited(&held.document, editor)?;
+        let document = in_editor(Arc::clone(&held.document)).await?;
         let before = held.document.digest;
         let order = Order {
             args: &self.commit,
@@ -61,6 +62,21 @@ impl Args {
         })
         .await
     }
+}
+
+/// An editor has the terminal.
+static EDITING: AtomicBool = AtomicBool::new(false);
+
+/// Whether Ctrl-C is meant for an editor and not for us.
+pub(crate) fn is_editing() -> bool {
+    EDITING.load(Ordering::Relaxed)
+}
+
+async fn in_editor(held: Arc<Document>) -> Outcome<Document> {
+    EDITING.store(true, Ordering::Relaxed);
+    let edited = tokio::task::spawn_blocking(move || edited(&held, run_editor)).await;
+    EDITING.store(false, Ordering::Relaxed);
+    edited.map_err(|e| Failure::new("editor", "the editor ended badly").why(e.to_string()))?
 }
 
 /// Opens the editor until what it leaves is valid. `Err` when nothing was changed.

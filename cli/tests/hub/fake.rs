@@ -13,7 +13,14 @@ use hanse_proto::admin::cluster::Phase;
 use hanse_proto::admin::cluster_service_server::{ClusterService, ClusterServiceServer};
 use hanse_proto::admin::fleet_service_server::{FleetService, FleetServiceServer};
 use hanse_proto::admin::get_fleet_response::Part;
-use hanse_proto::admin::*;
+use hanse_proto::admin::{
+    Cluster, CommitRequest, CommitResponse, CreateJoinTokenRequest, CreateJoinTokenResponse,
+    DryRunRequest, DryRunResponse, GetFleetRequest, GetFleetResponse, GetRevisionRequest,
+    GetRevisionResponse, Head, Leaf, ListClustersRequest, ListClustersResponse,
+    ListRevisionsRequest, ListRevisionsResponse, Revision, RevokeClusterRequest,
+    RevokeClusterResponse, WatchClustersRequest, WatchClustersResponse, WatchHeadRequest,
+    WatchHeadResponse,
+};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_stream::{Stream, StreamExt as _};
@@ -23,11 +30,11 @@ use tonic::{Request, Response, Status};
 type Streamed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// What the hub holds, and what it does wrong.
-pub struct State {
-    pub fleet: Fleet,
+pub(crate) struct State {
+    pub(crate) fleet: Fleet,
     history: Frontier,
     /// A change of somebody else's that comes right before the next commit.
-    pub intruder: Option<Vec<Edit>>,
+    pub(crate) intruder: Option<Vec<Edit>>,
 }
 
 impl State {
@@ -38,23 +45,23 @@ impl State {
         self.fleet.number.0
     }
 
-    pub fn make(&mut self, edits: Vec<Edit>) {
+    pub(crate) fn make(&mut self, edits: Vec<Edit>) {
         let change = Change::propose(&self.fleet, edits, "", jiff::Timestamp::UNIX_EPOCH).unwrap();
         self.commit(change);
     }
 }
 
 #[derive(Clone)]
-pub struct Hub(pub Arc<Mutex<State>>);
+pub(crate) struct Hub(pub(crate) Arc<Mutex<State>>);
 
 /// A running hub with the CA that everything here is signed by.
-pub struct Running {
-    pub address: SocketAddr,
-    pub hub: Hub,
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) hub: Hub,
     ca: CertifiedIssuer<'static, KeyPair>,
 }
 
-pub fn new_ca() -> CertifiedIssuer<'static, KeyPair> {
+pub(crate) fn new_ca() -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
@@ -72,7 +79,7 @@ fn certificate(ca: &CertifiedIssuer<'static, KeyPair>, expired: bool) -> (String
 }
 
 impl Running {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let ca = new_ca();
         let (certificate, key) = certificate(&ca, false);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -97,7 +104,7 @@ impl Running {
     }
 
     /// A configuration with a good context and two bad ones.
-    pub fn config(&self) -> String {
+    pub(crate) fn config(&self) -> String {
         let (good, good_key) = certificate(&self.ca, false);
         let (expired, expired_key) = certificate(&self.ca, true);
         let context = |name: &str, ca: String, certificate: &str, key: &str| {
