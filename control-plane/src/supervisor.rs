@@ -99,11 +99,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_task_that_ends_by_itself_ends_everything() {
-        let outcomes: [fn() -> Result<(), String>; 3] = [
-            || Ok(()),
-            || Err("broken".to_owned()),
-            || std::panic::panic_any("panic"),
-        ];
+        let outcomes: [fn() -> Result<(), String>; 3] =
+            [|| Ok(()), || Err("broken".to_owned()), || std::panic::panic_any("panic")];
         for outcome in outcomes {
             let supervisor = Supervisor::default();
             supervisor.spawn("task", async move { outcome() });

@@ -130,12 +130,7 @@ pub async fn start(config: &Config, supervisor: &Supervisor) -> Result<Addresses
         soft.clone(),
     );
     supervisor.spawn("people", served);
-    let served = server::serve(
-        Listener::Agents,
-        services,
-        agents.1.incoming(soft.clone()),
-        soft,
-    );
+    let served = server::serve(Listener::Agents, services, agents.1.incoming(soft.clone()), soft);
     supervisor.spawn("agents", served);
     Ok(addresses)
 }
@@ -160,19 +155,15 @@ fn listen(
     identity: &Identity,
 ) -> Result<(Arc<TlsConfig>, TlsListener), StartError> {
     let tls = Arc::new(TlsConfig::new(listener, ca.certificate(), identity)?);
-    let limits = Limits {
-        connections,
-        ..Limits::default()
-    };
+    let limits = Limits { connections, ..Limits::default() };
     let bound = TlsListener::bind(address, Arc::clone(&tls), limits)?;
     Ok((tls, bound))
 }
 
 fn addresses(config: &Config, people: SocketAddr, agents: SocketAddr) -> Addresses {
     let host = config.names.first().map_or("localhost", String::as_str);
-    let told = |wanted: &Option<String>, port| {
-        wanted.clone().unwrap_or_else(|| host_and_port(host, port))
-    };
+    let told =
+        |wanted: &Option<String>, port| wanted.clone().unwrap_or_else(|| host_and_port(host, port));
     Addresses {
         people,
         agents,
@@ -183,11 +174,7 @@ fn addresses(config: &Config, people: SocketAddr, agents: SocketAddr) -> Address
 
 /// "host:port", with brackets around an IPv6 address.
 pub fn host_and_port(host: &str, port: u16) -> String {
-    if host.contains(':') {
-        format!("[{host}]:{port}")
-    } else {
-        format!("{host}:{port}")
-    }
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 fn hub_info(
@@ -200,11 +187,7 @@ fn hub_info(
     HubInfo {
         fleet_id: fleet.id,
         trust_domain: ca.trust_domain().clone(),
-        database: if is_shared(&config.database) {
-            "postgres"
-        } else {
-            "sqlite"
-        },
+        database: if is_shared(&config.database) { "postgres" } else { "sqlite" },
         ca_hash: ca.spki_hash(),
         ca_expires_at: ca.not_after(),
         started_at: now,
@@ -263,12 +246,8 @@ fn run_background(
         let ended = background::revocations::run(store.clone(), sessions.clone(), soft());
         supervisor.spawn("revocations", ended);
     }
-    supervisor.spawn(
-        "prune-drift",
-        background::prune_drift::run(store.clone(), soft()),
-    );
-    let renewed =
-        background::server_certificate::run(ca, config.names.clone(), tls, soft());
+    supervisor.spawn("prune-drift", background::prune_drift::run(store.clone(), soft()));
+    let renewed = background::server_certificate::run(ca, config.names.clone(), tls, soft());
     supervisor.spawn("server-certificate", renewed);
 }
 

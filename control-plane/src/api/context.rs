@@ -41,7 +41,9 @@ impl OpContext {
     }
 
     /// The cluster that calls, with its row.
-    pub(super) fn agent(&self) -> Result<(Arc<ClusterRow>, hanse_domain::ids::Digest), ServiceError> {
+    pub(super) fn agent(
+        &self,
+    ) -> Result<(Arc<ClusterRow>, hanse_domain::ids::Digest), ServiceError> {
         match (&self.peer, &self.cluster) {
             (Peer::Agent { fingerprint, .. }, Some(row)) => Ok((Arc::clone(row), *fingerprint)),
             _ => Err(ServiceError::Denied("only an agent may do this".to_owned())),

@@ -36,11 +36,7 @@ pub struct GuardLayer {
 impl GuardLayer {
     /// `at_once`: requests that may be under way on the listener.
     pub fn new(access: Access, trust_domain: TrustDomain, at_once: usize) -> Self {
-        Self {
-            access,
-            trust_domain,
-            at_once: Arc::new(Semaphore::new(at_once)),
-        }
+        Self { access, trust_domain, at_once: Arc::new(Semaphore::new(at_once)) }
     }
 
     async fn check(&self, request: &Parts, id: Uuid) -> Result<OpContext, ServiceError> {
@@ -85,10 +81,7 @@ impl<S> Layer<S> for GuardLayer {
     type Service = Guard<S>;
 
     fn layer(&self, inner: S) -> Guard<S> {
-        Guard {
-            inner,
-            layer: self.clone(),
-        }
+        Guard { inner, layer: self.clone() }
     }
 }
 

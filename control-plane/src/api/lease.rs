@@ -35,17 +35,14 @@ pub(super) fn lease<T: Send + 'static>(
         again,
         _permit: permit,
     };
-    Ok(Box::pin(futures::stream::unfold(
-        Some(lease),
-        |lease| async move {
-            let mut lease = lease?;
-            match lease.next().await {
-                Ok(Some(message)) => Some((Ok(message), Some(lease))),
-                Ok(None) => None,
-                Err(error) => Some((Err(lease.status(&error)), None)),
-            }
-        },
-    )))
+    Ok(Box::pin(futures::stream::unfold(Some(lease), |lease| async move {
+        let mut lease = lease?;
+        match lease.next().await {
+            Ok(Some(message)) => Some((Ok(message), Some(lease))),
+            Ok(None) => None,
+            Err(error) => Some((Err(lease.status(&error)), None)),
+        }
+    })))
 }
 
 struct Lease<S> {

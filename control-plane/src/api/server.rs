@@ -41,11 +41,8 @@ pub async fn serve(
         Listener::Agents => (AGENT_WINDOW, 8),
         Listener::People => (PEOPLE_WINDOW, 128),
     };
-    let guard = GuardLayer::new(
-        services.access.clone(),
-        services.hub.trust_domain.clone(),
-        AT_ONCE,
-    );
+    let guard =
+        GuardLayer::new(services.access.clone(), services.hub.trust_domain.clone(), AT_ONCE);
     let mut server = Server::builder()
         .timeout(TIMEOUT)
         .max_concurrent_streams(streams)
@@ -93,7 +90,5 @@ pub async fn serve(
                 .max_encoding_message_size(MAX_RESPONSE_BYTES),
         ),
     };
-    router
-        .serve_with_incoming_shutdown(incoming, soft.cancelled_owned())
-        .await
+    router.serve_with_incoming_shutdown(incoming, soft.cancelled_owned()).await
 }

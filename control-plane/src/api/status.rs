@@ -52,14 +52,12 @@ fn of_store(error: &StoreError) -> (Code, String) {
     match error {
         StoreError::Conflict { .. } => (Code::AlreadyExists, "it exists already".to_owned()),
         StoreError::Stale { current } => public(&ServiceError::Stale { current: *current }),
-        StoreError::Serialization => (
-            Code::Unavailable,
-            "too many others changed the same at once: try again".to_owned(),
-        ),
-        StoreError::Unavailable { .. } => (
-            Code::Unavailable,
-            "the hub's database is not available: try again".to_owned(),
-        ),
+        StoreError::Serialization => {
+            (Code::Unavailable, "too many others changed the same at once: try again".to_owned())
+        }
+        StoreError::Unavailable { .. } => {
+            (Code::Unavailable, "the hub's database is not available: try again".to_owned())
+        }
         StoreError::Corrupt { .. } => (Code::DataLoss, internal()),
         StoreError::Invalid { .. } | StoreError::SchemaTooNew { .. } | StoreError::Open(_) => {
             (Code::Internal, internal())

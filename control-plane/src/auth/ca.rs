@@ -48,20 +48,12 @@ impl CertificateAuthority {
         let mut params = params(now, CA_LIFETIME)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        params
-            .distinguished_name
-            .push(DnType::OrganizationName, "Hanse");
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "Hanse CA");
+        params.distinguished_name.push(DnType::OrganizationName, "Hanse");
+        params.distinguished_name.push(DnType::CommonName, "Hanse CA");
         params.subject_alt_names = vec![uri(&format!("spiffe://{trust_domain}"))?];
         let certificate = params.self_signed(&key)?.into();
         let issuer = Issuer::new(params, key);
-        Ok(Self {
-            trust_domain: trust_domain.clone(),
-            certificate,
-            issuer,
-        })
+        Ok(Self { trust_domain: trust_domain.clone(), certificate, issuer })
     }
 
     pub(super) fn from_parts(
@@ -70,11 +62,7 @@ impl CertificateAuthority {
         key: KeyPair,
     ) -> Result<Self, IssueError> {
         let issuer = Issuer::from_ca_cert_der(&certificate, key)?;
-        Ok(Self {
-            trust_domain,
-            certificate,
-            issuer,
-        })
+        Ok(Self { trust_domain, certificate, issuer })
     }
 
     /// The trust domain of every identity that this authority certifies.
@@ -104,10 +92,7 @@ impl CertificateAuthority {
     /// `sha256:` and the hash of the CA's `SubjectPublicKeyInfo`, in hexadecimal, as kubeadm's
     /// `--discovery-token-ca-cert-hash` has it.
     pub fn spki_hash(&self) -> String {
-        format!(
-            "sha256:{}",
-            Digest::of(&self.key().subject_public_key_info())
-        )
+        format!("sha256:{}", Digest::of(&self.key().subject_public_key_info()))
     }
 
     /// A certificate and key for the hub's own listeners, for DNS names and IP addresses.
@@ -116,10 +101,7 @@ impl CertificateAuthority {
             return Err(IssueError::NoNames);
         }
         let key = make_key()?;
-        let names = names
-            .iter()
-            .map(|name| server_name(name))
-            .collect::<Result<_, _>>()?;
+        let names = names.iter().map(|name| server_name(name)).collect::<Result<_, _>>()?;
         let purpose = ExtendedKeyUsagePurpose::ServerAuth;
         let issued = self.issue(&key, names, purpose, now, SERVER_LIFETIME)?;
         Ok(Identity::new(issued, &key))
@@ -133,12 +115,7 @@ impl CertificateAuthority {
         now: Timestamp,
         lifetime: SignedDuration,
     ) -> Result<IssuedCertificate, IssueError> {
-        self.issue_client(
-            &Subject::Cluster(cluster),
-            key.as_public_key(),
-            now,
-            lifetime,
-        )
+        self.issue_client(&Subject::Cluster(cluster), key.as_public_key(), now, lifetime)
     }
 
     /// A certificate and a new key for a person.
@@ -165,13 +142,7 @@ impl CertificateAuthority {
         lifetime: SignedDuration,
     ) -> Result<IssuedCertificate, IssueError> {
         let name = uri(&subject.to_uri(&self.trust_domain))?;
-        self.issue(
-            key,
-            vec![name],
-            ExtendedKeyUsagePurpose::ClientAuth,
-            now,
-            lifetime,
-        )
+        self.issue(key, vec![name], ExtendedKeyUsagePurpose::ClientAuth, now, lifetime)
     }
 
     fn issue(
@@ -189,11 +160,7 @@ impl CertificateAuthority {
         params.subject_alt_names = names;
         params.use_authority_key_identifier_extension = true;
         let not_after = from_offset(params.not_after)?;
-        let serial = params
-            .serial_number
-            .as_ref()
-            .map(SerialNumber::to_bytes)
-            .unwrap_or_default();
+        let serial = params.serial_number.as_ref().map(SerialNumber::to_bytes).unwrap_or_default();
         let leaf: CertificateDer<'static> = params.signed_by(key, &self.issuer)?.into();
         Ok(IssuedCertificate {
             fingerprint: Digest::of(&leaf),
@@ -234,11 +201,7 @@ impl Identity {
 
     /// The chain in PEM, leaf first.
     pub fn chain_pem(&self) -> String {
-        self.certificate
-            .chain
-            .iter()
-            .map(|der| pem::encode(pem::CERTIFICATE, der))
-            .collect()
+        self.certificate.chain.iter().map(|der| pem::encode(pem::CERTIFICATE, der)).collect()
     }
 
     /// The private key in PEM.

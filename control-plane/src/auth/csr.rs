@@ -37,15 +37,9 @@ impl ProvenKey {
         }
         scheme
             .verifier()
-            .verify_signature(
-                &key.subject_public_key.data,
-                info.raw,
-                &csr.signature_value.data,
-            )
+            .verify_signature(&key.subject_public_key.data, info.raw, &csr.signature_value.data)
             .map_err(|_| CsrError::Signature)?;
-        SubjectPublicKeyInfo::from_der(key.raw)
-            .map(Self)
-            .map_err(|_| CsrError::KeyKind)
+        SubjectPublicKeyInfo::from_der(key.raw).map(Self).map_err(|_| CsrError::KeyKind)
     }
 
     /// The key's `SubjectPublicKeyInfo`, DER.
@@ -111,22 +105,14 @@ impl Scheme {
 
 #[cfg(test)]
 mod tests {
-    #![expect(
-        clippy::unwrap_used,
-        clippy::indexing_slicing,
-        reason = "a test fails by panicking"
-    )]
+    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
     use rcgen::{CertificateParams, KeyPair};
 
     use super::*;
 
     fn csr(key: &KeyPair) -> Vec<u8> {
-        CertificateParams::default()
-            .serialize_request(key)
-            .unwrap()
-            .der()
-            .to_vec()
+        CertificateParams::default().serialize_request(key).unwrap().der().to_vec()
     }
 
     #[test]
@@ -142,10 +128,7 @@ mod tests {
     fn other_kinds_of_keys_are_refused() {
         for algorithm in [&rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_RSA_SHA256] {
             let key = KeyPair::generate_for(algorithm).unwrap();
-            assert_eq!(
-                ProvenKey::from_csr(&csr(&key)).unwrap_err(),
-                CsrError::KeyKind
-            );
+            assert_eq!(ProvenKey::from_csr(&csr(&key)).unwrap_err(), CsrError::KeyKind);
         }
     }
 
@@ -154,15 +137,9 @@ mod tests {
         let (mine, yours) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
         let mut swapped = csr(&mine);
         let (old, new) = (mine.public_key_raw(), yours.public_key_raw());
-        let at = swapped
-            .windows(old.len())
-            .position(|window| window == old)
-            .unwrap();
+        let at = swapped.windows(old.len()).position(|window| window == old).unwrap();
         swapped[at..at + new.len()].copy_from_slice(new);
-        assert_eq!(
-            ProvenKey::from_csr(&swapped).unwrap_err(),
-            CsrError::Signature
-        );
+        assert_eq!(ProvenKey::from_csr(&swapped).unwrap_err(), CsrError::Signature);
     }
 
     #[test]
@@ -189,18 +166,9 @@ mod tests {
             assert!(ProvenKey::from_csr(&good[..len]).is_err(), "cut to {len}");
         }
         let longer = [good.as_slice(), &[0]].concat();
-        assert_eq!(
-            ProvenKey::from_csr(&longer).unwrap_err(),
-            CsrError::Malformed
-        );
-        assert_eq!(
-            ProvenKey::from_csr(b"not DER").unwrap_err(),
-            CsrError::Malformed
-        );
+        assert_eq!(ProvenKey::from_csr(&longer).unwrap_err(), CsrError::Malformed);
+        assert_eq!(ProvenKey::from_csr(b"not DER").unwrap_err(), CsrError::Malformed);
         let oversized = [good.as_slice(), &[0; MAX_BYTES]].concat();
-        assert_eq!(
-            ProvenKey::from_csr(&oversized).unwrap_err(),
-            CsrError::TooLarge
-        );
+        assert_eq!(ProvenKey::from_csr(&oversized).unwrap_err(), CsrError::TooLarge);
     }
 }

@@ -56,20 +56,10 @@ impl Peer {
         let not_after = Timestamp::from_second(certificate.validity().not_after.timestamp())
             .map_err(|_| IdentityError::Malformed)?;
         let fingerprint = Digest::of(der);
-        Ok(
-            match Subject::parse(only_uri(&certificate)?, trust_domain)? {
-                Subject::Cluster(cluster) => Self::Agent {
-                    cluster,
-                    not_after,
-                    fingerprint,
-                },
-                Subject::User(name) => Self::User {
-                    name,
-                    not_after,
-                    fingerprint,
-                },
-            },
-        )
+        Ok(match Subject::parse(only_uri(&certificate)?, trust_domain)? {
+            Subject::Cluster(cluster) => Self::Agent { cluster, not_after, fingerprint },
+            Subject::User(name) => Self::User { name, not_after, fingerprint },
+        })
     }
 
     /// Whether the certificate has not expired at `now`. A resumed session or a long stream may
@@ -98,9 +88,7 @@ impl Subject {
     }
 
     fn parse(uri: &str, trust_domain: &TrustDomain) -> Result<Self, IdentityError> {
-        let foreign = || IdentityError::Foreign {
-            trust_domain: trust_domain.clone(),
-        };
+        let foreign = || IdentityError::Foreign { trust_domain: trust_domain.clone() };
         let path = uri
             .strip_prefix("spiffe://")
             .and_then(|rest| rest.strip_prefix(trust_domain.as_str()))

@@ -17,10 +17,7 @@ fn certificate(names: Vec<SanType>, extra: Option<CustomExtension>) -> Certifica
     let mut params = CertificateParams::default();
     params.subject_alt_names = names;
     params.custom_extensions.extend(extra);
-    params
-        .self_signed(&KeyPair::generate().unwrap())
-        .unwrap()
-        .into()
+    params.self_signed(&KeyPair::generate().unwrap()).unwrap().into()
 }
 
 fn uri(text: &str) -> SanType {
@@ -43,21 +40,14 @@ fn good() -> String {
 fn agents_people_and_nobody_are_told_apart() {
     assert_eq!(Peer::identify(None, &trust_domain()), Ok(Peer::Anonymous));
     let der = certificate(vec![uri(&good())], None);
-    let Ok(Peer::Agent {
-        cluster,
-        fingerprint,
-        ..
-    }) = Peer::identify(Some(&der), &trust_domain())
+    let Ok(Peer::Agent { cluster, fingerprint, .. }) = Peer::identify(Some(&der), &trust_domain())
     else {
         unreachable!("an agent's certificate");
     };
-    assert_eq!(
-        (cluster.to_string().as_str(), fingerprint),
-        (ID, Digest::of(&der))
-    );
-    let Ok(Peer::User { name, .. }) = identify(vec![uri(
-        "spiffe://fleet.example.com/user/erika@example.com",
-    )]) else {
+    assert_eq!((cluster.to_string().as_str(), fingerprint), (ID, Digest::of(&der)));
+    let Ok(Peer::User { name, .. }) =
+        identify(vec![uri("spiffe://fleet.example.com/user/erika@example.com")])
+    else {
         unreachable!("a person's certificate");
     };
     assert_eq!(name.as_str(), "erika@example.com");
@@ -77,11 +67,7 @@ fn exactly_one_name_is_a_name() {
         vec![dns("fleet.example.com"), uri(&good())],
         vec![uri(&good()), SanType::IpAddress([127, 0, 0, 1].into())],
     ] {
-        assert_eq!(
-            identify(names.clone()),
-            Err(IdentityError::Names),
-            "{names:?}"
-        );
+        assert_eq!(identify(names.clone()), Err(IdentityError::Names), "{names:?}");
     }
 }
 
@@ -107,10 +93,7 @@ fn other_trust_domains_are_foreign() {
         "",
     ] {
         let refused = identify(vec![uri(&format!("{prefix}/cluster/{ID}"))]);
-        assert!(
-            matches!(refused, Err(IdentityError::Foreign { .. })),
-            "{prefix}: {refused:?}"
-        );
+        assert!(matches!(refused, Err(IdentityError::Foreign { .. })), "{prefix}: {refused:?}");
     }
 }
 
@@ -176,16 +159,9 @@ fn broken_certificates_are_errors() {
     let read =
         |bytes: &[u8]| Peer::identify(Some(&CertificateDer::from(bytes.to_vec())), &trust_domain());
     for len in 0..der.len() {
-        assert_eq!(
-            read(der.get(..len).unwrap()),
-            Err(IdentityError::Malformed),
-            "cut to {len}"
-        );
+        assert_eq!(read(der.get(..len).unwrap()), Err(IdentityError::Malformed), "cut to {len}");
     }
-    assert_eq!(
-        read(&[der.as_ref(), &[0]].concat()),
-        Err(IdentityError::Malformed)
-    );
+    assert_eq!(read(&[der.as_ref(), &[0]].concat()), Err(IdentityError::Malformed));
     // A second extension of the same kind: which one counts depends on who reads it.
     let second = CustomExtension::from_oid_content(&[2, 5, 29, 17], vec![0x30, 0]);
     let twice = certificate(vec![uri(&good())], Some(second));
@@ -196,9 +172,7 @@ fn broken_certificates_are_errors() {
 fn validity_ends_with_the_certificate() {
     let der = certificate(vec![uri(&good())], None);
     let peer = Peer::identify(Some(&der), &trust_domain()).unwrap();
-    let Peer::Agent { not_after, .. } = peer else {
-        unreachable!("an agent's certificate")
-    };
+    let Peer::Agent { not_after, .. } = peer else { unreachable!("an agent's certificate") };
     assert!(peer.is_valid_at(not_after));
     assert!(!peer.is_valid_at(not_after + jiff::SignedDuration::from_secs(1)));
     assert!(Peer::Anonymous.is_valid_at(Timestamp::MAX));

@@ -87,9 +87,7 @@ pub enum InvalidName {
 
 fn is_label(label: &str) -> bool {
     (1..=LABEL_MAX_BYTES).contains(&label.len())
-        && label
-            .bytes()
-            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        && label.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
         && !label.starts_with('-')
         && !label.ends_with('-')
 }
@@ -138,9 +136,7 @@ mod tests {
             assert!(good.parse::<UserName>().is_ok(), "{good}");
         }
         let too_long = ["a"; 65].concat();
-        for bad in [
-            "", ".", "..", "A", "a/b", "a b", "a%2e", "a?", "a#", "é", "a\0", &too_long,
-        ] {
+        for bad in ["", ".", "..", "A", "a/b", "a b", "a%2e", "a?", "a#", "é", "a\0", &too_long] {
             assert!(bad.parse::<UserName>().is_err(), "{bad:?}");
         }
     }

@@ -43,12 +43,7 @@ mod tests {
         for len in [1, 47, 48, 49, 500] {
             let der = vec![7; len];
             let text = encode(CERTIFICATE, &der);
-            assert_eq!(
-                CertificateDer::from_pem_slice(text.as_bytes())
-                    .unwrap()
-                    .as_ref(),
-                der
-            );
+            assert_eq!(CertificateDer::from_pem_slice(text.as_bytes()).unwrap().as_ref(), der);
             assert!(text.lines().all(|line| line.len() <= LINE_CHARS), "{text}");
         }
     }

@@ -48,19 +48,13 @@ pub fn permitted(method: &str, caller: &Caller) -> bool {
 
 /// The methods that the caller may call, by name.
 pub fn methods_of(caller: &Caller) -> impl Iterator<Item = &'static str> {
-    TABLE
-        .iter()
-        .filter(|(_, row)| row.allows(caller))
-        .map(|(method, _)| *method)
+    TABLE.iter().filter(|(_, row)| row.allows(caller)).map(|(method, _)| *method)
 }
 
 static TABLE: LazyLock<BTreeMap<&'static str, Row>> =
     LazyLock::new(|| rows().filter_map(Result::ok).collect());
 
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "they are the table's columns"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the table's columns")]
 #[derive(Clone, Copy)]
 struct Row {
     anonymous: bool,
@@ -74,13 +68,8 @@ impl Row {
         match caller {
             Caller::Anonymous => self.anonymous,
             Caller::Agent(_) => self.agent,
-            Caller::User {
-                role: Role::Viewer, ..
-            } => self.viewer,
-            Caller::User {
-                role: Role::Administrator,
-                ..
-            } => self.administrator,
+            Caller::User { role: Role::Viewer, .. } => self.viewer,
+            Caller::User { role: Role::Administrator, .. } => self.administrator,
         }
     }
 }
@@ -101,12 +90,7 @@ fn parse_row(line: &str) -> Option<(&str, Row)> {
         "-" => Some(false),
         _ => None,
     };
-    let row = Row {
-        anonymous: cell()?,
-        agent: cell()?,
-        viewer: cell()?,
-        administrator: cell()?,
-    };
+    let row = Row { anonymous: cell()?, agent: cell()?, viewer: cell()?, administrator: cell()? };
     words.next().is_none().then_some((method, row))
 }
 
@@ -127,14 +111,8 @@ mod tests {
         [
             Caller::Anonymous,
             Caller::Agent(ClusterId(Uuid::nil())),
-            Caller::User {
-                name: name.clone(),
-                role: Role::Viewer,
-            },
-            Caller::User {
-                name,
-                role: Role::Administrator,
-            },
+            Caller::User { name: name.clone(), role: Role::Viewer },
+            Caller::User { name, role: Role::Administrator },
         ]
     }
 
@@ -154,10 +132,8 @@ mod tests {
 
     #[test]
     fn every_rpc_has_one_row_and_every_row_an_rpc() {
-        let rows: Vec<_> = rows()
-            .map(Result::unwrap)
-            .map(|(method, _)| method.to_owned())
-            .collect();
+        let rows: Vec<_> =
+            rows().map(Result::unwrap).map(|(method, _)| method.to_owned()).collect();
         let unique: BTreeSet<_> = rows.iter().cloned().collect();
         assert_eq!(rows.len(), unique.len(), "a method has two rows");
         assert_eq!(unique, served());
@@ -173,14 +149,8 @@ mod tests {
             let for_joining = method.starts_with("hanse.enroll.");
             assert_eq!(agent, for_agents, "{method}");
             assert_eq!(anonymous, for_joining, "{method}");
-            assert!(
-                administrator || !method.starts_with("hanse.admin."),
-                "{method}"
-            );
-            assert!(
-                !viewer || administrator,
-                "{method}: a viewer may more than an administrator"
-            );
+            assert!(administrator || !method.starts_with("hanse.admin."), "{method}");
+            assert!(!viewer || administrator, "{method}: a viewer may more than an administrator");
         }
     }
 
@@ -189,9 +159,7 @@ mod tests {
         let [_, _, viewer, _] = callers();
         for method in methods_of(&viewer) {
             let (_, rpc) = method.split_once('/').unwrap();
-            let looks = ["Get", "List", "Watch", "WhoAmI"]
-                .iter()
-                .any(|verb| rpc.starts_with(verb));
+            let looks = ["Get", "List", "Watch", "WhoAmI"].iter().any(|verb| rpc.starts_with(verb));
             assert!(looks, "{method}");
         }
     }
@@ -199,14 +167,8 @@ mod tests {
     #[test]
     fn spelling_is_exact() {
         let [_, _, _, administrator] = callers();
-        assert!(permitted(
-            "hanse.admin.v1.FleetService/Commit",
-            &administrator
-        ));
-        assert!(permitted(
-            "/hanse.admin.v1.FleetService/Commit",
-            &administrator
-        ));
+        assert!(permitted("hanse.admin.v1.FleetService/Commit", &administrator));
+        assert!(permitted("/hanse.admin.v1.FleetService/Commit", &administrator));
         for method in [
             "",
             "/",
@@ -227,12 +189,7 @@ mod tests {
     #[test]
     fn unreadable_rows_permit_nothing() {
         assert!(parse_row("a.B/C yes - yes -").is_some());
-        for line in [
-            "a.B/C",
-            "a.B/C yes yes yes",
-            "a.B/C yes yes yes yes yes",
-            "a.B/C Yes - - -",
-        ] {
+        for line in ["a.B/C", "a.B/C yes yes yes", "a.B/C yes yes yes yes yes", "a.B/C Yes - - -"] {
             assert!(parse_row(line).is_none(), "{line}");
         }
     }

@@ -26,9 +26,7 @@ pub struct JoinToken(SecretBox<[u8; SECRET_BYTES]>);
 impl JoinToken {
     /// A new token.
     pub fn make(rng: &mut impl CryptoRng) -> Self {
-        Self(SecretBox::init_with_mut(
-            |secret: &mut [u8; SECRET_BYTES]| rng.fill_bytes(secret),
-        ))
+        Self(SecretBox::init_with_mut(|secret: &mut [u8; SECRET_BYTES]| rng.fill_bytes(secret)))
     }
 
     /// Reads the text form; anything but exactly that form is refused.

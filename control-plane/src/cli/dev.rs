@@ -61,9 +61,7 @@ fn init(dir: &Path) -> Result<Init, Failure> {
     // Both are held until both are chosen.
     let (people, agents) = (free(7443)?, free(7444)?);
     Ok(Init {
-        dir: Dir {
-            path: dir.to_owned(),
-        },
+        dir: Dir { path: dir.to_owned() },
         trust_domain: "hanse.local".parse().map_err(name)?,
         names: vec!["127.0.0.1".to_owned(), "localhost".to_owned()],
         database: None,

@@ -17,11 +17,7 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn new(what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            why: None,
-            hint: None,
-        }
+        Self { what: what.into(), why: None, hint: None }
     }
 
     pub(super) fn why(mut self, why: impl ToString) -> Self {
@@ -42,11 +38,7 @@ impl Failure {
             Some((why, hint)) => {
                 // What lies below the error follows its hint.
                 let (hint, below) = hint.split_once(": ").unwrap_or((hint, ""));
-                let below = if below.is_empty() {
-                    String::new()
-                } else {
-                    format!(": {below}")
-                };
+                let below = if below.is_empty() { String::new() } else { format!(": {below}") };
                 failure.why = Some(format!("{why}{below}"));
                 failure.hint = Some(hint.to_owned());
             }
@@ -72,9 +64,9 @@ impl fmt::Display for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Open(open) => Self::new(open.what.clone())
-                .why(open.why.clone())
-                .hint(open.hint.clone()),
+            StoreError::Open(open) => {
+                Self::new(open.what.clone()).why(open.why.clone()).hint(open.hint.clone())
+            }
             StoreError::SchemaTooNew { .. } => Self::new("cannot use the database")
                 .why(error)
                 .hint("start the newer version of the program that made it so"),
@@ -101,10 +93,7 @@ impl From<StartError> for Failure {
                     .why("it has no certificate authority")
                     .hint(format!("hanse-control-plane init --dir {dir}"))
             }
-            StartError::OtherFleet {
-                trust_domain,
-                database,
-            } => {
+            StartError::OtherFleet { trust_domain, database } => {
                 let holds = database.map_or_else(
                     || "holds no fleet".to_owned(),
                     |other| format!("holds the fleet of {other}"),

@@ -66,7 +66,8 @@ impl Init {
         say(&format!("made the certificate authority of {}", self.trust_domain));
         say(&format!("  {}", made.ca_hash));
         say(&format!("made the fleet {}", made.fleet));
-        let database = self.database.as_ref().map_or("hanse.db in it", |_| "the one that you named");
+        let database =
+            self.database.as_ref().map_or("hanse.db in it", |_| "the one that you named");
         say(&format!("  in {dir}; the database is {database}"));
         say(&format!("made the administrator {}", self.admin));
         say(&format!("  the certificate and key are in {admin}: keep that file to yourself"));
@@ -83,9 +84,9 @@ impl Init {
         refuse_existing(dir)?;
         let staging = staging(dir)?;
         let made = match self.fill(&staging).await {
-            Ok(made) => fs::rename(&staging, dir)
-                .map(|()| made)
-                .map_err(|error| failed(dir, &error)),
+            Ok(made) => {
+                fs::rename(&staging, dir).map(|()| made).map_err(|error| failed(dir, &error))
+            }
             Err(failure) => Err(failure),
         };
         if made.is_err() {
@@ -129,7 +130,9 @@ impl Init {
         store.initialise(&fleet).await.map_err(|error| match error {
             StoreError::Conflict { .. } => Failure::new("the database has a fleet already")
                 .why("another hub was made with it")
-                .hint("for a second hub of that fleet, copy the first one's folder instead of `init`"),
+                .hint(
+                    "for a second hub of that fleet, copy the first one's folder instead of `init`",
+                ),
             error => error.into(),
         })?;
         let user = UserRow {
@@ -168,10 +171,7 @@ fn absolute(database: &str) -> String {
         return database.to_owned();
     }
     let path = std::path::absolute(file);
-    path.map_or_else(
-        |_| database.to_owned(),
-        |path| format!("sqlite:{}", path.display()),
-    )
+    path.map_or_else(|_| database.to_owned(), |path| format!("sqlite:{}", path.display()))
 }
 
 /// Where people reach a hub, as "host:port".

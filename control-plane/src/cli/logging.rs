@@ -18,14 +18,9 @@ pub(super) enum LogFormat {
 /// Once, at the start.
 pub(super) fn init(format: LogFormat) {
     let filter = std::env::var("HANSE_LOG").unwrap_or_default();
-    let filter = if filter.is_empty() {
-        "info,sqlx=warn".to_owned()
-    } else {
-        filter
-    };
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
-        .with_writer(stderr);
+    let filter = if filter.is_empty() { "info,sqlx=warn".to_owned() } else { filter };
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(stderr);
     match format {
         LogFormat::Json => builder.json().flatten_event(true).init(),
         LogFormat::Text => {

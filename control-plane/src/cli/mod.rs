@@ -60,9 +60,7 @@ struct Dir {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     logging::init(cli.log_format);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
         Err(error) => Err(Failure::new("cannot start").why(error)),
         Ok(runtime) => {

@@ -95,9 +95,8 @@ pub(super) async fn serve(config: &Config, ready: impl FnOnce(&Addresses)) -> Re
 
 /// Ends with the first signal to stop, or with `soft`.
 fn stop_signal(soft: CancellationToken) -> Result<impl Future<Output = ()>, Failure> {
-    let listen = |kind| {
-        signal(kind).map_err(|error| Failure::new("cannot listen for signals").why(error))
-    };
+    let listen =
+        |kind| signal(kind).map_err(|error| Failure::new("cannot listen for signals").why(error));
     let (mut terminate, mut interrupt) =
         (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     Ok(async move {

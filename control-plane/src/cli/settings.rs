@@ -70,11 +70,7 @@ impl Settings {
 /// Makes a file for its owner alone; one that is there stays as it is.
 pub(super) fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
     let write = || {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()
     };

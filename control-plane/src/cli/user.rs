@@ -62,13 +62,9 @@ pub(super) enum RoleArg {
 impl User {
     pub(super) async fn run(self) -> Result<(), Failure> {
         match self {
-            Self::Create {
-                name,
-                role,
-                dir,
-                out,
-                replace,
-            } => create(&name, role, &dir, out, replace).await,
+            Self::Create { name, role, dir, out, replace } => {
+                create(&name, role, &dir, out, replace).await
+            }
             Self::List { dir } => list(&dir).await,
             Self::Revoke { name, dir } => revoke(&name, &dir).await,
         }
@@ -86,9 +82,7 @@ async fn create(
     let known = store.user(name.as_str()).await?;
     if known.is_some_and(|row| row.revoked_at.is_none()) && !replace {
         return Err(Failure::new(format!("there is a user {name} already"))
-            .hint(format!(
-                "with --replace, {name} gets a new certificate and the old one ends"
-            )));
+            .hint(format!("with --replace, {name} gets a new certificate and the old one ends")));
     }
     let now = Timestamp::now();
     let ca = CertificateAuthority::load(&dir.path)
@@ -129,10 +123,8 @@ async fn list(dir: &Dir) -> Result<(), Failure> {
     loop {
         let rows = store.users(&after, PAGE).await?;
         for row in &rows {
-            let state = row.revoked_at.map_or_else(
-                || "active".to_owned(),
-                |at| format!("revoked {at:.0}"),
-            );
+            let state =
+                row.revoked_at.map_or_else(|| "active".to_owned(), |at| format!("revoked {at:.0}"));
             let (name, role) = (&row.name, row.role.to_string());
             say(&format!("{name:<24} {role:<14} {:<20} {state}", format!("{:.0}", row.created_at)));
         }

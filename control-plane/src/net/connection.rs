@@ -38,14 +38,7 @@ impl Connection {
         let (_, session) = stream.get_ref();
         let certificate = session.peer_certificates().and_then(<[_]>::first).cloned();
         let certificate = certificate.map(CertificateDer::into_owned);
-        Self {
-            stream,
-            info: PeerInfo {
-                remote,
-                certificate,
-            },
-            _permit: permit,
-        }
+        Self { stream, info: PeerInfo { remote, certificate }, _permit: permit }
     }
 
     /// Who is at the other end.

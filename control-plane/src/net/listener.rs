@@ -41,11 +41,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            handshakes: 512,
-            handshake_timeout: Duration::from_secs(10),
-            connections: 19_000,
-        }
+        Self { handshakes: 512, handshake_timeout: Duration::from_secs(10), connections: 19_000 }
     }
 }
 
@@ -76,12 +72,7 @@ impl TlsListener {
             Ok((socket, local))
         };
         let (socket, local) = bind().map_err(|source| BindError { address, source })?;
-        Ok(Self {
-            socket,
-            local,
-            config,
-            limits,
-        })
+        Ok(Self { socket, local, config, limits })
     }
 
     /// The address that is bound.
@@ -104,13 +95,10 @@ impl TlsListener {
             not_before: None,
             quiet: Complaints::default(),
         };
-        futures::stream::unfold(
-            (incoming, shutdown),
-            |(mut incoming, shutdown)| async move {
-                let connection = shutdown.run_until_cancelled(incoming.next()).await?;
-                Some((Ok(connection), (incoming, shutdown)))
-            },
-        )
+        futures::stream::unfold((incoming, shutdown), |(mut incoming, shutdown)| async move {
+            let connection = shutdown.run_until_cancelled(incoming.next()).await?;
+            Some((Ok(connection), (incoming, shutdown)))
+        })
     }
 }
 
@@ -224,9 +212,7 @@ async fn handshake(
     permit: OwnedSemaphorePermit,
 ) -> Result<Connection, HandshakeError> {
     socket.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_IDLE)
-        .with_interval(KEEPALIVE_INTERVAL);
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
     SockRef::from(&socket).set_tcp_keepalive(&keepalive)?;
     let stream = TlsAcceptor::from(config.current()).accept(socket).await?;
     let connection = Connection::new(stream, remote, permit);

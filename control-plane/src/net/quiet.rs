@@ -16,10 +16,7 @@ pub(super) struct Quiet {
 impl Quiet {
     /// How many lines were left out since the last one, when one may be written now.
     pub(super) fn allow(&mut self, now: Instant) -> Option<u64> {
-        if self
-            .last
-            .is_some_and(|last| now.duration_since(last) < PERIOD)
-        {
+        if self.last.is_some_and(|last| now.duration_since(last) < PERIOD) {
             self.suppressed = self.suppressed.saturating_add(1);
             return None;
         }

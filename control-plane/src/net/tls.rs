@@ -53,12 +53,7 @@ impl TlsConfig {
         .map_err(TlsError::Verifier)?;
         let ticketer = aws_lc_rs::Ticketer::new().map_err(TlsError::Ticketer)?;
         let config = server_config(listener, &verifier, &ticketer, identity)?;
-        Ok(Self {
-            listener,
-            verifier,
-            ticketer,
-            current: ArcSwap::new(config),
-        })
+        Ok(Self { listener, verifier, ticketer, current: ArcSwap::new(config) })
     }
 
     /// Shows another server certificate from the next handshake on.

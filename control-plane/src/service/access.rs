@@ -36,10 +36,7 @@ pub struct Known {
 
 impl From<Caller> for Known {
     fn from(caller: Caller) -> Self {
-        Self {
-            caller,
-            cluster: None,
-        }
+        Self { caller, cluster: None }
     }
 }
 
@@ -51,10 +48,7 @@ struct Remembered {
 impl Access {
     /// From the database.
     pub fn new(store: Store) -> Self {
-        Self {
-            store,
-            people: Arc::default(),
-        }
+        Self { store, people: Arc::default() }
     }
 
     /// Who a peer is now, with the row of a cluster. An expired, unknown or revoked identity is `Unauthenticated`.
@@ -64,26 +58,19 @@ impl Access {
         }
         match peer {
             Peer::Anonymous => Ok(Caller::Anonymous.into()),
-            Peer::Agent {
-                cluster,
-                fingerprint,
-                ..
-            } => {
+            Peer::Agent { cluster, fingerprint, .. } => {
                 let row = self.cluster(*cluster, fingerprint).await?;
-                Ok(Known {
-                    caller: Caller::Agent(*cluster),
-                    cluster: Some(row),
-                })
+                Ok(Known { caller: Caller::Agent(*cluster), cluster: Some(row) })
             }
-            Peer::User {
-                name, fingerprint, ..
-            } => {
+            Peer::User { name, fingerprint, .. } => {
                 let row = self.person(name).await?;
                 let row = row.filter(|row| row.revoked_at.is_none());
                 let role = match row {
                     Some(row) if row.fingerprint == *fingerprint => role(row.role),
                     Some(_) | None => {
-                        return Err(unauthenticated("this certificate is not known, or not any more"));
+                        return Err(unauthenticated(
+                            "this certificate is not known, or not any more",
+                        ));
                     }
                 };
                 let name = name.clone();
@@ -105,9 +92,7 @@ impl Access {
             return Err(unauthenticated("this cluster was revoked"));
         }
         if !row.shows(fingerprint) {
-            return Err(unauthenticated(
-                "this certificate was replaced by a newer one",
-            ));
+            return Err(unauthenticated("this certificate was replaced by a newer one"));
         }
         Ok(row)
     }
@@ -127,10 +112,7 @@ impl Access {
         if people.len() >= REMEMBERED {
             people.clear();
         }
-        let known = Remembered {
-            at: now,
-            row: row.clone(),
-        };
+        let known = Remembered { at: now, row: row.clone() };
         people.insert(name.clone(), known);
         Ok(row)
     }

@@ -93,11 +93,7 @@ pub struct ClusterService {
 impl ClusterService {
     /// From the parts that know something of clusters.
     pub fn new(store: Store, fleet: FleetService, sessions: Sessions) -> Self {
-        Self {
-            store,
-            fleet,
-            sessions,
-        }
+        Self { store, fleet, sessions }
     }
 
     /// Every cluster, by name.
@@ -142,8 +138,7 @@ impl ClusterService {
         now: Timestamp,
     ) -> Result<(), ServiceError> {
         let row = self.store.revoke(id, now).await?;
-        let row =
-            row.ok_or_else(|| ServiceError::NotFound(format!("there is no cluster {id}")))?;
+        let row = row.ok_or_else(|| ServiceError::NotFound(format!("there is no cluster {id}")))?;
         tracing::info!(cluster.id = %id, "cluster {} ({id}) was revoked by {by}", row.name);
         self.sessions.revoke(id);
         self.sessions.changed(id);
@@ -230,9 +225,7 @@ fn message(
         Phase::Pending => format!("waits for `hanse cluster accept {name}`"),
         Phase::AwaitingConfirmation => {
             let count = row.applied.removals_waiting;
-            format!(
-                "{count} removals wait for `hanse cluster confirm-removals {name} {count}`"
-            )
+            format!("{count} removals wait for `hanse cluster confirm-removals {name} {count}`")
         }
         Phase::Failed | Phase::Syncing => {
             if row.applied.message.is_empty() {

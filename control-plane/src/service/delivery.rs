@@ -94,9 +94,7 @@ impl DeliveryService {
                 );
             }
             Some((generation, _)) if generation > member.generation => {
-                return Ok(Delivery::Ahead {
-                    ours: member.generation,
-                });
+                return Ok(Delivery::Ahead { ours: member.generation });
             }
             Some(_) | None => {}
         }
@@ -117,10 +115,7 @@ impl DeliveryService {
         contents: Vec<Bytes>,
     ) -> Result<Bundle, ServiceError> {
         let (cluster, generation) = (member.entry.id, member.generation);
-        let recent = current
-            .recent
-            .iter()
-            .find(|landed| landed.number == generation);
+        let recent = current.recent.iter().find(|landed| landed.number == generation);
         let ready = recent.and_then(|landed| {
             let proof = landed.proofs.get(&cluster)?.clone();
             Some((landed.statement.clone(), landed.signature.clone(), proof))
@@ -179,9 +174,7 @@ impl DeliveryService {
             return Ok(None);
         };
         let manifest = Manifest::decode(&bytes).ok();
-        Ok(manifest
-            .filter(|manifest| manifest.cluster == cluster)
-            .map(Arc::new))
+        Ok(manifest.filter(|manifest| manifest.cluster == cluster).map(Arc::new))
     }
 }
 

@@ -23,11 +23,7 @@ pub struct DriftService {
 impl DriftService {
     /// From the database.
     pub fn new(store: Store, sessions: Sessions) -> Self {
-        Self {
-            store,
-            sessions,
-            events: broadcast::Sender::new(EVENTS),
-        }
+        Self { store, sessions, events: broadcast::Sender::new(EVENTS) }
     }
 
     /// Over what stands in a cluster as the hub knows it, to be compared with the agent's.

@@ -77,11 +77,7 @@ pub struct Outcome {
 impl DryRuns {
     /// With nothing under way.
     pub fn new(fleet: FleetService, sessions: Sessions) -> Self {
-        Self {
-            fleet,
-            sessions,
-            pending: Arc::default(),
-        }
+        Self { fleet, sessions, pending: Arc::default() }
     }
 
     /// Checks the change as a commit would, then asks each cluster that it touches.
@@ -140,10 +136,7 @@ impl DryRuns {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert((cluster, id), send);
-        let _waiting = Waiting {
-            pending: &self.pending,
-            key: (cluster, id),
-        };
+        let _waiting = Waiting { pending: &self.pending, key: (cluster, id) };
         if self.sessions.seen(cluster).is_none() {
             return Err("not connected".to_owned());
         }
@@ -160,10 +153,7 @@ impl DryRuns {
 
 impl Pending {
     fn take(&self, cluster: ClusterId, id: u64) -> Option<oneshot::Sender<Answer>> {
-        self.waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&(cluster, id))
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&(cluster, id))
     }
 }
 

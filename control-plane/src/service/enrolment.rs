@@ -113,11 +113,7 @@ impl Enrolment {
         let expires_at = now.checked_add(ttl).map_err(ServiceError::invalid)?;
         let token = JoinToken::make(&mut rand::rng());
         let (hash, id) = (token.hash(), ClusterId(Uuid::now_v7()));
-        let invited = self
-            .0
-            .store
-            .invite(name, &hash, id, by, now, expires_at)
-            .await;
+        let invited = self.0.store.invite(name, &hash, id, by, now, expires_at).await;
         let row = match invited {
             Ok(row) => row,
             Err(StoreError::Conflict { what }) => {
@@ -127,11 +123,7 @@ impl Enrolment {
             Err(error) => return Err(error.into()),
         };
         self.0.sessions.changed(row.id);
-        Ok(Invitation {
-            cluster: row.id,
-            token,
-            expires_at,
-        })
+        Ok(Invitation { cluster: row.id, token, expires_at })
     }
 
     /// Uses up a token: look, make the certificate, then consume the token in one transaction.
@@ -260,7 +252,8 @@ fn prefix(remote: IpAddr) -> IpAddr {
 /// Text of an agent that is stored and shown.
 fn text(text: &str) -> Result<String, ServiceError> {
     if text.len() > MAX_TEXT_BYTES || text.chars().any(char::is_control) {
-        let why = format!("a UID or version of more than {MAX_TEXT_BYTES} bytes, or not plain text");
+        let why =
+            format!("a UID or version of more than {MAX_TEXT_BYTES} bytes, or not plain text");
         return Err(ServiceError::invalid(why));
     }
     Ok(text.to_owned())

@@ -181,11 +181,7 @@ impl Inner {
     }
 
     /// Checks and plans off the async threads: a large change takes a while.
-    async fn check(
-        &self,
-        base: Arc<Current>,
-        proposal: &Proposal,
-    ) -> Result<Change, ServiceError> {
+    async fn check(&self, base: Arc<Current>, proposal: &Proposal) -> Result<Change, ServiceError> {
         let (statement, contents) = (proposal.statement.clone(), proposal.contents.clone());
         let checked = tokio::task::spawn_blocking(move || {
             let change = Change::check(&base.fleet, &statement, &contents)?;
@@ -221,11 +217,7 @@ impl Inner {
             };
             errors.push(format!("Cluster/{} ({}): {why}", entry.id, entry.name));
         }
-        if errors.is_empty() {
-            Ok(())
-        } else {
-            Err(ServiceError::Invalid(errors))
-        }
+        if errors.is_empty() { Ok(()) } else { Err(ServiceError::Invalid(errors)) }
     }
 
     /// The row of a statement that is in the history with exactly these bytes.
@@ -258,9 +250,8 @@ impl Inner {
     /// Moves on by one statement that another hub has committed.
     async fn follow(&self, row: StatementRow) -> Result<(), ServiceError> {
         let base = self.current.load_full();
-        let damaged = |why: String| StoreError::Corrupt {
-            what: format!("statement {}: {why}", row.number),
-        };
+        let damaged =
+            |why: String| StoreError::Corrupt { what: format!("statement {}: {why}", row.number) };
         let statement = Statement::decode(&row.bytes).map_err(|e| damaged(e.to_string()))?;
         let wanted: Vec<Digest> = statement.changes.values().filter_map(|t| t.after).collect();
         let contents = self.store.contents(&wanted).await?;
@@ -287,11 +278,7 @@ impl Inner {
             recent.pop_front();
         }
         let number = fleet.number;
-        self.current.store(Arc::new(Current {
-            fleet,
-            frontier,
-            recent,
-        }));
+        self.current.store(Arc::new(Current { fleet, frontier, recent }));
         self.head.send_replace(number.0);
         self.sessions.wake(&change.touched);
         tracing::info!(

@@ -40,9 +40,7 @@ pub(super) async fn current(store: &Store) -> Result<Current, ServiceError> {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    Err(ServiceError::Unavailable(
-        "the history moves faster than it can be read".to_owned(),
-    ))
+    Err(ServiceError::Unavailable("the history moves faster than it can be read".to_owned()))
 }
 
 /// `None` when the history moved on meanwhile.
@@ -56,13 +54,7 @@ async fn look(store: &Store) -> Result<Option<Picture>, ServiceError> {
     if store.head_number().await? != number {
         return Ok(None);
     }
-    Ok(Some(Picture {
-        id: fleet.id,
-        leaves,
-        bundles,
-        earlier,
-        newest,
-    }))
+    Ok(Some(Picture { id: fleet.id, leaves, bundles, earlier, newest }))
 }
 
 /// The history's tree over the statements below a number.
@@ -114,11 +106,7 @@ fn assemble(picture: Picture) -> Result<Current, ServiceError> {
     if let Some(row) = &picture.newest {
         check_newest(&fleet, &picture.earlier, row)?;
     }
-    Ok(Current {
-        fleet,
-        frontier,
-        recent: VecDeque::new(),
-    })
+    Ok(Current { fleet, frontier, recent: VecDeque::new() })
 }
 
 /// Each cluster's newest bundle must be what the fleet makes of it.

@@ -17,11 +17,7 @@ pub struct Bucket {
 impl Bucket {
     /// A full one.
     pub fn new(capacity: u32, refill: Duration, now: Instant) -> Self {
-        Self {
-            capacity,
-            refill,
-            full_at: now,
-        }
+        Self { capacity, refill, full_at: now }
     }
 
     /// Takes a token, if there is one.

@@ -146,14 +146,7 @@ impl Sessions {
             older.end.send_replace(Some(End::Superseded));
         }
         self.changed(cluster);
-        Session {
-            cluster,
-            number,
-            sessions: self.clone(),
-            end: ended,
-            wake,
-            dry_runs: asked,
-        }
+        Session { cluster, number, sessions: self.clone(), end: ended, wake, dry_runs: asked }
     }
 
     /// Ends a cluster's stream, if it has one here.

@@ -14,9 +14,7 @@ pub(super) async fn handle(
 ) -> Result<proto::CommitResponse, ServiceError> {
     let author = ctx.caller_name();
     let row = services.fleet.commit(&author, proposal(msg), ctx.now).await?;
-    Ok(proto::CommitResponse {
-        revision: Some(convert::revision(&row)?),
-    })
+    Ok(proto::CommitResponse { revision: Some(convert::revision(&row)?) })
 }
 
 pub(super) fn proposal(msg: proto::CommitRequest) -> Proposal {

@@ -13,10 +13,8 @@ pub(super) async fn handle(
     msg: proto::CreateJoinTokenRequest,
 ) -> Result<proto::CreateJoinTokenResponse, ServiceError> {
     let by = ctx.caller_name();
-    let invitation = services
-        .enrolment
-        .invite(&by, &msg.cluster_name, msg.ttl_seconds, ctx.now)
-        .await?;
+    let invitation =
+        services.enrolment.invite(&by, &msg.cluster_name, msg.ttl_seconds, ctx.now).await?;
     Ok(proto::CreateJoinTokenResponse {
         cluster_id: invitation.cluster.to_string(),
         token: invitation.token.to_text().expose_secret().to_owned(),

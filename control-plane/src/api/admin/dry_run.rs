@@ -29,11 +29,8 @@ fn response(outcome: Outcome) -> proto::DryRunResponse {
             problems: answer.problems.into_iter().map(convert::object_problem).collect(),
             tried: answer.tried,
         },
-        Err(unavailable) => proto::DryRunResponse {
-            cluster,
-            unavailable,
-            problems: Vec::new(),
-            tried: 0,
-        },
+        Err(unavailable) => {
+            proto::DryRunResponse { cluster, unavailable, problems: Vec::new(), tried: 0 }
+        }
     }
 }

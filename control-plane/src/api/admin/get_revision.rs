@@ -16,7 +16,8 @@ pub(super) async fn handle(
 ) -> Result<proto::GetRevisionResponse, ServiceError> {
     let number = RevisionNumber(msg.number);
     let row = services.store.statement(number).await?;
-    let row = row.ok_or_else(|| ServiceError::NotFound(format!("there is no revision {number}")))?;
+    let row =
+        row.ok_or_else(|| ServiceError::NotFound(format!("there is no revision {number}")))?;
     let damaged = |what: String| StoreError::Corrupt { what };
     let statement = Statement::decode(&row.bytes)
         .map_err(|error| damaged(format!("statement {number}: {error}")))?;

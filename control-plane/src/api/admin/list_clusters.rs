@@ -12,7 +12,5 @@ pub(super) async fn handle(
     _: proto::ListClustersRequest,
 ) -> Result<proto::ListClustersResponse, ServiceError> {
     let views = services.clusters.list(ctx.now).await?;
-    Ok(proto::ListClustersResponse {
-        clusters: views.into_iter().map(convert::cluster).collect(),
-    })
+    Ok(proto::ListClustersResponse { clusters: views.into_iter().map(convert::cluster).collect() })
 }

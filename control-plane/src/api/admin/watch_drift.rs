@@ -75,10 +75,7 @@ impl Watch {
             }
             match self.stage {
                 Stage::Standing(after) => {
-                    let filter = DriftFilter {
-                        cluster: self.cluster,
-                        history: false,
-                    };
+                    let filter = DriftFilter { cluster: self.cluster, history: false };
                     let page = self.services.drift.list(filter, PAGE, after).await?;
                     self.ready.extend(page.rows);
                     self.stage = match page.next {

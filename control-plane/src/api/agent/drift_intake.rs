@@ -53,11 +53,8 @@ impl DriftIntake {
     ) -> Result<proto::DriftAck, ServiceError> {
         let bytes = report.encoded_len();
         let all = report.items.len();
-        let items: Vec<Occurrence> = report
-            .items
-            .iter()
-            .filter_map(|item| convert::occurrence(item, now))
-            .collect();
+        let items: Vec<Occurrence> =
+            report.items.iter().filter_map(|item| convert::occurrence(item, now)).collect();
         if items.len() < all {
             let left_out = all - items.len();
             tracing::warn!(
@@ -101,12 +98,7 @@ impl Picture {
             let why = "too many clusters send all of their drift at once: try again";
             return Err(ServiceError::Exhausted(why.to_owned()));
         };
-        Ok(Self {
-            items,
-            bytes,
-            deadline: Instant::now() + PATIENCE,
-            _turn: turn,
-        })
+        Ok(Self { items, bytes, deadline: Instant::now() + PATIENCE, _turn: turn })
     }
 
     fn add(&mut self, items: Vec<Occurrence>, bytes: usize) -> Result<(), ServiceError> {

@@ -12,10 +12,7 @@ pub(super) async fn handle(
     msg: proto::RenewCertificateRequest,
 ) -> Result<proto::RenewCertificateResponse, ServiceError> {
     let (cluster, used) = ctx.agent()?;
-    let issued = services
-        .enrolment
-        .renew(cluster.id, &used, &msg.csr, ctx.now)
-        .await?;
+    let issued = services.enrolment.renew(cluster.id, &used, &msg.csr, ctx.now).await?;
     Ok(proto::RenewCertificateResponse {
         chain: issued.chain.iter().map(|der| der.to_vec().into()).collect(),
         expires_at: Some(convert::time(issued.not_after)),

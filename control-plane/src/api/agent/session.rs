@@ -76,7 +76,9 @@ pub(super) async fn handle(
 /// When the certificate ends, by this process's clock.
 fn expiry(peer: &Peer, now: Timestamp) -> Instant {
     let left = match peer {
-        Peer::Agent { not_after, .. } | Peer::User { not_after, .. } => not_after.duration_since(now),
+        Peer::Agent { not_after, .. } | Peer::User { not_after, .. } => {
+            not_after.duration_since(now)
+        }
         Peer::Anonymous => jiff::SignedDuration::ZERO,
     };
     Instant::now() + Duration::try_from(left).unwrap_or_default()
@@ -131,9 +133,7 @@ impl Talk {
         let hello = match first {
             Err(_) => return Err(ServiceError::TimedOut("no Hello within 10 s".to_owned())),
             Ok(Ok(None)) | Ok(Err(_)) => return Ok(false),
-            Ok(Ok(Some(proto::SessionRequest {
-                message: Some(In::Hello(hello)),
-            }))) => hello,
+            Ok(Ok(Some(proto::SessionRequest { message: Some(In::Hello(hello)) }))) => hello,
             Ok(Ok(Some(_))) => {
                 return Err(ServiceError::invalid("the first message must be a Hello"));
             }
@@ -299,10 +299,7 @@ impl Talk {
             theirs.unwrap_or_default()
         );
         let seen = self.services.sessions.seen(id).unwrap_or_default();
-        live.session.set_seen(Seen {
-            ahead: theirs,
-            ..seen
-        });
+        live.session.set_seen(Seen { ahead: theirs, ..seen });
     }
 }
 

@@ -61,10 +61,7 @@ pub(in crate::api) fn applied(msg: &agent::Applied) -> Result<AppliedRow, Servic
 /// What an agent answers to a dry run, bounded.
 pub(in crate::api) fn dry_run_answer(msg: &agent::DryRunResult) -> Answer {
     let problems = msg.problems.iter().take(MAX_DRY_RUN_PROBLEMS);
-    Answer {
-        problems: problems.map(bounded_problem).collect(),
-        tried: msg.tried,
-    }
+    Answer { problems: problems.map(bounded_problem).collect(), tried: msg.tried }
 }
 
 /// A problem as proto has it.

@@ -43,11 +43,7 @@ pub(in crate::api) fn occurrence(item: &admin::Drift, now: Timestamp) -> Option<
 /// The differences as JSON.
 fn fields(item: &admin::Drift, secret: bool) -> String {
     let value = |text: &str| {
-        if secret {
-            String::new()
-        } else {
-            bounded(text, MAX_VALUE_BYTES)
-        }
+        if secret { String::new() } else { bounded(text, MAX_VALUE_BYTES) }
     };
     let fields: Vec<admin::FieldDifference> = item
         .fields

@@ -19,10 +19,7 @@ use crate::service::ServiceError;
 
 /// A time as proto has it.
 pub(super) fn time(at: Timestamp) -> ProtoTime {
-    ProtoTime {
-        seconds: at.as_second(),
-        nanos: at.subsec_nanosecond(),
-    }
+    ProtoTime { seconds: at.as_second(), nanos: at.subsec_nanosecond() }
 }
 
 /// A time from proto; `None` for one that is out of range.
@@ -73,10 +70,7 @@ mod tests {
     fn times_go_both_ways() {
         let at = Timestamp::new(-5, -123_456_000).unwrap_or_default();
         assert_eq!(from_time(Some(&time(at))), Some(at));
-        let far = ProtoTime {
-            seconds: i64::MAX,
-            nanos: 0,
-        };
+        let far = ProtoTime { seconds: i64::MAX, nanos: 0 };
         assert_eq!(from_time(Some(&far)), None);
     }
 }

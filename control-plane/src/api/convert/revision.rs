@@ -35,7 +35,9 @@ fn change(subject: String, transition: &Transition) -> admin::Change {
         (Some(_), Some(_)) => Action::Change,
         (Some(_), None) => Action::Remove,
     };
-    let hex = |digest: Option<hanse_domain::ids::Digest>| digest.map_or_else(String::new, |d| d.to_string());
+    let hex = |digest: Option<hanse_domain::ids::Digest>| {
+        digest.map_or_else(String::new, |d| d.to_string())
+    };
     admin::Change {
         action: action.into(),
         subject,
