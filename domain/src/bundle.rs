@@ -116,20 +116,11 @@ pub fn verify(
     let digest = Digest::of(&offer.manifest);
     if let Some((accepted, accepted_digest)) = held.accepted {
         if offer.generation < accepted {
-            return Err(Refusal::Older {
-                offered: offer.generation,
-                accepted,
-            });
+            return Err(Refusal::Older { offered: offer.generation, accepted });
         }
         if offer.generation == accepted {
             let same = digest == accepted_digest;
-            return if same {
-                Ok(None)
-            } else {
-                Err(Refusal::Forked {
-                    generation: accepted,
-                })
-            };
+            return if same { Ok(None) } else { Err(Refusal::Forked { generation: accepted }) };
         }
     }
     let statement = Statement::decode(&offer.statement)?;
@@ -184,27 +175,12 @@ struct Contents<'c> {
 
 impl<'c> Contents<'c> {
     fn new(offer: &'c Offer, held: &Held<'c>) -> Self {
-        let sent = offer
-            .contents
-            .iter()
-            .map(|c| (Digest::of(c), c.as_slice()))
-            .collect();
-        Self {
-            sent,
-            held: held.contents,
-        }
+        let sent = offer.contents.iter().map(|c| (Digest::of(c), c.as_slice())).collect();
+        Self { sent, held: held.contents }
     }
 
     fn find(&self, digest: Digest) -> Result<&'c [u8], Refusal> {
-        let held = || {
-            self.held
-                .and_then(|held| held.get(&digest))
-                .map(|bytes| &**bytes)
-        };
-        self.sent
-            .get(&digest)
-            .copied()
-            .or_else(held)
-            .ok_or(Refusal::Missing(digest))
+        let held = || self.held.and_then(|held| held.get(&digest)).map(|bytes| &**bytes);
+        self.sent.get(&digest).copied().or_else(held).ok_or(Refusal::Missing(digest))
     }
 }

@@ -63,25 +63,23 @@ pub enum ChangeError {
 }
 
 impl Change {
-    /// Writes the statement for some edits. Edits that change nothing are left out; with none left
-    /// the error is `Empty`.
+    /// Writes the statement for some edits. Edits that change nothing are left out, and of several of
+    /// one subject the last one counts; with none left the error is `Empty`.
     pub fn propose(
         base: &Fleet,
         edits: Vec<Edit>,
         message: &str,
         now: Timestamp,
     ) -> Result<Self, ChangeError> {
-        let mut changes: BTreeMap<Subject, Transition> = BTreeMap::new();
-        let mut effective = Vec::new();
-        for edit in edits {
-            if let Some(transition) = base.transition(&edit) {
-                changes.insert(edit.subject(), transition);
-                effective.push(edit);
-            }
-        }
+        let effective = base.effective(edits);
+        let changes: BTreeMap<Subject, Transition> = effective
+            .iter()
+            .filter_map(|edit| Some((edit.subject(), base.transition(edit)?)))
+            .collect();
         if changes.is_empty() {
             return Err(ChangeError::Empty);
         }
+        bounded(&changes)?;
         let (fleet, touched) = base.with(&effective);
         let statement = Statement {
             fleet: base.id,
@@ -93,15 +91,9 @@ impl Change {
             fleet_root: fleet.root(),
         };
         let bytes = statement.encode();
+        statement.bounded(&bytes)?;
         let contents = effective.iter().filter_map(Edit::content).collect();
-        Ok(Self {
-            statement,
-            bytes,
-            contents,
-            edits: effective,
-            fleet,
-            touched,
-        })
+        Ok(Self { statement, bytes, contents, edits: effective, fleet, touched })
     }
 
     /// Checks that a statement is the next one of `base` and says exactly what its contents make.
@@ -111,19 +103,12 @@ impl Change {
             return Err(ChangeError::OtherFleet);
         }
         if statement.number != base.number.next() || statement.history != base.history {
-            return Err(ChangeError::Stale {
-                number: statement.number,
-                current: base.number,
-            });
+            return Err(ChangeError::Stale { number: statement.number, current: base.number });
         }
         if statement.changes.is_empty() {
             return Err(ChangeError::Empty);
         }
-        if statement.changes.len() > MAX_EDITS {
-            return Err(ChangeError::Inconsistent(format!(
-                "more than {MAX_EDITS} changes"
-            )));
-        }
+        bounded(&statement.changes)?;
         let edits = edits(&statement, contents)?;
         for edit in &edits {
             if base.transition(edit).as_ref() != statement.changes.get(&edit.subject()) {
@@ -138,23 +123,22 @@ impl Change {
             return Err(ChangeError::Inconsistent("another fleet root".to_owned()));
         }
         let contents = edits.iter().filter_map(Edit::content).collect();
-        Ok(Self {
-            statement,
-            bytes: bytes.to_vec(),
-            contents,
-            edits,
-            fleet,
-            touched,
-        })
+        Ok(Self { statement, bytes: bytes.to_vec(), contents, edits, fleet, touched })
     }
+}
+
+fn bounded(changes: &BTreeMap<Subject, Transition>) -> Result<(), ChangeError> {
+    if changes.len() > MAX_EDITS {
+        let why = format!("{} changes, more than {MAX_EDITS}", changes.len());
+        return Err(ChangeError::Inconsistent(why));
+    }
+    Ok(())
 }
 
 /// The edits that a statement's changes and contents stand for; each content must be used.
 fn edits(statement: &Statement, contents: &[Vec<u8>]) -> Result<Vec<Edit>, ChangeError> {
-    let mut by_digest: BTreeMap<Digest, &Vec<u8>> = contents
-        .iter()
-        .map(|content| (Digest::of(content), content))
-        .collect();
+    let mut by_digest: BTreeMap<Digest, &Vec<u8>> =
+        contents.iter().map(|content| (Digest::of(content), content)).collect();
     let mut edits = Vec::with_capacity(statement.changes.len());
     for (subject, transition) in &statement.changes {
         let content = match transition.after {
@@ -174,11 +158,8 @@ fn edits(statement: &Statement, contents: &[Vec<u8>]) -> Result<Vec<Edit>, Chang
             }
         });
     }
-    let foreign = statement
-        .changes
-        .keys()
-        .zip(&edits)
-        .find(|(subject, edit)| **subject != edit.subject());
+    let foreign =
+        statement.changes.keys().zip(&edits).find(|(subject, edit)| **subject != edit.subject());
     if let Some((subject, edit)) = foreign {
         let why = format!("the content of {subject} is {}", edit.subject());
         return Err(ChangeError::Inconsistent(why));
@@ -186,8 +167,6 @@ fn edits(statement: &Statement, contents: &[Vec<u8>]) -> Result<Vec<Edit>, Chang
     if by_digest.is_empty() {
         Ok(edits)
     } else {
-        Err(ChangeError::Inconsistent(
-            "contents that the statement does not name".to_owned(),
-        ))
+        Err(ChangeError::Inconsistent("contents that the statement does not name".to_owned()))
     }
 }

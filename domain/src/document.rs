@@ -26,11 +26,8 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order in which their objects are applied.
-    pub const ALL: [Self; 3] = [
-        Self::FederatedNamespace,
-        Self::FederatedRole,
-        Self::FederatedRoleBinding,
-    ];
+    pub const ALL: [Self; 3] =
+        [Self::FederatedNamespace, Self::FederatedRole, Self::FederatedRoleBinding];
 
     /// The name, as `kind:` has it.
     pub const fn name(self) -> &'static str {
@@ -63,15 +60,9 @@ impl FromStr for DocumentRef {
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let invalid = InvalidId::new("a document reference like FederatedRole/payments");
         let (kind, name) = text.split_once('/').ok_or(invalid)?;
-        let kind = Kind::ALL
-            .into_iter()
-            .find(|k| k.name() == kind)
-            .ok_or(invalid)?;
+        let kind = Kind::ALL.into_iter().find(|k| k.name() == kind).ok_or(invalid)?;
         names::check_dns_subdomain(name).map_err(|_| invalid)?;
-        Ok(Self {
-            kind,
-            name: name.to_owned(),
-        })
+        Ok(Self { kind, name: name.to_owned() })
     }
 }
 
@@ -124,22 +115,27 @@ impl Document {
     /// selector matches, in order (RFC 7396). Each override was valid alone when it was parsed;
     /// several can still be invalid together.
     pub fn placed(&self, labels: &Labels) -> Result<Placed, InvalidTogether> {
-        let mut matching = self
-            .overrides
-            .iter()
-            .filter(|o| o.selector.matches(labels))
-            .peekable();
-        if matching.peek().is_none() {
-            return Ok(self.base.clone());
+        let matching: Vec<&Override> =
+            self.overrides.iter().filter(|o| o.selector.matches(labels)).collect();
+        match matching.as_slice() {
+            [] => return Ok(self.base.clone()),
+            [only] => return Ok(only.alone.clone()),
+            _ => {}
         }
         let mut spec = self.spec.clone();
         for patch in matching {
             json_patch::merge(&mut spec, &patch.patch);
         }
-        crate::parse::placed_from_json(self.reference.kind, &spec).map_err(|why| InvalidTogether {
-            document: self.reference.clone(),
-            why,
-        })
+        crate::parse::placed_from_json(self.reference.kind, &spec)
+            .map_err(|why| InvalidTogether { document: self.reference.clone(), why })
+    }
+}
+
+impl Document {
+    /// What it says by itself, and with each override alone.
+    pub(crate) fn variants(&self) -> impl Iterator<Item = &Spec> {
+        let alone = self.overrides.iter().map(|o| &o.alone.spec);
+        std::iter::once(&self.base.spec).chain(alone)
     }
 }
 

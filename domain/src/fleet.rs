@@ -60,6 +60,20 @@ pub enum Edit {
     RemoveCluster(ClusterId),
 }
 
+impl Member {
+    fn new(entry: Arc<ClusterEntry>, manifest: Manifest) -> Self {
+        let digest = manifest.digest();
+        let numbers = manifest.documents.values().map(|pin| pin.number);
+        Self {
+            generation: numbers.fold(manifest.entry.number, Ord::max),
+            leaf: fleet_leaf(entry.id, digest),
+            manifest: Arc::new(manifest),
+            entry,
+            digest,
+        }
+    }
+}
+
 impl Edit {
     /// What it is about.
     pub fn subject(&self) -> Subject {
@@ -103,21 +117,11 @@ impl Fleet {
         roster: impl IntoIterator<Item = (ClusterEntry, RevisionNumber)>,
         documents: impl IntoIterator<Item = (Document, RevisionNumber)>,
     ) -> Self {
-        let mut fleet = Self {
-            number,
-            history,
-            ..Self::new(id)
-        };
+        let mut fleet = Self { number, history, ..Self::new(id) };
         fleet.documents = documents
             .into_iter()
             .map(|(document, number)| {
-                (
-                    document.reference.clone(),
-                    Held {
-                        document: Arc::new(document),
-                        number,
-                    },
-                )
+                (document.reference.clone(), Held { document: Arc::new(document), number })
             })
             .collect();
         for (entry, number) in roster {
@@ -139,9 +143,7 @@ impl Fleet {
 
     /// One cluster, by its name.
     pub fn member_named(&self, name: &str) -> Option<&Member> {
-        self.members
-            .values()
-            .find(|member| member.entry.name == name)
+        self.members.values().find(|member| member.entry.name == name)
     }
 
     /// The documents, by kind and name.
@@ -155,9 +157,7 @@ impl Fleet {
         member: &'f Member,
     ) -> impl Iterator<Item = (&'f Document, RevisionNumber)> + 'f {
         member.manifest.documents.keys().filter_map(|reference| {
-            self.documents
-                .get(reference)
-                .map(|held| (&*held.document, held.number))
+            self.documents.get(reference).map(|held| (&*held.document, held.number))
         })
     }
 
@@ -175,11 +175,7 @@ impl Fleet {
     /// Proofs for several clusters, with the leaves gathered once.
     pub fn inclusions(&self, ids: &BTreeSet<ClusterId>) -> BTreeMap<ClusterId, InclusionProof> {
         let leaves = self.leaves();
-        let places = self
-            .members
-            .keys()
-            .enumerate()
-            .filter(|(_, id)| ids.contains(id));
+        let places = self.members.keys().enumerate().filter(|(_, id)| ids.contains(id));
         places
             .filter_map(|(index, id)| Some((*id, InclusionProof::derive(&leaves, index)?)))
             .collect()
@@ -199,10 +195,9 @@ impl Fleet {
     /// What an edit changes here; nothing when it changes nothing.
     pub fn transition(&self, edit: &Edit) -> Option<Transition> {
         let before = match edit.subject() {
-            Subject::Document(reference) => self
-                .documents
-                .get(&reference)
-                .map(|held| held.document.digest),
+            Subject::Document(reference) => {
+                self.documents.get(&reference).map(|held| held.document.digest)
+            }
             Subject::Cluster(id) => self.members.get(&id).map(|member| member.entry.digest()),
         };
         let after = match edit {
@@ -211,6 +206,14 @@ impl Fleet {
             Edit::Remove(_) | Edit::RemoveCluster(_) => None,
         };
         (before != after).then_some(Transition { before, after })
+    }
+
+    /// The edits that change something, in the order of their subjects. Of several edits of one
+    /// subject the last one counts.
+    pub fn effective(&self, edits: impl IntoIterator<Item = Edit>) -> Vec<Edit> {
+        let last: BTreeMap<Subject, Edit> =
+            edits.into_iter().map(|edit| (edit.subject(), edit)).collect();
+        last.into_values().filter(|edit| self.transition(edit).is_some()).collect()
     }
 
     /// The fleet after one more statement with these edits, and the clusters whose manifest changed.
@@ -223,10 +226,7 @@ impl Fleet {
         for edit in edits {
             match edit {
                 Edit::Put(document) => {
-                    let held = Held {
-                        document: Arc::clone(document),
-                        number: next.number,
-                    };
+                    let held = Held { document: Arc::clone(document), number: next.number };
                     next.documents.insert(document.reference.clone(), held);
                 }
                 Edit::Remove(reference) => {
@@ -249,19 +249,18 @@ impl Fleet {
                 Subject::Cluster(_) => None,
             })
             .collect();
-        let touched = next.touched(&changed_documents, entries);
+        let touched = next.touched(&changed_documents, entries.clone());
         for id in &touched {
-            if let Some(member) = next.members.get(id) {
-                let member =
-                    next.member_of(Arc::clone(&member.entry), member.manifest.entry.number);
-                next.members.insert(
-                    *id,
-                    Member {
-                        generation: next.number,
-                        ..member
-                    },
-                );
-            }
+            let Some(member) = next.members.get(id) else {
+                continue;
+            };
+            // Only a new entry asks every document; a changed document asks nothing of the others.
+            let member = if entries.contains(id) {
+                next.member_of(Arc::clone(&member.entry), member.manifest.entry.number)
+            } else {
+                next.repinned(member, &changed_documents)
+            };
+            next.members.insert(*id, Member { generation: next.number, ..member });
         }
         (next, touched)
     }
@@ -293,31 +292,31 @@ impl Fleet {
             .iter()
             .filter(|(_, held)| held.document.selects(&entry))
             .map(|(reference, held)| {
-                (
-                    reference.clone(),
-                    Pin {
-                        digest: held.document.digest,
-                        number: held.number,
-                    },
-                )
+                (reference.clone(), Pin { digest: held.document.digest, number: held.number })
             })
             .collect();
         let manifest = Manifest {
             cluster: entry.id,
-            entry: Pin {
-                digest: entry.digest(),
-                number,
-            },
+            entry: Pin { digest: entry.digest(), number },
             documents,
         };
-        let digest = manifest.digest();
-        let newest = manifest.documents.values().map(|pin| pin.number).max();
-        Member {
-            generation: newest.map_or(number, |newest| newest.max(number)),
-            leaf: fleet_leaf(entry.id, digest),
-            manifest: Arc::new(manifest),
-            entry,
-            digest,
+        Member::new(entry, manifest)
+    }
+
+    /// A member whose manifest follows some changed documents.
+    fn repinned(&self, member: &Member, changed: &[DocumentRef]) -> Member {
+        let mut manifest = Manifest::clone(&member.manifest);
+        for reference in changed {
+            match self.documents.get(reference) {
+                Some(held) if held.document.selects(&member.entry) => {
+                    let pin = Pin { digest: held.document.digest, number: held.number };
+                    manifest.documents.insert(reference.clone(), pin);
+                }
+                _ => {
+                    manifest.documents.remove(reference);
+                }
+            }
         }
+        Member::new(Arc::clone(&member.entry), manifest)
     }
 }

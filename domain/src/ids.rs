@@ -99,10 +99,7 @@ impl TryFrom<&[u8]> for Digest {
     type Error = InvalidId;
 
     fn try_from(bytes: &[u8]) -> Result<Self, InvalidId> {
-        bytes
-            .try_into()
-            .map(Self)
-            .map_err(|_| InvalidId("32 bytes"))
+        bytes.try_into().map(Self).map_err(|_| InvalidId("32 bytes"))
     }
 }
 

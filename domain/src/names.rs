@@ -11,28 +11,12 @@ pub struct InvalidName {
 }
 
 fn shorten(name: &str) -> String {
-    let cut: String = name
-        .chars()
-        .take(80)
-        .collect::<String>()
-        .escape_debug()
-        .collect();
-    if name.chars().count() > 80 {
-        cut + "…"
-    } else {
-        cut
-    }
+    let cut: String = name.chars().take(80).collect::<String>().escape_debug().collect();
+    if name.chars().count() > 80 { cut + "…" } else { cut }
 }
 
 fn check(ok: bool, name: &str, expected: &'static str) -> Result<(), InvalidName> {
-    if ok {
-        Ok(())
-    } else {
-        Err(InvalidName {
-            name: name.to_owned(),
-            expected,
-        })
-    }
+    if ok { Ok(()) } else { Err(InvalidName { name: name.to_owned(), expected }) }
 }
 
 fn is_dns_label(name: &str) -> bool {
@@ -40,9 +24,7 @@ fn is_dns_label(name: &str) -> bool {
         |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let bytes = name.as_bytes();
     bytes.len() <= 63
-        && bytes
-            .iter()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
+        && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
         && alphanumeric(bytes.first())
         && alphanumeric(bytes.last())
 }
@@ -76,12 +58,24 @@ pub fn check_path_segment(name: &str) -> Result<(), InvalidName> {
         && name != "."
         && name != ".."
         && !name.contains(['/', '%'])
-        && !name.chars().any(|c| c.is_control() || c.is_whitespace());
+        && !has_hidden(name)
+        && !name.chars().any(char::is_whitespace);
     check(
         ok,
         name,
-        "a name without '/', '%', spaces or control characters, at most 253 bytes",
+        "a name without '/', '%', spaces, control or invisible characters, at most 253 bytes",
     )
+}
+
+/// Whether a text has characters that a terminal does not show, or with which it shows others in
+/// another order: what a person reads in a plan must be what is granted.
+pub(crate) fn has_hidden(text: &str) -> bool {
+    text.chars().any(|c| {
+        c.is_control()
+            || matches!(c,
+                '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    })
 }
 
 /// A qualified name: `[prefix/]name`.
@@ -112,9 +106,7 @@ fn is_label_text(text: &str) -> bool {
     let bytes = text.as_bytes();
     let ends = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
     bytes.len() <= 63
-        && bytes
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
         && ends(bytes.first())
         && ends(bytes.last())
 }
@@ -137,33 +129,13 @@ mod tests {
         for good in ["a", "prod-1", "0a"] {
             assert!(check_dns_label(good).is_ok(), "{good}");
         }
-        for bad in [
-            "",
-            "-a",
-            "a-",
-            "A",
-            "a.b",
-            "a_b",
-            "zürich",
-            "a\n",
-            long.as_str(),
-        ] {
+        for bad in ["", "-a", "a-", "A", "a.b", "a_b", "zürich", "a\n", long.as_str()] {
             assert!(check_dns_label(bad).is_err(), "{bad}");
         }
         for good in ["env", "example.org/env", "hanse.dev/managed", "A_b.c"] {
             assert!(check_label_key(good).is_ok(), "{good}");
         }
-        for bad in [
-            "",
-            "/",
-            "a/",
-            "/a",
-            "a/b/c",
-            "-a",
-            "a b",
-            "Ex/a",
-            long.as_str(),
-        ] {
+        for bad in ["", "/", "a/", "/a", "a/b/c", "-a", "a b", "Ex/a", long.as_str()] {
             assert!(check_label_key(bad).is_err(), "{bad}");
         }
         assert!(check_label_value("").is_ok());
@@ -176,13 +148,7 @@ mod tests {
 
     #[test]
     fn protected_namespaces_are_protected() {
-        for name in [
-            "kube-system",
-            "kube-public",
-            "default",
-            "hanse-agent",
-            "openshift-x",
-        ] {
+        for name in ["kube-system", "kube-public", "default", "hanse-agent", "openshift-x"] {
             assert!(is_protected_namespace(name), "{name}");
         }
         assert!(!is_protected_namespace("payments"));

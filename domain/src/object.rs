@@ -71,12 +71,7 @@ impl ObjectKind {
             Self::Namespace => ("", "v1", "Namespace", "namespaces"),
             Self::ResourceQuota => ("", "v1", "ResourceQuota", "resourcequotas"),
             Self::LimitRange => ("", "v1", "LimitRange", "limitranges"),
-            Self::NetworkPolicy => (
-                "networking.k8s.io",
-                "v1",
-                "NetworkPolicy",
-                "networkpolicies",
-            ),
+            Self::NetworkPolicy => ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
             Self::ClusterRole => (RBAC, "v1", "ClusterRole", "clusterroles"),
             Self::Role => (RBAC, "v1", "Role", "roles"),
             Self::ClusterRoleBinding => (RBAC, "v1", "ClusterRoleBinding", "clusterrolebindings"),
@@ -84,7 +79,7 @@ impl ObjectKind {
         }
     }
 
-    /// "Namespace", "ClusterRole", …
+    /// `Namespace`, `ClusterRole`, …
     pub const fn name(self) -> &'static str {
         self.resource().2
     }
@@ -92,11 +87,7 @@ impl ObjectKind {
     /// "v1" or "group/v1".
     pub fn api_version(self) -> String {
         let (group, version, _, _) = self.resource();
-        if group.is_empty() {
-            version.to_owned()
-        } else {
-            format!("{group}/{version}")
-        }
+        if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
     }
 
     /// Who owns its fields.
@@ -131,11 +122,7 @@ pub struct ObjectRef {
 impl ObjectRef {
     /// A cluster-scoped object.
     pub fn cluster(kind: ObjectKind, name: impl Into<String>) -> Self {
-        Self {
-            kind,
-            namespace: None,
-            name: name.into(),
-        }
+        Self { kind, namespace: None, name: name.into() }
     }
 
     /// An object in a namespace.
@@ -144,11 +131,7 @@ impl ObjectRef {
         namespace: impl Into<String>,
         name: impl Into<String>,
     ) -> Self {
-        Self {
-            kind,
-            namespace: Some(namespace.into()),
-            name: name.into(),
-        }
+        Self { kind, namespace: Some(namespace.into()), name: name.into() }
     }
 }
 

@@ -21,18 +21,13 @@ pub(super) struct Manager<'l> {
 pub(super) struct Managers<'l>(Vec<Manager<'l>>);
 
 /// Who writes Kubernetes' bootstrap policy and keeps aggregated roles.
-const KUBERNETES: [&str; 3] = [
-    "kube-apiserver",
-    "kube-controller-manager",
-    "clusterrole-aggregation-controller",
-];
+const KUBERNETES: [&str; 3] =
+    ["kube-apiserver", "kube-controller-manager", "clusterrole-aggregation-controller"];
 const MAX_NAME_CHARS: usize = 128;
 
 impl<'l> Managers<'l> {
     pub(super) fn of(live: &'l Value, ours: &str) -> Self {
-        let entries = live
-            .pointer("/metadata/managedFields")
-            .and_then(Value::as_array);
+        let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array);
         let manager = |entry: &'l Value| {
             let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
             if !text("subresource").is_empty() {
@@ -57,10 +52,11 @@ impl<'l> Managers<'l> {
         self.others().max_by_key(|manager| manager.time)
     }
 
+    /// Whether Kubernetes, and nobody else, is known to have written the object. Where nobody is known
+    /// it is not: any writer can strip `managedFields`.
     pub(super) fn only_kubernetes(&self) -> bool {
-        self.0
-            .iter()
-            .all(|manager| KUBERNETES.contains(&manager.name.as_str()))
+        !self.0.is_empty()
+            && self.0.iter().all(|manager| KUBERNETES.contains(&manager.name.as_str()))
     }
 
     /// Another manager that applies a field that is declared.
@@ -95,15 +91,13 @@ fn holds(fields: &Value, path: &[Step]) -> bool {
 /// Whether a field set has a leaf where something is declared. Names and types are everybody's.
 fn overlaps(declared: &Value, fields: &Value) -> bool {
     let (Some(declared), Some(fields)) = (declared.as_object(), fields.as_object()) else {
-        return true;
+        return false;
     };
-    declared
-        .iter()
-        .any(|(key, value)| match fields.get(&format!("f:{key}")) {
-            None => false,
-            Some(below) if below.as_object().is_some_and(serde_json::Map::is_empty) => {
-                !(value.is_object() || matches!(key.as_str(), "name" | "namespace"))
-            }
-            Some(below) => !value.is_object() || overlaps(value, below),
-        })
+    declared.iter().any(|(key, value)| match fields.get(&format!("f:{key}")) {
+        None => false,
+        Some(below) if below.as_object().is_some_and(serde_json::Map::is_empty) => {
+            !(value.is_object() || matches!(key.as_str(), "name" | "namespace"))
+        }
+        Some(below) => !value.is_object() || overlaps(value, below),
+    })
 }

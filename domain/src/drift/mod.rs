@@ -67,12 +67,7 @@ pub struct Finding {
 impl Finding {
     /// An object of ours that is gone. Who deleted it, the API server does not tell a watch.
     pub const fn missing() -> Self {
-        Self {
-            class: DriftClass::Missing,
-            fields: Vec::new(),
-            manager: None,
-            since: None,
-        }
+        Self { class: DriftClass::Missing, fields: Vec::new(), manager: None, since: None }
     }
 }
 
@@ -88,18 +83,10 @@ pub fn compare(declared: &Value, live: &Value, field_manager: &str) -> Option<Fi
     let culprit = managers.writer_of(&paths);
     let conflicting = culprit.is_some_and(|manager| manager.applies);
     Some(Finding {
-        class: if conflicting {
-            DriftClass::Conflicting
-        } else {
-            DriftClass::Modified
-        },
+        class: if conflicting { DriftClass::Conflicting } else { DriftClass::Modified },
         manager: culprit.map(|manager| manager.name.clone()),
         since: culprit.and_then(|manager| manager.time),
-        fields: differences
-            .into_iter()
-            .take(MAX_DIFFERENCES)
-            .map(Into::into)
-            .collect(),
+        fields: differences.into_iter().take(MAX_DIFFERENCES).map(Into::into).collect(),
     })
 }
 

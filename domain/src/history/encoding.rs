@@ -27,27 +27,14 @@ impl<'a> Lines<'a> {
         bytes: &'a [u8],
         limit: usize,
     ) -> Result<Self, Malformed> {
-        let fail = |why: &str| Malformed {
-            what,
-            why: why.to_owned(),
-        };
+        let fail = |why: &str| Malformed { what, why: why.to_owned() };
         if bytes.len() > limit {
             return Err(fail(&format!("{} bytes, more than {limit}", bytes.len())));
         }
         let text = std::str::from_utf8(bytes).map_err(|_| fail("not UTF-8"))?;
-        let text = text
-            .strip_suffix('\n')
-            .ok_or_else(|| fail("no line feed at the end"))?;
-        let mut lines = Self {
-            what,
-            rest: text.split('\n').peekable(),
-            line: 0,
-        };
-        if lines.next() == Some(header) {
-            Ok(lines)
-        } else {
-            Err(fail("another header line"))
-        }
+        let text = text.strip_suffix('\n').ok_or_else(|| fail("no line feed at the end"))?;
+        let mut lines = Self { what, rest: text.split('\n').peekable(), line: 0 };
+        if lines.next() == Some(header) { Ok(lines) } else { Err(fail("another header line")) }
     }
 
     fn next(&mut self) -> Option<&'a str> {
@@ -56,10 +43,7 @@ impl<'a> Lines<'a> {
     }
 
     pub(super) fn fail(&self, why: impl std::fmt::Display) -> Malformed {
-        Malformed {
-            what: self.what,
-            why: format!("line {}: {why}", self.line),
-        }
+        Malformed { what: self.what, why: format!("line {}: {why}", self.line) }
     }
 
     /// The value of the next line, which must have this key.

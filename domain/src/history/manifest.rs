@@ -69,18 +69,11 @@ impl Manifest {
             documents.insert(reference, pin(&lines, digest, number)?);
         }
         lines.end()?;
-        let manifest = Self {
-            cluster,
-            entry,
-            documents,
-        };
+        let manifest = Self { cluster, entry, documents };
         if manifest.encode() == bytes {
             Ok(manifest)
         } else {
-            Err(Malformed {
-                what: WHAT,
-                why: "not in canonical order or form".to_owned(),
-            })
+            Err(Malformed { what: WHAT, why: "not in canonical order or form".to_owned() })
         }
     }
 

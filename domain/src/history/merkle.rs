@@ -53,11 +53,7 @@ impl InclusionProof {
         leaves.get(index)?;
         let mut path = Vec::new();
         audit_path(leaves, index, &mut path);
-        Some(Self {
-            leaf_index: index as u64,
-            tree_size: leaves.len() as u64,
-            path,
-        })
+        Some(Self { leaf_index: index as u64, tree_size: leaves.len() as u64, path })
     }
 
     /// Checks that `leaf` is under `expected_root`, by the algorithm of RFC 9162, section 2.1.3.2.
@@ -83,11 +79,7 @@ impl InclusionProof {
             index >>= 1;
             last >>= 1;
         }
-        if last == 0 && hash == expected_root {
-            Ok(())
-        } else {
-            Err(BadProof)
-        }
+        if last == 0 && hash == expected_root { Ok(()) } else { Err(BadProof) }
     }
 }
 

@@ -48,12 +48,7 @@ pub struct ConfirmedRemovals {
 impl ClusterEntry {
     /// An entry as `hanse cluster accept` first makes it.
     pub fn new(id: ClusterId, name: String, labels: Labels) -> Self {
-        Self {
-            id,
-            name,
-            labels,
-            confirmed_removals: None,
-        }
+        Self { id, name, labels, confirmed_removals: None }
     }
 
     /// The canonical encoding.
@@ -63,11 +58,7 @@ impl ClusterEntry {
             let _ = writeln!(out, "label {key} {value}");
         }
         if let Some(confirmed) = &self.confirmed_removals {
-            let _ = writeln!(
-                out,
-                "confirm-removals {} {}",
-                confirmed.generation, confirmed.count
-            );
+            let _ = writeln!(out, "confirm-removals {} {}", confirmed.generation, confirmed.count);
         }
         out.into_bytes()
     }
@@ -97,19 +88,11 @@ impl ClusterEntry {
             }
         };
         lines.end()?;
-        let entry = Self {
-            id,
-            name,
-            labels,
-            confirmed_removals,
-        };
+        let entry = Self { id, name, labels, confirmed_removals };
         if entry.encode() == bytes {
             Ok(entry)
         } else {
-            Err(Malformed {
-                what: WHAT,
-                why: "not in canonical order or form".to_owned(),
-            })
+            Err(Malformed { what: WHAT, why: "not in canonical order or form".to_owned() })
         }
     }
 

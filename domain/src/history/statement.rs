@@ -134,29 +134,27 @@ impl Statement {
             }
             changes.insert(subject.parse().map_err(|e| lines.fail(e))?, transition);
         }
-        let fleet_root = lines
-            .field("fleet-root")?
-            .parse()
-            .map_err(|e| lines.fail(e))?;
+        let fleet_root = lines.field("fleet-root")?.parse().map_err(|e| lines.fail(e))?;
         lines.end()?;
         let number = RevisionNumber(number);
-        let statement = Self {
-            fleet,
-            number,
-            history,
-            time,
-            message,
-            changes,
-            fleet_root,
-        };
+        let statement = Self { fleet, number, history, time, message, changes, fleet_root };
         if statement.encode() == bytes {
             Ok(statement)
         } else {
-            Err(Malformed {
-                what: WHAT,
-                why: "not in canonical order or form".to_owned(),
-            })
+            Err(Malformed { what: WHAT, why: "not in canonical order or form".to_owned() })
         }
+    }
+
+    /// Whether it would be read again with these bytes of its encoding.
+    pub(crate) fn bounded(&self, bytes: &[u8]) -> Result<(), Malformed> {
+        let why = if bytes.len() > MAX_STATEMENT_BYTES {
+            format!("{} bytes, more than {MAX_STATEMENT_BYTES}", bytes.len())
+        } else if self.message.len() > MAX_MESSAGE_BYTES {
+            format!("a message over {MAX_MESSAGE_BYTES} bytes")
+        } else {
+            return Ok(());
+        };
+        Err(Malformed { what: WHAT, why })
     }
 
     /// The hash that the history's Merkle tree has for these bytes of a statement.
@@ -166,11 +164,7 @@ impl Statement {
 }
 
 fn optional_digest(text: &str) -> Result<Option<Digest>, InvalidId> {
-    if text == "-" {
-        Ok(None)
-    } else {
-        text.parse().map(Some)
-    }
+    if text == "-" { Ok(None) } else { text.parse().map(Some) }
 }
 
 /// A time to the microsecond, always with six digits.
@@ -180,10 +174,6 @@ fn canonical_time(time: Timestamp) -> String {
 
 /// Cuts a time to what a statement can hold.
 pub fn to_microseconds(time: Timestamp) -> Timestamp {
-    time.round(
-        jiff::TimestampRound::new()
-            .smallest(Unit::Microsecond)
-            .mode(jiff::RoundMode::Trunc),
-    )
-    .unwrap_or(time)
+    time.round(jiff::TimestampRound::new().smallest(Unit::Microsecond).mode(jiff::RoundMode::Trunc))
+        .unwrap_or(time)
 }

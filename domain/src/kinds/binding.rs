@@ -44,16 +44,10 @@ impl fmt::Display for Subject {
         match self {
             Self::User(name) => write!(f, "User {name}"),
             Self::Group(name) => write!(f, "Group {name}"),
-            Self::ServiceAccount {
-                namespace: Some(namespace),
-                name,
-            } => {
+            Self::ServiceAccount { namespace: Some(namespace), name } => {
                 write!(f, "ServiceAccount {namespace}/{name}")
             }
-            Self::ServiceAccount {
-                namespace: None,
-                name,
-            } => write!(f, "ServiceAccount {name}"),
+            Self::ServiceAccount { namespace: None, name } => write!(f, "ServiceAccount {name}"),
         }
     }
 }

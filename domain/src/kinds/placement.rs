@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::document::Placed;
 use crate::history::roster::Labels;
 use crate::selector::LabelSelector;
 
@@ -20,10 +21,7 @@ impl Placement {
     /// Whether a cluster of this name and with these labels is one of them.
     pub fn selects(&self, name: &str, labels: &Labels) -> bool {
         self.cluster_names.contains(name)
-            || self
-                .cluster_selector
-                .as_ref()
-                .is_some_and(|selector| selector.matches(labels))
+            || self.cluster_selector.as_ref().is_some_and(|selector| selector.matches(labels))
     }
 }
 
@@ -34,4 +32,6 @@ pub struct Override {
     pub selector: LabelSelector,
     /// A JSON merge patch of the spec (RFC 7396). It never has `placement` or `overrides`.
     pub patch: Value,
+    /// What the document says where this is the only override that matches.
+    pub(crate) alone: Placed,
 }

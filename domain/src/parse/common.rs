@@ -27,10 +27,7 @@ pub(super) fn selector(report: &mut Report, cursor: &Cursor<'_>) -> Option<Label
             || Some(Vec::new()),
             |cursor| cursor.list(report, |report, item| requirement(report, &item)),
         );
-        Some(LabelSelector {
-            match_labels: match_labels?,
-            match_expressions: match_expressions?,
-        })
+        Some(LabelSelector { match_labels: match_labels?, match_expressions: match_expressions? })
     })
 }
 
@@ -53,9 +50,7 @@ fn requirement(report: &mut Report, cursor: &Cursor<'_>) -> Option<Requirement> 
         let values = fields.optional("values").map_or_else(
             || Some(Vec::new()),
             |values| {
-                values.list(report, |report, value| {
-                    value.checked(report, names::check_label_value)
-                })
+                values.list(report, |report, value| value.checked(report, names::check_label_value))
             },
         );
         let (key, operator, values) = (key?, operator?, values?);
@@ -68,11 +63,7 @@ fn requirement(report: &mut Report, cursor: &Cursor<'_>) -> Option<Requirement> 
                 fields.error(report, "`Exists` and `DoesNotExist` take no `values`");
                 None
             }
-            _ => Some(Requirement {
-                key,
-                operator,
-                values,
-            }),
+            _ => Some(Requirement { key, operator, values }),
         }
     })
 }
@@ -83,9 +74,7 @@ pub(super) fn placement(report: &mut Report, cursor: &Cursor<'_>) -> Option<Plac
         let cluster_names = fields.optional("clusterNames").map_or_else(
             || Some(Vec::new()),
             |cursor| {
-                cursor.list(report, |report, name| {
-                    name.checked(report, names::check_dns_label)
-                })
+                cursor.list(report, |report, name| name.checked(report, names::check_dns_label))
             },
         );
         let cluster_selector = match fields.optional("clusterSelector") {
@@ -101,10 +90,7 @@ pub(super) fn placement(report: &mut Report, cursor: &Cursor<'_>) -> Option<Plac
             );
             return None;
         }
-        Some(Placement {
-            cluster_names,
-            cluster_selector,
-        })
+        Some(Placement { cluster_names, cluster_selector })
     })
 }
 
@@ -138,17 +124,13 @@ pub(super) fn overrides(
             }
             let mut patched = own_spec(spec.node);
             json_patch::merge(&mut patched, &value);
-            if let Err(why) = placed_from_json(kind, &patched) {
-                patch.error(
-                    report,
-                    format!("with this patch the spec is not valid: {why}"),
-                );
-                return None;
+            match placed_from_json(kind, &patched) {
+                Ok(alone) => Some(Override { selector: selector?, patch: value, alone }),
+                Err(why) => {
+                    patch.error(report, format!("with this patch the spec is not valid: {why}"));
+                    None
+                }
             }
-            Some(Override {
-                selector: selector?,
-                patch: value,
-            })
         })
     })
 }

@@ -1,7 +1,8 @@
 //! Reading typed values out of a tree and collecting every error on the way, each with its line and
 //! field path. A reader returns `None` when it has reported an error, and reading goes on beside it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use super::node::{Content, Node};
 use crate::names::InvalidName;
@@ -49,10 +50,7 @@ pub(crate) struct Cursor<'n> {
 
 impl<'n> Cursor<'n> {
     pub(crate) fn new(node: &'n Node, path: impl Into<String>) -> Self {
-        Self {
-            node,
-            path: path.into(),
-        }
+        Self { node, path: path.into() }
     }
 
     pub(crate) fn error(&self, report: &mut Report, message: impl Into<String>) {
@@ -60,10 +58,7 @@ impl<'n> Cursor<'n> {
     }
 
     fn expected(&self, report: &mut Report, what: &str) {
-        self.error(
-            report,
-            format!("expected {what}, found {}", self.node.describe()),
-        );
+        self.error(report, format!("expected {what}, found {}", self.node.describe()));
     }
 
     pub(crate) fn string(&self, report: &mut Report) -> Option<String> {
@@ -76,11 +71,8 @@ impl<'n> Cursor<'n> {
                 );
                 None
             }
-            Content::Number(value) => {
-                self.error(
-                    report,
-                    format!("expected a string, found a number: write \"{value}\""),
-                );
+            Content::Number(_, value) => {
+                self.error(report, format!("expected a string, found a number: write \"{value}\""));
                 None
             }
             Content::Null | Content::List(_) | Content::Map(_) => {
@@ -123,14 +115,12 @@ impl<'n> Cursor<'n> {
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
         let guess = nearest(&value, known.iter().copied())
             .map_or_else(String::new, |word| format!("; did you mean `{word}`?"));
-        self.error(
-            report,
-            format!("`{value}` is none of {}{guess}", known.join(", ")),
-        );
+        self.error(report, format!("`{value}` is none of {}{guess}", known.join(", ")));
         None
     }
 
-    /// A list, each item read by `item`. An item that fails is reported and left out.
+    /// A list, each item read by `item`; nothing when an item fails, so that nobody complains of a
+    /// short list as well.
     pub(crate) fn list<T>(
         &self,
         report: &mut Report,
@@ -142,26 +132,24 @@ impl<'n> Cursor<'n> {
         };
         let mut out = Vec::with_capacity(items.len());
         for (index, node) in items.iter().enumerate() {
-            out.extend(item(
-                report,
-                Cursor::new(node, format!("{}[{index}]", self.path)),
-            ));
+            out.extend(item(report, Cursor::new(node, format!("{}[{index}]", self.path))));
         }
-        Some(out)
+        (out.len() == items.len()).then_some(out)
     }
 
     pub(crate) fn strings(&self, report: &mut Report) -> Option<Vec<String>> {
         self.list(report, |report, item| item.string(report))
     }
 
-    /// A map of any keys, each value read by `value`.
-    pub(crate) fn map<T>(
+    /// A map of any keys, each value read by `value`; nothing when one fails.
+    pub(crate) fn map<T, E: fmt::Display>(
         &self,
         report: &mut Report,
-        check_key: impl Fn(&str) -> Result<(), InvalidName>,
+        check_key: impl Fn(&str) -> Result<(), E>,
         mut value: impl FnMut(&mut Report, Cursor<'n>) -> Option<T>,
     ) -> Option<BTreeMap<String, T>> {
         let mut out = BTreeMap::new();
+        let errors_before = report.errors.len();
         for (key, line, node) in self.entries(report)? {
             let path = format!("{}[{key}]", self.path);
             if let Err(error) = check_key(key) {
@@ -171,7 +159,7 @@ impl<'n> Cursor<'n> {
                 out.insert(key.clone(), read);
             }
         }
-        Some(out)
+        (report.errors.len() == errors_before).then_some(out)
     }
 
     /// A map of known fields. What `read` does not ask for is reported as unknown.
@@ -181,12 +169,8 @@ impl<'n> Cursor<'n> {
         read: impl FnOnce(&mut Report, &mut Fields<'n>) -> Option<T>,
     ) -> Option<T> {
         let entries = self.entries(report)?;
-        let mut fields = Fields {
-            entries,
-            path: self.path.clone(),
-            line: self.node.line,
-            asked: Vec::new(),
-        };
+        let mut fields =
+            Fields { entries, path: self.path.clone(), line: self.node.line, asked: Vec::new() };
         let value = read(report, &mut fields);
         fields.finish(report);
         value
@@ -197,16 +181,44 @@ impl<'n> Cursor<'n> {
             self.expected(report, "a map");
             return None;
         };
-        for (index, (key, line, _)) in entries.iter().enumerate() {
-            if entries
-                .iter()
-                .take(index)
-                .any(|(earlier, _, _)| earlier == key)
-            {
-                report.add(*line, &join(&self.path, key), "this key is here twice");
-            }
-        }
         Some(entries)
+    }
+
+    /// Reports every key that a map of this tree has more than once.
+    pub(crate) fn refuse_duplicates(&self, report: &mut Report) {
+        match &self.node.content {
+            Content::Map(entries) => {
+                let mut seen = BTreeSet::new();
+                for (key, line, node) in entries {
+                    let path = join(&self.path, key);
+                    if !seen.insert(key) {
+                        report.add(*line, &path, "this key is here twice");
+                    }
+                    Cursor::new(node, path).refuse_duplicates(report);
+                }
+            }
+            Content::List(items) => {
+                for (index, node) in items.iter().enumerate() {
+                    Cursor::new(node, format!("{}[{index}]", self.path)).refuse_duplicates(report);
+                }
+            }
+            Content::Null | Content::Bool(_) | Content::Number(..) | Content::String(_) => {}
+        }
+    }
+
+    /// The string in a field, without any complaint.
+    pub(crate) fn peek(&self, field: &str) -> Option<&'n str> {
+        let Content::Map(entries) = &self.node.content else {
+            return None;
+        };
+        match &entries.iter().find(|(key, _, _)| key == field)?.2.content {
+            Content::String(value) => Some(value),
+            Content::Null
+            | Content::Bool(_)
+            | Content::Number(..)
+            | Content::List(_)
+            | Content::Map(_) => None,
+        }
     }
 }
 
@@ -261,11 +273,7 @@ impl<'n> Fields<'n> {
 }
 
 fn join(path: &str, field: &str) -> String {
-    if path.is_empty() {
-        field.to_owned()
-    } else {
-        format!("{path}.{field}")
-    }
+    if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") }
 }
 
 /// The word that a typing error would most likely have been, if one is close.
@@ -290,9 +298,7 @@ fn edit_distance(a: &str, b: &str) -> usize {
         let mut left = i + 1;
         for (j, to) in b.iter().enumerate() {
             let above = row.get(j + 1).copied().unwrap_or(usize::MAX / 3);
-            let cost = (diagonal + usize::from(from != *to))
-                .min(left + 1)
-                .min(above + 1);
+            let cost = (diagonal + usize::from(from != *to)).min(left + 1).min(above + 1);
             diagonal = above;
             if let Some(slot) = row.get_mut(j) {
                 *slot = left;

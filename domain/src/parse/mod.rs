@@ -22,6 +22,7 @@ use cursor::{Cursor, Report};
 use node::{Content, Node};
 
 use crate::document::{Document, DocumentRef, Kind, Placed};
+use crate::history::roster::Labels;
 use crate::ids::Digest;
 use crate::names;
 
@@ -43,55 +44,41 @@ pub fn parse_files<'t>(
     let mut errors = Vec::new();
     let mut seen: BTreeMap<DocumentRef, (String, usize)> = BTreeMap::new();
     for (file, bytes) in files {
-        let mut report = Report {
-            file: file.to_owned(),
-            lines_before: 0,
-            errors: std::mem::take(&mut errors),
-        };
+        let mut report = Report { file: file.to_owned(), lines_before: 0, errors: Vec::new() };
         for (line, document) in parse_file(&mut report, bytes) {
             report.lines_before = 0;
-            match seen.get(&document.reference) {
-                Some((other, other_line)) => report.add(
-                    line,
-                    "metadata.name",
-                    format!(
-                        "{} is declared at {other}:{other_line} already",
-                        document.reference
-                    ),
-                ),
-                None => {
-                    seen.insert(document.reference.clone(), (file.to_owned(), line));
-                    documents.push(document);
-                }
+            if let Some((other, other_line)) = seen.get(&document.reference) {
+                let message =
+                    format!("{} is declared at {other}:{other_line} already", document.reference);
+                report.add(line, "metadata.name", message);
+            } else {
+                seen.insert(document.reference.clone(), (file.to_owned(), line));
+                documents.push(document);
             }
         }
-        errors = report.errors;
-    }
-    if errors.is_empty() {
-        return Ok(documents);
-    }
-    if errors.len() > MAX_ERRORS {
-        let left = errors.len() - MAX_ERRORS;
-        errors.truncate(MAX_ERRORS);
-        if let Some(last) = errors.last().cloned() {
-            errors.push(ParseError {
-                path: String::new(),
-                message: format!("and {left} more errors"),
-                ..last
-            });
+        report.errors.sort_by_key(|error| error.line);
+        errors.append(&mut report.errors);
+        if errors.len() > MAX_ERRORS {
+            errors.truncate(MAX_ERRORS);
+            if let Some(last) = errors.last().cloned() {
+                errors.push(ParseError {
+                    path: String::new(),
+                    message: format!(
+                        "and more: after {MAX_ERRORS} errors the rest is not looked at"
+                    ),
+                    ..last
+                });
+            }
+            break;
         }
     }
-    Err(errors)
+    if errors.is_empty() { Ok(documents) } else { Err(errors) }
 }
 
 /// Reads one document from its exact bytes, as an agent receives it.
 pub fn parse_document(bytes: &[u8]) -> Result<Document, ParseError> {
-    let mut documents = parse_files([("document", bytes)]).map_err(|errors| {
-        errors
-            .into_iter()
-            .next()
-            .unwrap_or_else(|| single_document_expected())
-    })?;
+    let mut documents = parse_files([("document", bytes)])
+        .map_err(|errors| errors.into_iter().next().unwrap_or_else(single_document_expected))?;
     match (documents.pop(), documents.is_empty()) {
         (Some(document), true) if *document.bytes == *bytes => Ok(document),
         _ => Err(single_document_expected()),
@@ -109,15 +96,10 @@ fn single_document_expected() -> ParseError {
 
 /// Reads the part of a spec that overrides can change.
 pub(crate) fn placed_from_json(kind: Kind, spec: &Value) -> Result<Placed, String> {
-    let mut report = Report {
-        file: String::new(),
-        lines_before: 0,
-        errors: Vec::new(),
-    };
+    let mut report = Report { file: String::new(), lines_before: 0, errors: Vec::new() };
     let node = Node::from_json(spec, 0);
-    let placed = Cursor::new(&node, "spec").fields(&mut report, |report, fields| {
-        spec::placed(report, fields, kind)
-    });
+    let placed = Cursor::new(&node, "spec")
+        .fields(&mut report, |report, fields| spec::placed(report, fields, kind));
     match (report.errors.first(), placed) {
         (None, Some(placed)) => Ok(placed),
         (Some(error), _) => Err(format!("{}: {}", error.path, error.message)),
@@ -138,18 +120,21 @@ fn parse_file(report: &mut Report, bytes: &[u8]) -> Vec<(usize, Document)> {
         Ok(text) => text,
         Err(error) => {
             let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
-            let line = 1 + before.iter().filter(|b| **b == b'\n').count();
-            report.add(line, "", "the file is not UTF-8");
+            let line = before.split(|b| *b == b'\n').count();
+            report.add(line, "", "the file is not UTF-8 from here on");
             return Vec::new();
         }
     };
+    // A byte order mark belongs to the file and to none of its documents.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut documents = Vec::new();
     for (lines_before, text) in split(text) {
+        if report.errors.len() > MAX_ERRORS {
+            break;
+        }
         report.lines_before = lines_before;
-        documents.extend(parse_text(report, text).map(|document| {
-            let blank = text.lines().take_while(|line| is_blank(line)).count();
-            (lines_before + blank + 1, document)
-        }));
+        let named = parse_text(report, text);
+        documents.extend(named.map(|(line, document)| (lines_before + line, document)));
     }
     documents
 }
@@ -179,31 +164,42 @@ fn split(text: &str) -> Vec<(usize, &str)> {
     parts
 }
 
-fn parse_text(report: &mut Report, text: &str) -> Option<Document> {
+/// The line of a text's first directive, if it has nothing else.
+fn directives(text: &str) -> Option<usize> {
+    let mut lines = (1..).zip(text.lines()).filter(|(_, line)| !is_blank(line));
+    let (first, _) = lines.clone().next()?;
+    lines.all(|(_, line)| line.starts_with('%')).then_some(first)
+}
+
+/// A document, and the line of its name.
+fn parse_text(report: &mut Report, text: &str) -> Option<(usize, Document)> {
     if text.len() > MAX_DOCUMENT_BYTES {
         report.add(
             1,
             "",
-            format!(
-                "the document has {} bytes, more than {MAX_DOCUMENT_BYTES}",
-                text.len()
-            ),
+            format!("the document has {} bytes, more than {MAX_DOCUMENT_BYTES}", text.len()),
         );
+        return None;
+    }
+    if let Some(line) = directives(text) {
+        report.add(line, "", "YAML directives (`%`) are not used here: take this line away");
         return None;
     }
     let root = match node::read(text) {
         Ok(root) => root,
         Err(unreadable) => {
-            report.add(
-                unreadable.line,
-                "",
-                format!("not valid YAML: {}", unreadable.why),
-            );
+            report.add(unreadable.line, "", format!("not valid YAML: {}", unreadable.why));
             return None;
         }
     };
     let errors_before = report.errors.len();
-    let document = Cursor::new(&root, "").fields(report, |report, fields| {
+    let root = Cursor::new(&root, "");
+    if let Some(message) = foreign(&root) {
+        root.error(report, message);
+        return None;
+    }
+    root.refuse_duplicates(report);
+    let document = root.fields(report, |report, fields| {
         let api_version = fields.required(report, "apiVersion");
         let kind = fields.required(report, "kind");
         let metadata = fields.required(report, "metadata");
@@ -213,11 +209,11 @@ fn parse_text(report: &mut Report, text: &str) -> Option<Document> {
         }
         let kinds = Kind::ALL.map(|kind| (kind.name(), kind));
         let kind = kind.and_then(|cursor| cursor.one_of(report, &kinds));
-        let metadata = metadata.and_then(|cursor| read_metadata(report, &cursor));
+        let metadata = metadata.and_then(|cursor| read_metadata(report, &cursor, kind));
         let (kind, spec) = (kind?, spec?);
         let (placement, overrides, base) = spec::whole(report, &spec, kind)?;
-        let (name, labels, annotations) = metadata?;
-        Some(Document {
+        let Metadata { line, name, labels, annotations } = metadata?;
+        let document = Document {
             reference: DocumentRef { kind, name },
             bytes: text.as_bytes().into(),
             digest: Digest::of(text.as_bytes()),
@@ -227,7 +223,8 @@ fn parse_text(report: &mut Report, text: &str) -> Option<Document> {
             overrides,
             base,
             spec: own_spec(spec.node),
-        })
+        };
+        Some((line, document))
     });
     document.filter(|_| report.errors.len() == errors_before)
 }
@@ -241,26 +238,56 @@ fn own_spec(spec: &Node) -> Value {
     value
 }
 
-type Metadata = (String, BTreeMap<String, String>, BTreeMap<String, String>);
+/// What to say of a document that is whole and well, but not one of ours.
+fn foreign(root: &Cursor<'_>) -> Option<String> {
+    let (version, kind) = (root.peek("apiVersion")?, root.peek("kind")?);
+    if version == API_VERSION || Kind::ALL.iter().any(|known| known.name() == kind) {
+        return None;
+    }
+    let ours = match kind {
+        "Namespace" => Some(Kind::FederatedNamespace),
+        "Role" | "ClusterRole" => Some(Kind::FederatedRole),
+        "RoleBinding" | "ClusterRoleBinding" => Some(Kind::FederatedRoleBinding),
+        _ => None,
+    };
+    let hint = ours
+        .map_or_else(String::new, |ours| format!("; over many clusters Hanse has {}", ours.name()));
+    let cut = |text: &str| -> String { text.escape_debug().take(80).collect() };
+    Some(format!(
+        "this is `kind: {}` of `apiVersion: {}`, not a document of {API_VERSION}{hint}",
+        cut(kind),
+        cut(version)
+    ))
+}
 
-fn read_metadata(report: &mut Report, cursor: &Cursor<'_>) -> Option<Metadata> {
+struct Metadata {
+    /// Where the name is.
+    line: usize,
+    name: String,
+    labels: Labels,
+    annotations: Labels,
+}
+
+fn read_metadata(report: &mut Report, cursor: &Cursor<'_>, kind: Option<Kind>) -> Option<Metadata> {
     cursor.fields(report, |report, fields| {
-        let name = fields
-            .required(report, "name")
-            .and_then(|name| name.checked(report, names::check_dns_subdomain));
-        let labels = fields.optional("labels").map_or_else(
-            || Some(BTreeMap::new()),
-            |labels| common::labels(report, &labels),
-        );
+        let cursor = fields.required(report, "name");
+        let line = cursor.as_ref().map_or(0, |name| name.node.line);
+        let name = cursor.and_then(|name| match kind {
+            // A namespace's document has the namespace's name.
+            Some(Kind::FederatedNamespace) => spec::namespace_name(report, &name),
+            _ => name.checked(report, names::check_dns_subdomain),
+        });
+        let labels = fields
+            .optional("labels")
+            .map_or_else(|| Some(BTreeMap::new()), |labels| common::labels(report, &labels));
         let annotations = fields.optional("annotations").map_or_else(
             || Some(BTreeMap::new()),
             |annotations| {
-                annotations.map(report, names::check_label_key, |report, value| {
-                    value.string(report)
-                })
+                annotations
+                    .map(report, names::check_label_key, |report, value| value.string(report))
             },
         );
-        Some((name?, labels?, annotations?))
+        Some(Metadata { line, name: name?, labels: labels?, annotations: annotations? })
     })
 }
 

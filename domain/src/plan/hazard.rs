@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{Action, ObjectChange};
 use crate::document::Document;
+use crate::fleet::Fleet;
 use crate::kinds::Spec;
 use crate::kinds::binding::{BindingScope, RoleBindingSpec, RoleRef, Subject};
 use crate::kinds::namespace::PodSecurity;
@@ -64,21 +65,40 @@ pub const fn unconfirmed_removals(objects: usize) -> usize {
     if tenth > 5 { tenth } else { 5 }
 }
 
-/// Hazards of what a document says, whatever cluster it goes to.
-pub(super) fn of_document(document: &Document, hazards: &mut Vec<Hazard>) {
+/// Hazards of what a document says: by itself, with each override, and with the overrides that come
+/// together on a cluster of the fleet.
+pub(super) fn of_document(document: &Document, fleet: &Fleet, hazards: &mut Vec<Hazard>) {
+    let mut found = Vec::new();
+    for spec in document.variants() {
+        of_spec(document, spec, &mut found);
+    }
+    if document.overrides.len() > 1 {
+        let entries = fleet.members().values().map(|member| &member.entry);
+        for entry in entries.filter(|entry| document.selects(entry)) {
+            if let Ok(placed) = document.placed(&entry.labels) {
+                of_spec(document, &placed.spec, &mut found);
+            }
+        }
+    }
+    for hazard in found {
+        if !hazards.contains(&hazard) {
+            hazards.push(hazard);
+        }
+    }
+}
+
+fn of_spec(document: &Document, spec: &Spec, hazards: &mut Vec<Hazard>) {
     let mut add = |kind, text: String| {
-        hazards.push(Hazard {
-            kind,
-            text: format!("{} {text}", document.reference),
-        });
+        let text = format!("{} {text}", document.reference);
+        let hazard = Hazard { kind, text };
+        if !hazards.contains(&hazard) {
+            hazards.push(hazard);
+        }
     };
-    match &document.base.spec {
+    match spec {
         Spec::Namespace(spec) => {
             if spec.pod_security == Some(PodSecurity::Privileged) {
-                add(
-                    HazardKind::PrivilegedPods,
-                    "lets pods run privileged".to_owned(),
-                );
+                add(HazardKind::PrivilegedPods, "lets pods run privileged".to_owned());
             }
         }
         Spec::Role(role) => of_role(role, &mut add),
@@ -86,50 +106,32 @@ pub(super) fn of_document(document: &Document, hazards: &mut Vec<Hazard>) {
     }
 }
 
+const RBAC_RESOURCES: [&str; 4] = ["roles", "rolebindings", "clusterroles", "clusterrolebindings"];
+
 fn of_role(role: &RoleSpec, add: &mut impl FnMut(HazardKind, String)) {
     let any = |test: fn(&PolicyRule) -> bool| role.rules.iter().any(test);
     let has = |list: &[String], wanted: &[&str]| list.iter().any(|v| wanted.contains(&v.as_str()));
-    if any(|r| {
-        [&r.verbs, &r.resources, &r.api_groups]
-            .iter()
-            .all(|l| l.iter().any(|v| v == "*"))
-    }) {
-        add(
-            HazardKind::GrantsClusterAdmin,
-            "grants every verb on every resource".to_owned(),
-        );
+    if any(|r| [&r.verbs, &r.resources, &r.api_groups].iter().all(|l| l.iter().any(|v| v == "*"))) {
+        add(HazardKind::GrantsClusterAdmin, "grants every verb on every resource".to_owned());
     } else if any(|r| {
         [&r.verbs, &r.resources, &r.api_groups, &r.non_resource_urls]
             .iter()
             .any(|l| l.iter().any(|v| v.contains('*')))
     }) {
-        add(
-            HazardKind::GrantsWildcard,
-            "has a rule with a wildcard".to_owned(),
-        );
+        add(HazardKind::GrantsWildcard, "has a rule with a wildcard".to_owned());
     }
     let escalating = role.rules.iter().any(|rule| {
-        has(
-            &rule.verbs,
-            &[
-                "escalate",
-                "bind",
-                "impersonate",
-                "approve",
-                "sign",
-                "attest",
-            ],
-        ) || rule
-            .verbs
-            .iter()
-            .any(|verb| verb.starts_with("impersonate"))
-            || has(
-                &rule.api_groups,
-                &["admissionregistration.k8s.io", "certificates.k8s.io"],
-            )
+        has(&rule.verbs, &["escalate", "bind", "impersonate", "approve", "sign", "attest"])
+            || rule.verbs.iter().any(|verb| verb.starts_with("impersonate"))
+            || has(&rule.api_groups, &["admissionregistration.k8s.io", "certificates.k8s.io"])
             || has(&rule.resources, &["serviceaccounts/token", "nodes/proxy"])
             || (has(&rule.api_groups, &["rbac.authorization.k8s.io"])
                 && has(&rule.verbs, &["create", "update", "patch", "*"]))
+            || (has(&rule.api_groups, &["*"])
+                && has(&rule.resources, &RBAC_RESOURCES)
+                && has(&rule.verbs, &["create", "update", "patch", "*"]))
+            || (has(&rule.resources, &["users", "groups", "serviceaccounts"])
+                && has(&rule.verbs, &["*"]))
     });
     if escalating {
         add(
@@ -144,10 +146,7 @@ fn of_role(role: &RoleSpec, add: &mut impl FnMut(HazardKind, String)) {
             && rule.resource_names.is_empty()
     });
     if secrets && role.scope == RoleScope::Cluster {
-        add(
-            HazardKind::GrantsAllSecrets,
-            "reads every Secret of a cluster".to_owned(),
-        );
+        add(HazardKind::GrantsAllSecrets, "reads every Secret of a cluster".to_owned());
     }
 }
 
@@ -159,30 +158,21 @@ fn of_binding(binding: &RoleBindingSpec, add: &mut impl FnMut(HazardKind, String
             BindingScope::ClusterWide => "over whole clusters",
             BindingScope::Namespaces(_) | BindingScope::Selector(_) => "in namespaces",
         };
-        add(
-            HazardKind::GrantsClusterAdmin,
-            format!("grants cluster-admin {place}"),
-        );
+        add(HazardKind::GrantsClusterAdmin, format!("grants cluster-admin {place}"));
     }
     for subject in &binding.subjects {
         let (Subject::User(name) | Subject::Group(name)) = subject else {
             continue;
         };
         if name.starts_with("system:") {
-            add(
-                HazardKind::BroadSubject,
-                format!("binds `{name}`, which Kubernetes itself uses"),
-            );
+            add(HazardKind::BroadSubject, format!("binds `{name}`, which Kubernetes itself uses"));
         }
     }
 }
 
 /// Hazards of what happens in one cluster.
 pub(super) fn of_cluster(cluster: &str, changes: &[ObjectChange], hazards: &mut Vec<Hazard>) {
-    let removals = changes
-        .iter()
-        .filter(|change| change.action() == Action::Remove)
-        .count();
+    let removals = changes.iter().filter(|change| change.action() == Action::Remove).count();
     if removals > unconfirmed_removals(0) {
         hazards.push(Hazard {
             kind: HazardKind::ManyRemovals,

@@ -4,18 +4,18 @@
 
 mod hazard;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 pub use hazard::{Hazard, HazardKind, unconfirmed_removals};
 
-use crate::document::{Document, DocumentRef};
+use crate::document::{Document, DocumentRef, Kind};
 use crate::fleet::{Edit, Fleet, Member};
-use crate::history::roster::Labels;
+use crate::history::roster::{ClusterEntry, Labels};
 use crate::kinds::Spec;
-use crate::kinds::binding::RoleRef;
+use crate::kinds::binding::{BindingScope, RoleRef};
 use crate::object::ObjectRef;
 use crate::render::{Rendering, render};
 
@@ -118,32 +118,24 @@ fn hint(nearest: Option<&str>) -> String {
 pub fn plan(base: &Fleet, edits: Vec<Edit>, now: Timestamp) -> Result<Plan, Vec<PlanError>> {
     let mut plan = Plan::default();
     let missing: Vec<PlanError> = edits.iter().filter_map(|edit| absent(base, edit)).collect();
-    plan.edits = edits
-        .into_iter()
-        .filter(|edit| base.transition(edit).is_some())
-        .collect();
+    plan.edits = base.effective(edits);
     let (next, touched) = base.with(&plan.edits);
     let mut errors = missing;
     errors.extend(verify(&next, &plan.edits));
     for id in &touched {
-        let rendering = |fleet: &Fleet| {
-            fleet
-                .member(*id)
-                .map(|member| rendering(fleet, member, now))
-        };
-        let (before, after) = (
-            rendering(base).unwrap_or_default(),
-            rendering(&next).unwrap_or_default(),
-        );
+        let rendering =
+            |fleet: &Fleet| fleet.member(*id).map(|member| rendering(fleet, member, now));
+        let (before, after) =
+            (rendering(base).unwrap_or_default(), rendering(&next).unwrap_or_default());
         let Some(member) = next.member(*id).or_else(|| base.member(*id)) else {
             continue;
         };
         let cluster = &member.entry.name;
+        plan.warnings.extend(idle(&plan.edits, member, &after, now));
         for (document, why) in &after.problems {
             if !before.problems.contains(&(document.clone(), why.clone())) {
-                plan.warnings.push(format!(
-                    "on cluster {cluster}: {document} grants nothing: {why}"
-                ));
+                plan.warnings
+                    .push(format!("on cluster {cluster}: {document} grants nothing: {why}"));
             }
         }
         let changes = changes(before, after);
@@ -155,13 +147,13 @@ pub fn plan(base: &Fleet, edits: Vec<Edit>, now: Timestamp) -> Result<Plan, Vec<
     for edit in &plan.edits {
         match edit {
             Edit::Put(document) => {
-                hazard::of_document(document, &mut plan.hazards);
+                hazard::of_document(document, &next, &mut plan.hazards);
                 plan.warnings.extend(nowhere(&next, document));
+                plan.warnings.extend(expired(document, now));
             }
             Edit::RemoveCluster(id) => {
-                let name = base
-                    .member(*id)
-                    .map_or_else(|| id.to_string(), |m| m.entry.name.clone());
+                let name =
+                    base.member(*id).map_or_else(|| id.to_string(), |m| m.entry.name.clone());
                 plan.warnings.push(format!(
                     "cluster {name} leaves the fleet; what was applied there stays as it is"
                 ));
@@ -169,27 +161,24 @@ pub fn plan(base: &Fleet, edits: Vec<Edit>, now: Timestamp) -> Result<Plan, Vec<
             Edit::Remove(_) | Edit::PutCluster(_) => {}
         }
     }
-    if errors.is_empty() {
-        Ok(plan)
-    } else {
-        Err(errors)
-    }
+    if errors.is_empty() { Ok(plan) } else { Err(errors) }
 }
 
 /// Everything about a fleet after some edits that cannot be. The hub asks this before it commits.
 pub fn verify(next: &Fleet, edits: &[Edit]) -> Vec<PlanError> {
     let mut errors = Vec::new();
     for held in next.documents().values() {
-        if let Spec::RoleBinding(binding) = &held.document.base.spec
-            && let RoleRef::Federated(role) = &binding.role
-            && !has_role(next, role)
-        {
-            errors.push(PlanError::UnknownRole {
-                binding: held.document.reference.clone(),
-                role: role.clone(),
-                nearest: nearest_role(next, role),
-            });
-        }
+        let unknown: BTreeSet<&str> = held
+            .document
+            .variants()
+            .filter_map(federated_role)
+            .filter(|role| !has_role(next, role))
+            .collect();
+        errors.extend(unknown.into_iter().map(|role| PlanError::UnknownRole {
+            binding: held.document.reference.clone(),
+            role: role.to_owned(),
+            nearest: nearest_role(next, role),
+        }));
     }
     for edit in edits {
         match edit {
@@ -198,26 +187,40 @@ pub fn verify(next: &Fleet, edits: &[Edit]) -> Vec<PlanError> {
                 if next.members().values().any(|member| same_name(&member)) {
                     errors.push(PlanError::ClusterName(entry.name.clone()));
                 }
+                // New labels can bring overrides together that were apart before.
+                if let Some(member) = next.member(entry.id) {
+                    let placed = next.placed_on(member);
+                    errors.extend(placed.filter_map(|(document, _)| invalid(document, entry)));
+                }
             }
             Edit::Put(document) => {
-                for member in next
-                    .members()
-                    .values()
-                    .filter(|m| document.selects(&m.entry))
-                {
-                    if let Err(error) = document.placed(&member.entry.labels) {
-                        errors.push(PlanError::Invalid {
-                            cluster: member.entry.name.clone(),
-                            document: document.reference.clone(),
-                            why: error.why,
-                        });
-                    }
-                }
+                let entries = next.members().values().map(|member| &*member.entry);
+                let selected = entries.filter(|entry| document.selects(entry));
+                errors.extend(selected.filter_map(|entry| invalid(document, entry)));
             }
             Edit::Remove(_) | Edit::RemoveCluster(_) => {}
         }
     }
     errors
+}
+
+fn federated_role(spec: &Spec) -> Option<&str> {
+    match spec {
+        Spec::RoleBinding(binding) => match &binding.role {
+            RoleRef::Federated(role) => Some(role),
+            RoleRef::ClusterRole(_) | RoleRef::Role(_) => None,
+        },
+        Spec::Namespace(_) | Spec::Role(_) => None,
+    }
+}
+
+fn invalid(document: &Document, entry: &ClusterEntry) -> Option<PlanError> {
+    let error = document.placed(&entry.labels).err()?;
+    Some(PlanError::Invalid {
+        cluster: entry.name.clone(),
+        document: error.document,
+        why: error.why,
+    })
 }
 
 fn absent(base: &Fleet, edit: &Edit) -> Option<PlanError> {
@@ -247,15 +250,12 @@ fn changes(mut before: Rendering, after: Rendering) -> Vec<ObjectChange> {
             after: Some(rendered.object.body),
         });
     }
-    let removed = before
-        .objects
-        .into_iter()
-        .map(|(object, rendered)| ObjectChange {
-            object,
-            source: rendered.source,
-            before: Some(rendered.object.body),
-            after: None,
-        });
+    let removed = before.objects.into_iter().map(|(object, rendered)| ObjectChange {
+        object,
+        source: rendered.source,
+        before: Some(rendered.object.body),
+        after: None,
+    });
     changes.extend(removed);
     changes
 }
@@ -270,30 +270,60 @@ fn nowhere(fleet: &Fleet, document: &Document) -> Vec<String> {
         .filter(|name| fleet.member_named(name).is_none())
         .map(|name| format!("{reference} names cluster {name}, which is not in the fleet"))
         .collect();
-    if !fleet
-        .members()
-        .values()
-        .any(|member| document.selects(&member.entry))
-    {
-        warnings.push(format!(
-            "{reference} is placed on no cluster: its placement selects none"
-        ));
+    if !fleet.members().values().any(|member| document.selects(&member.entry)) {
+        warnings.push(format!("{reference} is placed on no cluster: its placement selects none"));
     }
-    if document.overrides.iter().any(|o| {
-        !fleet
-            .members()
-            .values()
-            .any(|m| o.selector.matches(&m.entry.labels))
-    }) {
+    if document
+        .overrides
+        .iter()
+        .any(|o| !fleet.members().values().any(|m| o.selector.matches(&m.entry.labels)))
+    {
         warnings.push(format!("an override of {reference} matches no cluster"));
     }
     warnings
 }
 
+/// A binding that is put and has expired already.
+fn expired(document: &Document, now: Timestamp) -> Option<String> {
+    let Spec::RoleBinding(binding) = &document.base.spec else {
+        return None;
+    };
+    let expires_at = binding.expires_at.filter(|at| *at <= now)?;
+    let reference = &document.reference;
+    Some(format!("{reference} expired at {expires_at}: it grants nothing"))
+}
+
+/// Bindings that are put and whose selector matches no namespace of a cluster.
+fn idle(edits: &[Edit], member: &Member, after: &Rendering, now: Timestamp) -> Vec<String> {
+    let bindings = edits.iter().filter_map(|edit| match edit {
+        Edit::Put(document) if member.manifest.documents.contains_key(&document.reference) => {
+            let placed = document.placed(&member.entry.labels).ok()?;
+            let Spec::RoleBinding(binding) = placed.spec else {
+                return None;
+            };
+            let live = binding.expires_at.is_none_or(|at| at > now);
+            (live && matches!(binding.scope, BindingScope::Selector(_)))
+                .then_some(&document.reference)
+        }
+        Edit::Put(_) | Edit::Remove(_) | Edit::PutCluster(_) | Edit::RemoveCluster(_) => None,
+    });
+    let grants = |reference: &DocumentRef| after.objects.values().any(|o| o.source == *reference);
+    let failed = |reference: &DocumentRef| after.problems.iter().any(|(of, _)| of == reference);
+    bindings
+        .filter(|reference| !grants(reference) && !failed(reference))
+        .map(|reference| {
+            format!(
+                "on cluster {}: {reference} grants nothing: its `namespaceSelector` matches no \
+                 FederatedNamespace there",
+                member.entry.name
+            )
+        })
+        .collect()
+}
+
 fn has_role(fleet: &Fleet, name: &str) -> bool {
-    fleet.documents().values().any(|held| {
-        held.document.reference.name == name && matches!(held.document.base.spec, Spec::Role(_))
-    })
+    let reference = DocumentRef { kind: Kind::FederatedRole, name: name.to_owned() };
+    fleet.documents().contains_key(&reference)
 }
 
 fn nearest_role(fleet: &Fleet, name: &str) -> Option<String> {
@@ -307,9 +337,6 @@ fn nearest_role(fleet: &Fleet, name: &str) -> Option<String> {
 
 /// Labels as people write them, "env=prod,region=eu".
 pub fn show_labels(labels: &Labels) -> String {
-    let pairs: Vec<String> = labels
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
+    let pairs: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     pairs.join(",")
 }

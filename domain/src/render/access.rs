@@ -14,11 +14,7 @@ const GROUP: &str = "rbac.authorization.k8s.io";
 pub(super) fn role(name: &str, spec: &RoleSpec) -> Object {
     let name = format!("{}{name}", spec.scope.prefix());
     let rules: Vec<Value> = spec.rules.iter().map(rule).collect();
-    object(
-        ObjectRef::cluster(ObjectKind::ClusterRole, name),
-        json!({}),
-        json!({ "rules": rules }),
-    )
+    object(ObjectRef::cluster(ObjectKind::ClusterRole, name), Map::new(), json!({ "rules": rules }))
 }
 
 fn rule(rule: &PolicyRule) -> Value {
@@ -58,9 +54,7 @@ pub(super) fn binding(
                 ));
             }
             None => {
-                return Err(format!(
-                    "FederatedRole/{role} is not placed on this cluster"
-                ));
+                return Err(format!("FederatedRole/{role} is not placed on this cluster"));
             }
         },
         RoleRef::ClusterRole(role) => ("ClusterRole", role.clone()),
@@ -69,31 +63,20 @@ pub(super) fn binding(
     let role = json!({ "apiGroup": GROUP, "kind": kind, "name": role });
     let name = format!("{}{name}", wanted.prefix());
     if spec.scope == BindingScope::ClusterWide {
-        let subjects: Vec<Value> = spec
-            .subjects
-            .iter()
-            .map(|s| subject(s, None))
-            .collect::<Result<_, _>>()?;
+        let subjects: Vec<Value> =
+            spec.subjects.iter().map(|s| subject(s, None)).collect::<Result<_, _>>()?;
         let rest = json!({ "roleRef": role, "subjects": subjects });
         return Ok(vec![object(
             ObjectRef::cluster(ObjectKind::ClusterRoleBinding, name),
-            json!({}),
+            Map::new(),
             rest,
         )]);
     }
     let one = |namespace: &&str| {
-        let subjects: Vec<Value> = spec
-            .subjects
-            .iter()
-            .map(|s| subject(s, Some(namespace)))
-            .collect::<Result<_, _>>()?;
+        let subjects: Vec<Value> =
+            spec.subjects.iter().map(|s| subject(s, Some(namespace))).collect::<Result<_, _>>()?;
         let rest = json!({ "roleRef": role, "subjects": subjects });
-        Ok(in_namespace(
-            ObjectKind::RoleBinding,
-            namespace,
-            &name,
-            rest,
-        ))
+        Ok(in_namespace(ObjectKind::RoleBinding, namespace, &name, rest))
     };
     namespaces.iter().map(one).collect()
 }
@@ -102,10 +85,7 @@ fn subject(subject: &Subject, namespace: Option<&str>) -> Result<Value, String> 
     Ok(match subject {
         Subject::User(name) => json!({ "apiGroup": GROUP, "kind": "User", "name": name }),
         Subject::Group(name) => json!({ "apiGroup": GROUP, "kind": "Group", "name": name }),
-        Subject::ServiceAccount {
-            namespace: own,
-            name,
-        } => {
+        Subject::ServiceAccount { namespace: own, name } => {
             let namespace = own.as_deref().or(namespace).ok_or_else(|| {
                 format!("service account {name} needs a namespace in a cluster-wide binding")
             })?;

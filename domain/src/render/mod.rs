@@ -55,9 +55,7 @@ pub fn render<'d>(
                 placed.insert(&document.reference, (spec, number));
             }
             Err(error) => {
-                rendering
-                    .problems
-                    .push((document.reference.clone(), error.to_string()));
+                rendering.problems.push((document.reference.clone(), error.to_string()));
             }
         }
     }
@@ -77,11 +75,7 @@ pub fn render<'d>(
             let object = mark(object, reference, *number);
             rendering.objects.insert(
                 object.reference.clone(),
-                Rendered {
-                    object,
-                    source: (*reference).clone(),
-                    drift: placed.drift,
-                },
+                Rendered { object, source: (*reference).clone(), drift: placed.drift },
             );
         }
     }
@@ -96,10 +90,7 @@ struct ClusterDocuments<'p> {
 
 impl<'p> ClusterDocuments<'p> {
     fn new(placed: &'p BTreeMap<&'p DocumentRef, (Placed, RevisionNumber)>) -> Self {
-        let mut documents = Self {
-            namespaces: BTreeMap::new(),
-            roles: BTreeMap::new(),
-        };
+        let mut documents = Self { namespaces: BTreeMap::new(), roles: BTreeMap::new() };
         for (reference, (placed, _)) in placed {
             match &placed.spec {
                 Spec::Namespace(spec) => {
@@ -126,9 +117,7 @@ impl<'p> ClusterDocuments<'p> {
             if expires_at <= now {
                 return None;
             }
-            let next = rendering
-                .next_expiry
-                .map_or(expires_at, |next| next.min(expires_at));
+            let next = rendering.next_expiry.map_or(expires_at, |next| next.min(expires_at));
             rendering.next_expiry = Some(next);
         }
         let namespaces = match &spec.scope {
@@ -155,24 +144,14 @@ impl<'p> ClusterDocuments<'p> {
 
 /// Adds the labels and annotations that everything of ours carries.
 fn mark(mut object: Object, source: &DocumentRef, number: RevisionNumber) -> Object {
-    if let Some(metadata) = object
-        .body
-        .pointer_mut("/metadata")
-        .and_then(Value::as_object_mut)
-    {
+    if let Some(metadata) = object.body.pointer_mut("/metadata").and_then(Value::as_object_mut) {
         let mut insert = |field: &str, key: &str, value: String| {
-            let map = metadata
-                .entry(field)
-                .or_insert_with(|| Value::Object(Map::new()));
+            let map = metadata.entry(field).or_insert_with(|| Value::Object(Map::new()));
             if let Some(map) = map.as_object_mut() {
                 map.insert(key.to_owned(), Value::String(value));
             }
         };
-        insert(
-            "labels",
-            "app.kubernetes.io/managed-by",
-            "hanse-agent".to_owned(),
-        );
+        insert("labels", "app.kubernetes.io/managed-by", "hanse-agent".to_owned());
         insert("labels", MANAGED_LABEL, "true".to_owned());
         insert("annotations", SOURCE_ANNOTATION, source.to_string());
         insert("annotations", REVISION_ANNOTATION, number.to_string());
@@ -181,7 +160,7 @@ fn mark(mut object: Object, source: &DocumentRef, number: RevisionNumber) -> Obj
 }
 
 /// An object with its type and name; `rest` is merged beside them.
-fn object(reference: ObjectRef, metadata: Value, rest: Value) -> Object {
+fn object(reference: ObjectRef, metadata: Map<String, Value>, rest: Value) -> Object {
     let mut body = json!({
         "apiVersion": reference.kind.api_version(),
         "kind": reference.kind.name(),
@@ -201,9 +180,5 @@ fn object(reference: ObjectRef, metadata: Value, rest: Value) -> Object {
 
 /// A short way to an object in a namespace without metadata of its own.
 fn in_namespace(kind: ObjectKind, namespace: &str, name: &str, rest: Value) -> Object {
-    object(
-        ObjectRef::namespaced(kind, namespace, name),
-        json!({}),
-        rest,
-    )
+    object(ObjectRef::namespaced(kind, namespace, name), Map::new(), rest)
 }

@@ -16,17 +16,12 @@ pub(super) fn spec(report: &mut Report, fields: &mut Fields<'_>) -> Option<RoleB
     let subjects = fields.required(report, "subjects").and_then(|cursor| {
         let subjects = cursor.list(report, |report, item| subject(report, &item))?;
         if subjects.is_empty() || subjects.len() > MAX_SUBJECTS {
-            cursor.error(
-                report,
-                format!("between 1 and {MAX_SUBJECTS} subjects are needed"),
-            );
+            cursor.error(report, format!("between 1 and {MAX_SUBJECTS} subjects are needed"));
             return None;
         }
         Some(subjects)
     });
-    let role = fields
-        .required(report, "roleRef")
-        .and_then(|cursor| role_ref(report, &cursor));
+    let role = fields.required(report, "roleRef").and_then(|cursor| role_ref(report, &cursor));
     let scope = scope(report, fields);
     let expires_at = match fields.optional("expiresAt") {
         None => Some(None),
@@ -43,14 +38,8 @@ pub(super) fn spec(report: &mut Report, fields: &mut Fields<'_>) -> Option<RoleB
         }),
     };
     let (role, scope) = (role?, scope?);
-    if matches!(
-        (&role, &scope),
-        (RoleRef::Role(_), BindingScope::ClusterWide)
-    ) {
-        fields.error(
-            report,
-            "a `Role` cannot be bound cluster-wide: refer to a `ClusterRole`",
-        );
+    if matches!((&role, &scope), (RoleRef::Role(_), BindingScope::ClusterWide)) {
+        fields.error(report, "a `Role` cannot be bound cluster-wide: refer to a `ClusterRole`");
         return None;
     }
     Some(RoleBindingSpec {
@@ -75,9 +64,7 @@ fn subject(report: &mut Report, cursor: &Cursor<'_>) -> Option<Subject> {
             ("Group", Type::Group),
             ("ServiceAccount", Type::ServiceAccount),
         ];
-        let kind = fields
-            .required(report, "kind")
-            .and_then(|cursor| cursor.one_of(report, &types));
+        let kind = fields.required(report, "kind").and_then(|cursor| cursor.one_of(report, &types));
         let name = fields.required(report, "name");
         let namespace = fields.optional("namespace");
         let kind = kind?;
@@ -87,28 +74,21 @@ fn subject(report: &mut Report, cursor: &Cursor<'_>) -> Option<Subject> {
                 None => None,
                 Some(cursor) => Some(cursor.checked(report, names::check_dns_label)?),
             };
-            return Some(Subject::ServiceAccount {
-                namespace,
-                name: name?,
-            });
+            return Some(Subject::ServiceAccount { namespace, name: name? });
         }
         if let Some(namespace) = namespace {
             namespace.error(report, "only a `ServiceAccount` has a namespace");
         }
         let cursor = name?;
         let name = cursor.string(report)?;
-        if name.is_empty() || name.len() > 512 || name.chars().any(char::is_control) {
+        if name.is_empty() || name.len() > 512 || names::has_hidden(&name) {
             cursor.error(
                 report,
-                "a name of 1 to 512 bytes without control characters is needed",
+                "a name of 1 to 512 bytes without control and invisible characters is needed",
             );
             return None;
         }
-        Some(if kind == Type::User {
-            Subject::User(name)
-        } else {
-            Subject::Group(name)
-        })
+        Some(if kind == Type::User { Subject::User(name) } else { Subject::Group(name) })
     })
 }
 
@@ -125,9 +105,7 @@ fn role_ref(report: &mut Report, cursor: &Cursor<'_>) -> Option<RoleRef> {
             ("ClusterRole", Type::ClusterRole),
             ("Role", Type::Role),
         ];
-        let kind = fields
-            .required(report, "kind")
-            .and_then(|cursor| cursor.one_of(report, &types));
+        let kind = fields.required(report, "kind").and_then(|cursor| cursor.one_of(report, &types));
         let name = fields.required(report, "name")?;
         Some(match kind? {
             Type::Federated => {
@@ -148,10 +126,8 @@ fn scope(report: &mut Report, fields: &mut Fields<'_>) -> Option<BindingScope> {
     let cluster_wide = fields.optional("clusterWide");
     match (namespaces, selector, cluster_wide) {
         (Some(cursor), None, None) => {
-            let names: BTreeSet<String> = cursor
-                .list(report, |report, item| namespace(report, &item))?
-                .into_iter()
-                .collect();
+            let names: BTreeSet<String> =
+                cursor.list(report, |report, item| namespace(report, &item))?.into_iter().collect();
             if names.is_empty() {
                 cursor.error(report, "at least one namespace is needed");
                 return None;
@@ -163,10 +139,7 @@ fn scope(report: &mut Report, fields: &mut Fields<'_>) -> Option<BindingScope> {
             if cursor.bool(report)? {
                 return Some(BindingScope::ClusterWide);
             }
-            cursor.error(
-                report,
-                "`clusterWide: false` binds nothing: name `namespaces` instead",
-            );
+            cursor.error(report, "`clusterWide: false` binds nothing: name `namespaces` instead");
             None
         }
         _ => {
@@ -180,13 +153,11 @@ fn scope(report: &mut Report, fields: &mut Fields<'_>) -> Option<BindingScope> {
 }
 
 /// A namespace that Hanse may write to.
-pub(super) fn namespace(report: &mut Report, cursor: &Cursor<'_>) -> Option<String> {
+pub(in super::super) fn namespace(report: &mut Report, cursor: &Cursor<'_>) -> Option<String> {
     let name = cursor.checked(report, names::check_dns_label)?;
     if names::is_protected_namespace(&name) {
-        cursor.error(
-            report,
-            format!("`{name}` is a protected namespace, which Hanse never touches"),
-        );
+        cursor
+            .error(report, format!("`{name}` is a protected namespace, which Hanse never touches"));
         return None;
     }
     Some(name)
@@ -194,12 +165,42 @@ pub(super) fn namespace(report: &mut Report, cursor: &Cursor<'_>) -> Option<Stri
 
 fn timestamp(report: &mut Report, cursor: &Cursor<'_>) -> Option<Timestamp> {
     let text = cursor.string(report)?;
-    let parsed = text.parse();
-    if parsed.is_err() {
+    let parsed = if is_rfc3339_shaped(&text) { text.parse().ok() } else { None };
+    if parsed.is_none() {
         cursor.error(
             report,
-            "expected an RFC 3339 time like 2026-12-31T18:00:00Z",
+            format!(
+                "expected an RFC 3339 time like 2026-12-31T18:00:00Z, found {}",
+                cursor.node.describe()
+            ),
         );
     }
-    parsed.ok()
+    parsed
+}
+
+/// `YYYY-MM-DDTHH:MM:SS[.fraction](Z|±HH:MM)`: the parser also takes much that the RFC does not have,
+/// time zones in brackets among it.
+fn is_rfc3339_shaped(text: &str) -> bool {
+    const SHAPE: &[u8] = b"0000-00-00T00:00:00";
+    let digits = |shape: &[u8], text: &[u8]| {
+        shape.len() == text.len()
+            && shape.iter().zip(text).all(|(shape, byte)| match shape {
+                b'0' => byte.is_ascii_digit(),
+                other => other == byte,
+            })
+    };
+    let Some((time, rest)) = text.as_bytes().split_at_checked(SHAPE.len()) else {
+        return false;
+    };
+    let zone = match rest {
+        [b'.', fraction @ ..] => {
+            let count = fraction.iter().take_while(|b| b.is_ascii_digit()).count();
+            match fraction.split_at_checked(count) {
+                Some((_, zone)) if count > 0 => zone,
+                _ => return false,
+            }
+        }
+        _ => rest,
+    };
+    digits(SHAPE, time) && (zone == b"Z" || digits(b"+00:00", zone) || digits(b"-00:00", zone))
 }

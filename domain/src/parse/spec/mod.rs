@@ -4,6 +4,8 @@ mod binding;
 mod namespace;
 mod role;
 
+pub(super) use binding::namespace as namespace_name;
+
 use super::common;
 use super::cursor::{Cursor, Fields, Report};
 use crate::document::{DriftPolicy, Kind, Placed};
@@ -36,24 +38,13 @@ pub(super) fn whole(
 
 /// The part of a spec that overrides can change.
 pub(super) fn placed(report: &mut Report, fields: &mut Fields<'_>, kind: Kind) -> Option<Placed> {
-    let drift = fields
-        .optional("drift")
-        .map_or(Some(DriftPolicy::Enforce), |drift| {
-            drift.one_of(
-                report,
-                &[
-                    ("Enforce", DriftPolicy::Enforce),
-                    ("Report", DriftPolicy::Report),
-                ],
-            )
-        });
+    let drift = fields.optional("drift").map_or(Some(DriftPolicy::Enforce), |drift| {
+        drift.one_of(report, &[("Enforce", DriftPolicy::Enforce), ("Report", DriftPolicy::Report)])
+    });
     let spec = match kind {
         Kind::FederatedNamespace => namespace::spec(report, fields).map(Spec::Namespace),
         Kind::FederatedRole => role::spec(report, fields).map(Spec::Role),
         Kind::FederatedRoleBinding => binding::spec(report, fields).map(Spec::RoleBinding),
     };
-    Some(Placed {
-        drift: drift?,
-        spec: spec?,
-    })
+    Some(Placed { drift: drift?, spec: spec? })
 }

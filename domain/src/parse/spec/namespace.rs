@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::super::common;
 use super::super::cursor::{Cursor, Fields, Report};
 use super::super::node::Content;
 use crate::history::roster::Labels;
@@ -13,20 +12,14 @@ pub(super) fn spec(report: &mut Report, fields: &mut Fields<'_>) -> Option<Names
     let labels = fields.optional("labels").map_or_else(
         || Some(Labels::new()),
         |cursor| {
-            let labels = common::labels(report, &cursor)?;
-            reserved(report, &cursor, &labels)?;
-            Some(labels)
+            cursor.map(report, own_key, |report, value| {
+                value.checked(report, names::check_label_value)
+            })
         },
     );
     let annotations = fields.optional("annotations").map_or_else(
         || Some(Labels::new()),
-        |cursor| {
-            let map = cursor.map(report, names::check_label_key, |report, value| {
-                value.string(report)
-            })?;
-            reserved(report, &cursor, &map)?;
-            Some(map)
-        },
+        |cursor| cursor.map(report, own_key, |report, value| value.string(report)),
     );
     let pod_security = match fields.optional("podSecurity") {
         None => Some(None),
@@ -45,9 +38,7 @@ pub(super) fn spec(report: &mut Report, fields: &mut Fields<'_>) -> Option<Names
         None => Some(None),
         Some(cursor) => cursor
             .fields(report, |report, fields| {
-                fields
-                    .required(report, "hard")
-                    .and_then(|hard| quantities(report, &hard))
+                fields.required(report, "hard").and_then(|hard| quantities(report, &hard))
             })
             .map(Some),
     };
@@ -75,56 +66,56 @@ pub(super) fn spec(report: &mut Report, fields: &mut Fields<'_>) -> Option<Names
     })
 }
 
-/// Keys that Kubernetes or Hanse own: `podSecurity` sets the Pod Security labels.
-fn reserved(report: &mut Report, cursor: &Cursor<'_>, labels: &Labels) -> Option<()> {
-    let ours = |key: &str| {
-        let prefix = key.split_once('/').map_or("", |(prefix, _)| prefix);
-        ["kubernetes.io", "k8s.io", "hanse.dev"]
-            .iter()
-            .any(|owned| prefix == *owned || prefix.ends_with(&format!(".{owned}")))
-    };
-    let key = labels.keys().find(|key| ours(key));
-    if let Some(key) = key {
-        cursor.error(
-            report,
-            format!(
-                "`{key}` belongs to Kubernetes or to Hanse (for Pod Security set `podSecurity`)"
-            ),
-        );
-        return None;
+/// A key of a namespace's metadata that is not Kubernetes' or Hanse's own.
+fn own_key(key: &str) -> Result<(), String> {
+    names::check_label_key(key).map_err(|error| error.to_string())?;
+    let prefix = key.split_once('/').map_or("", |(prefix, _)| prefix);
+    let owned = ["kubernetes.io", "k8s.io", "hanse.dev"].iter().any(|owner| {
+        prefix.strip_suffix(owner).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    });
+    if prefix == "pod-security.kubernetes.io" {
+        Err("this key belongs to Kubernetes: set `podSecurity` instead".to_owned())
+    } else if owned {
+        Err("this key belongs to Kubernetes or to Hanse".to_owned())
+    } else {
+        Ok(())
     }
-    Some(())
 }
 
+const SUFFIXES: [&str; 16] =
+    ["", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
+
 /// `k8s.io/apimachinery/pkg/api/resource`: a decimal number with an optional exponent or suffix.
+/// Limits are never negative. A leading zero is octal to some readers of YAML.
 fn is_quantity(text: &str) -> bool {
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let end = digits
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(digits.len());
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    let end = digits.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(digits.len());
     let (number, suffix) = digits.split_at(end);
     let plain = number.matches('.').count() <= 1 && number.chars().any(|c| c.is_ascii_digit());
-    let exponent = suffix
-        .strip_prefix(['e', 'E'])
-        .is_some_and(|e| !e.is_empty() && e.parse::<i8>().is_ok());
-    const SUFFIXES: [&str; 16] = [
-        "", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei",
-    ];
-    plain && (exponent || SUFFIXES.contains(&suffix))
+    let octal =
+        number.strip_prefix('0').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let exponent =
+        suffix.strip_prefix(['e', 'E']).is_some_and(|e| !e.is_empty() && e.parse::<i8>().is_ok());
+    plain && !octal && (exponent || SUFFIXES.contains(&suffix))
 }
 
 fn quantities(report: &mut Report, cursor: &Cursor<'_>) -> Option<Quantities> {
     let map = cursor.map(report, names::check_label_key, |report, value| {
         // `pods: 10` is what people write, and Kubernetes takes it.
-        let text = match &value.node.content {
-            Content::Number(number) => number.to_string(),
-            Content::String(text) => text.clone(),
-            Content::Null | Content::Bool(_) | Content::List(_) | Content::Map(_) => String::new(),
+        let text: &str = match &value.node.content {
+            Content::Number(_, text) | Content::String(text) => text,
+            Content::Null | Content::Bool(_) | Content::List(_) | Content::Map(_) => "",
         };
-        if is_quantity(&text) {
-            return Some(text);
+        if is_quantity(text) {
+            return Some(text.to_owned());
         }
-        value.error(report, "expected a quantity like 4, 500m or 2Gi");
+        value.error(
+            report,
+            format!(
+                "expected a quantity like 4, 500m or 2Gi, not negative, found {}",
+                value.node.describe()
+            ),
+        );
         None
     })?;
     if map.is_empty() {
@@ -141,32 +132,25 @@ fn limit(report: &mut Report, cursor: &Cursor<'_>) -> Option<LimitItem> {
         ("PersistentVolumeClaim", "PersistentVolumeClaim"),
     ];
     cursor.fields(report, |report, fields| {
-        let kind = fields
-            .required(report, "type")
-            .and_then(|kind| kind.one_of(report, &TYPES));
+        let kind = fields.required(report, "type").and_then(|kind| kind.one_of(report, &TYPES));
         let mut values = BTreeMap::new();
-        for name in [
-            "max",
-            "min",
-            "default",
-            "defaultRequest",
-            "maxLimitRequestRatio",
-        ] {
+        let mut all = Some(());
+        for name in ["max", "min", "default", "defaultRequest", "maxLimitRequestRatio"] {
             if let Some(cursor) = fields.optional(name) {
-                values.insert(name, quantities(report, &cursor)?);
+                match quantities(report, &cursor) {
+                    Some(quantities) => {
+                        values.insert(name, quantities);
+                    }
+                    None => all = None,
+                }
             }
         }
+        all?;
         if values.is_empty() {
-            fields.error(
-                report,
-                "a limit needs at least one of `max`, `min`, `default`, …",
-            );
+            fields.error(report, "a limit needs at least one of `max`, `min`, `default`, …");
             return None;
         }
-        Some(LimitItem {
-            kind: kind?,
-            values,
-        })
+        Some(LimitItem { kind: kind?, values })
     })
 }
 
@@ -193,9 +177,7 @@ fn network_policy(report: &mut Report, cursor: &Cursor<'_>) -> Option<NetworkPol
             fields.optional(name).map_or_else(
                 || Some(Vec::new()),
                 |cursor| {
-                    cursor.list(report, |report, item| {
-                        item.checked(report, names::check_dns_label)
-                    })
+                    cursor.list(report, |report, item| item.checked(report, names::check_dns_label))
                 },
             )
         };
