@@ -79,7 +79,21 @@ fn log(request_id: Uuid, method: &str, code: Code, error: &ServiceError) {
         Code::Unavailable => {
             tracing::warn!(request.id = %request_id, method, "{method} failed: {chain}");
         }
-        _ => tracing::debug!(request.id = %request_id, method, ?code, "{method}: {chain}"),
+        Code::Ok
+        | Code::Cancelled
+        | Code::InvalidArgument
+        | Code::DeadlineExceeded
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::ResourceExhausted
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::Unimplemented
+        | Code::Unauthenticated => {
+            tracing::debug!(request.id = %request_id, method, ?code, "{method}: {chain}");
+        }
     }
 }
 

@@ -30,5 +30,5 @@ pub(super) fn write(
 }
 
 fn indented(pem: &str) -> String {
-    pem.lines().map(|line| format!("      {line}\n")).collect()
+    pem.lines().flat_map(|line| ["      ", line, "\n"]).collect()
 }

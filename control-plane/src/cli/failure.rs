@@ -20,6 +20,7 @@ impl Failure {
         Self { what: what.into(), why: None, hint: None }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "errors are handed over")]
     pub(super) fn why(mut self, why: impl ToString) -> Self {
         self.why = Some(why.to_string());
         self

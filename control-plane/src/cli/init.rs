@@ -31,7 +31,7 @@ pub(super) struct Init {
     /// A DNS name or IP address of this hub; the first is told to clusters. Can be repeated.
     #[arg(long = "name", value_name = "NAME", default_values_t = ["127.0.0.1".to_owned(), "localhost".to_owned()])]
     pub(super) names: Vec<String>,
-    /// The database: a file, or postgres://USER:PASSWORD@HOST/DATABASE. A file in DIR by default.
+    /// The database: a file, or `postgres://USER:PASSWORD@HOST/DATABASE`. A file in DIR by default.
     #[arg(long, value_name = "URL", env = "HANSE_DATABASE", hide_env_values = true)]
     pub(super) database: Option<String>,
     /// The first administrator's name.
@@ -127,14 +127,17 @@ impl Init {
             created_at: now,
         };
         let store = Store::open(&settings.database(staging)).await?;
-        store.initialise(&fleet).await.map_err(|error| match error {
-            StoreError::Conflict { .. } => Failure::new("the database has a fleet already")
-                .why("another hub was made with it")
-                .hint(
-                    "for a second hub of that fleet, copy the first one's folder instead of `init`",
-                ),
-            error => error.into(),
-        })?;
+        match store.initialise(&fleet).await {
+            Ok(()) => {}
+            Err(StoreError::Conflict { .. }) => {
+                return Err(Failure::new("the database has a fleet already")
+                    .why("another hub was made with it")
+                    .hint(
+                        "for a second hub of that fleet, copy the first one's folder instead of `init`",
+                    ));
+            }
+            Err(error) => return Err(error.into()),
+        }
         let user = UserRow {
             name: self.admin.to_string(),
             role: Role::Administrator,

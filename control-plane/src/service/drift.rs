@@ -38,9 +38,9 @@ impl DriftService {
     pub async fn record(
         &self,
         cluster: ClusterId,
-        changes: &[Occurrence],
+        items: &[Occurrence],
     ) -> Result<(), ServiceError> {
-        let changed = self.store.record_drift(cluster, changes).await?;
+        let changed = self.store.record_drift(cluster, items).await?;
         self.tell(cluster, changed);
         Ok(())
     }

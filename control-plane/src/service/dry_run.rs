@@ -140,7 +140,7 @@ impl DryRuns {
         if self.sessions.seen(cluster).is_none() {
             return Err("not connected".to_owned());
         }
-        if !self.sessions.ask(cluster, DryRunAsk { id, bundle }) {
+        if !self.sessions.ask(cluster, DryRunAsk { id, bundle: Box::new(bundle) }) {
             return Err("busy with other dry runs".to_owned());
         }
         match tokio::time::timeout_at(deadline, receive).await {

@@ -50,6 +50,7 @@ pub enum ServiceError {
 
 impl ServiceError {
     /// One reason.
+    #[expect(clippy::needless_pass_by_value, reason = "errors are handed over")]
     pub fn invalid(why: impl ToString) -> Self {
         Self::Invalid(vec![why.to_string()])
     }

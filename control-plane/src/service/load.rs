@@ -68,7 +68,9 @@ async fn earlier(store: &Store, number: RevisionNumber) -> Result<Frontier, Serv
         if hashes.is_empty() {
             return Err(damaged(format!("statement {} is missing", after.next())));
         }
-        hashes.into_iter().for_each(|hash| frontier.push(hash));
+        for hash in hashes {
+            frontier.push(hash);
+        }
     }
     Ok(frontier)
 }

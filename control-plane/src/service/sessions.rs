@@ -10,7 +10,7 @@
 //! Nothing here is durable and nothing queues without bound: an agent that missed something looks at
 //! the newest state when it wakes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hanse_domain::ids::{ClusterId, Generation};
@@ -39,7 +39,7 @@ pub struct DryRunAsk {
     /// To be given back.
     pub id: u64,
     /// The bundle as it would be.
-    pub bundle: Bundle,
+    pub bundle: Box<Bundle>,
 }
 
 /// What is known of a live agent.
@@ -66,7 +66,7 @@ struct Inner {
 #[derive(Default)]
 struct Registry {
     next: u64,
-    live: HashMap<ClusterId, Live>,
+    live: BTreeMap<ClusterId, Live>,
     /// When clusters were last heard from, for those that went and are not written yet.
     unwritten: BTreeMap<ClusterId, Timestamp>,
 }

@@ -11,7 +11,6 @@ use crate::api::context::OpContext;
 use crate::api::{Responses, Services};
 use crate::service::ServiceError;
 
-#[expect(clippy::unused_async, reason = "handlers have one shape")]
 pub(super) async fn handle(
     services: &Services,
     _: &OpContext,

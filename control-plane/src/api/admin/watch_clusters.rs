@@ -22,7 +22,6 @@ const TOGETHER: Duration = Duration::from_millis(50);
 /// What no event tells of, such as what other hubs see, is looked at this often.
 const AGAIN: Duration = Duration::from_secs(5);
 
-#[expect(clippy::unused_async, reason = "handlers have one shape")]
 pub(super) async fn handle(
     services: &Services,
     ctx: &OpContext,

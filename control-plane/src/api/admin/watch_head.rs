@@ -10,7 +10,6 @@ use crate::api::lease::lease;
 use crate::api::{Responses, Services};
 use crate::service::ServiceError;
 
-#[expect(clippy::unused_async, reason = "handlers have one shape")]
 pub(super) async fn handle(
     services: &Services,
     ctx: &OpContext,

@@ -7,7 +7,6 @@ use crate::api::{Services, convert};
 use crate::auth::{Caller, Peer, permissions};
 use crate::service::ServiceError;
 
-#[expect(clippy::unused_async, reason = "handlers have one shape")]
 pub(super) async fn handle(
     _: &Services,
     ctx: &OpContext,

@@ -43,7 +43,6 @@ const MESSAGES: (u32, Duration) = (200, Duration::from_millis(5));
 const RESENDS: (u32, Duration) = (5, Duration::from_secs(10));
 const MAX_VERSION_BYTES: usize = 128;
 
-#[expect(clippy::unused_async, reason = "handlers have one shape")]
 pub(super) async fn handle(
     services: &Services,
     ctx: &OpContext,
@@ -132,7 +131,7 @@ impl Talk {
         let first = timeout(HELLO, self.incoming.message()).await;
         let hello = match first {
             Err(_) => return Err(ServiceError::TimedOut("no Hello within 10 s".to_owned())),
-            Ok(Ok(None)) | Ok(Err(_)) => return Ok(false),
+            Ok(Ok(None) | Err(_)) => return Ok(false),
             Ok(Ok(Some(proto::SessionRequest { message: Some(In::Hello(hello)) }))) => hello,
             Ok(Ok(Some(_))) => {
                 return Err(ServiceError::invalid("the first message must be a Hello"));
@@ -193,7 +192,7 @@ impl Talk {
                     Call::Wake => self.deliver(live).await?,
                     Call::DryRun(ask) => self.out.push_back(Out::DryRun(proto::DryRun {
                         id: ask.id,
-                        bundle: Some(convert::bundle(ask.bundle)),
+                        bundle: Some(convert::bundle(*ask.bundle)),
                     })),
                     Call::End(end) => return Err(ended(end)),
                 }

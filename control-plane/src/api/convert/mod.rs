@@ -45,7 +45,7 @@ pub(super) fn digest(what: &str, bytes: &[u8]) -> Result<Option<Digest>, Service
         .map_err(|error| ServiceError::invalid(format!("{what}: {error}")))
 }
 
-/// Text from an agent: cut at a character's end, without NUL, which PostgreSQL cannot keep.
+/// Text from an agent: cut at a character's end, without NUL, which no database keeps.
 pub(super) fn bounded(text: &str, most: usize) -> String {
     let mut end = text.len().min(most);
     while !text.is_char_boundary(end) {
