@@ -71,6 +71,22 @@ impl Hanse {
             .with_context(|| format!("hanse {} did not print JSON", args.join(" ")))
     }
 
+    /// The drift that the hub knows, with what was resolved when `history` is set; newest first.
+    pub async fn drift(&self, history: bool) -> Result<Vec<Value>> {
+        let mut args = vec!["drift", "-o", "json"];
+        if history {
+            args.push("--history");
+        }
+        // Exit code 1 says that some of it stands.
+        let printed = self.run(&args).await?;
+        if printed.code > 1 {
+            bail!("hanse drift ended with {}\n{}", printed.code, printed.stderr);
+        }
+        let answer: Value =
+            serde_json::from_str(&printed.stdout).context("no JSON from hanse drift")?;
+        Ok(answer.get("drift").and_then(Value::as_array).cloned().unwrap_or_default())
+    }
+
     /// `hanse drift --watch`, running.
     pub async fn watch_drift(&self) -> Result<DriftWatch> {
         let mut command = self.command(&["drift", "--watch", "-o", "json"]);

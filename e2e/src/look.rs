@@ -8,8 +8,8 @@ use k8s_openapi::api::authorization::v1::{
 };
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, RoleBinding, RoleRef, Subject};
-use kube::api::{Api, DeleteParams, ObjectMeta, PostParams, WatchEvent, WatchParams};
 use kube::Client;
+use kube::api::{Api, DeleteParams, ObjectMeta, PostParams, WatchEvent, WatchParams};
 
 /// Whether a namespace is there and not on its way out.
 pub async fn has_namespace(client: &Client, name: &str) -> Result<bool> {
@@ -33,7 +33,13 @@ fn names(binding: RoleBinding) -> Vec<String> {
 }
 
 /// What the cluster's own authoriser says of a member of a group.
-pub async fn may(client: &Client, group: &str, verb: &str, resource: &str, namespace: &str) -> Result<bool> {
+pub async fn may(
+    client: &Client,
+    group: &str,
+    verb: &str,
+    resource: &str,
+    namespace: &str,
+) -> Result<bool> {
     let review = SubjectAccessReview {
         spec: SubjectAccessReviewSpec {
             user: Some("someone".to_owned()),
@@ -54,7 +60,12 @@ pub async fn may(client: &Client, group: &str, verb: &str, resource: &str, names
 
 /// Somebody with rights in the cluster adds a user to a binding, behind the hub's back, as
 /// `kubectl edit` would.
-pub async fn add_subject(client: &Client, namespace: &str, binding: &str, user: &str) -> Result<()> {
+pub async fn add_subject(
+    client: &Client,
+    namespace: &str,
+    binding: &str,
+    user: &str,
+) -> Result<()> {
     let api = Api::<RoleBinding>::namespaced(client.clone(), namespace);
     let mut edited = api.get(binding).await?;
     edited.subjects.get_or_insert_default().push(Subject {
@@ -63,7 +74,8 @@ pub async fn add_subject(client: &Client, namespace: &str, binding: &str, user: 
         name: user.to_owned(),
         namespace: None,
     });
-    let params = PostParams { field_manager: Some("kubectl-edit".to_owned()), ..PostParams::default() };
+    let params =
+        PostParams { field_manager: Some("kubectl-edit".to_owned()), ..PostParams::default() };
     api.replace(binding, &params, &edited).await?;
     Ok(())
 }
@@ -78,14 +90,16 @@ pub async fn watch_binding(
     let version = api.get(name).await?.metadata.resource_version.context("no resource version")?;
     let params = WatchParams::default().fields(&format!("metadata.name={name}"));
     let events = api.watch(&params, &version).await?.boxed();
-    Ok(events.map_err(Into::into).try_filter_map(|event| async move {
-        Ok(match event {
-            WatchEvent::Added(binding) | WatchEvent::Modified(binding) => Some(names(binding)),
-            WatchEvent::Deleted(_) => Some(Vec::new()),
-            WatchEvent::Bookmark(_) | WatchEvent::Error(_) => None,
+    Ok(events
+        .map_err(Into::into)
+        .try_filter_map(|event| async move {
+            Ok(match event {
+                WatchEvent::Added(binding) | WatchEvent::Modified(binding) => Some(names(binding)),
+                WatchEvent::Deleted(_) => Some(Vec::new()),
+                WatchEvent::Bookmark(_) | WatchEvent::Error(_) => None,
+            })
         })
-    })
-    .boxed())
+        .boxed())
 }
 
 /// Somebody binds a user to cluster-admin, without telling anyone.
@@ -104,7 +118,8 @@ pub async fn make_backdoor(client: &Client, name: &str, user: &str) -> Result<()
             namespace: None,
         }]),
     };
-    let params = PostParams { field_manager: Some("kubectl-create".to_owned()), ..PostParams::default() };
+    let params =
+        PostParams { field_manager: Some("kubectl-create".to_owned()), ..PostParams::default() };
     Api::all(client.clone()).create(&params, &binding).await?;
     Ok(())
 }

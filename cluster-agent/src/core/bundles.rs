@@ -25,18 +25,12 @@ impl Core {
         }
         let contents = self.contents();
         let held = Held {
-            accepted: self
-                .bundle
-                .as_ref()
-                .map(|bundle| (bundle.generation, bundle.digest)),
+            accepted: self.bundle.as_ref().map(|bundle| (bundle.generation, bundle.digest)),
             fleet: Some(self.fleet),
             contents: Some(&contents),
         };
         let verified = if offer.generation < self.floor {
-            Err(Refusal::Older {
-                offered: offer.generation,
-                accepted: self.floor,
-            })
+            Err(Refusal::Older { offered: offer.generation, accepted: self.floor })
         } else {
             bundle::verify(self.cluster, &held, &offer)
         };
@@ -51,16 +45,12 @@ impl Core {
             Err(Refusal::Missing(_)) if !self.asked_for_all => {
                 self.asked_for_all = true;
                 let drift_digest = self.drifts.digest();
-                self.effects.push(Effect::Send(Report::Hello {
-                    held: None,
-                    drift_digest,
-                }));
+                self.effects.push(Effect::Send(Report::Hello { held: None, drift_digest }));
             }
             Err(refusal) => {
                 let why = format!("generation {}: {refusal}", offer.generation);
                 if self.refused.as_ref() != Some(&why) {
-                    self.effects
-                        .push(Effect::Notice(Notice::BundleRefused(why.clone())));
+                    self.effects.push(Effect::Notice(Notice::BundleRefused(why.clone())));
                 }
                 self.refused = Some(why);
             }
@@ -73,12 +63,7 @@ impl Core {
         };
         let entry: Arc<[u8]> = bundle.entry.encode().into();
         std::iter::once((bundle.manifest.entry.digest, entry))
-            .chain(
-                bundle
-                    .documents
-                    .iter()
-                    .map(|(d, _)| (d.digest, Arc::clone(&d.bytes))),
-            )
+            .chain(bundle.documents.iter().map(|(d, _)| (d.digest, Arc::clone(&d.bytes))))
             .collect()
     }
 
@@ -154,15 +139,11 @@ impl Core {
         let reclaimed = self.removals.reclaim(&rendering);
         self.removals.plan(&self.objects, &rendering, bundle, now);
         self.next_expiry = rendering.next_expiry;
-        self.rendering_problems = rendering
-            .problems
-            .iter()
-            .map(|(document, why)| format!("{document}: {why}"))
-            .collect();
+        self.rendering_problems =
+            rendering.problems.iter().map(|(document, why)| format!("{document}: {why}")).collect();
         let waiting = self.removals.waiting();
         if waiting > 0 {
-            self.effects
-                .push(Effect::Notice(Notice::RemovalsWaiting(waiting)));
+            self.effects.push(Effect::Notice(Notice::RemovalsWaiting(waiting)));
         }
         self.declare(rendering, &reclaimed, now);
     }
@@ -170,11 +151,7 @@ impl Core {
     /// Tries a bundle that is only proposed: what it would change, in this cluster's own words.
     pub(super) fn dry_run(&mut self, id: u64, offer: &Offer, now: Timestamp) {
         let contents = self.contents();
-        let held = Held {
-            accepted: None,
-            fleet: Some(self.fleet),
-            contents: Some(&contents),
-        };
+        let held = Held { accepted: None, fleet: Some(self.fleet), contents: Some(&contents) };
         let objects = match bundle::verify(self.cluster, &held, offer) {
             Ok(Some(bundle)) => {
                 let rendering = rendering_of(&bundle, now);
@@ -182,19 +159,12 @@ impl Core {
                     let known = self.objects.get(&r.object.reference);
                     known.is_none_or(|owned| owned.rendered.object != r.object)
                 };
-                rendering
-                    .objects
-                    .into_values()
-                    .filter(changes)
-                    .map(|r| r.object)
-                    .collect()
+                rendering.objects.into_values().filter(changes).map(|r| r.object).collect()
             }
             Ok(None) => Vec::new(),
             Err(refusal) => {
                 self.effects
-                    .push(Effect::Notice(Notice::BundleRefused(format!(
-                        "dry run: {refusal}"
-                    ))));
+                    .push(Effect::Notice(Notice::BundleRefused(format!("dry run: {refusal}"))));
                 Vec::new()
             }
         };
@@ -203,9 +173,6 @@ impl Core {
 }
 
 fn rendering_of(bundle: &VerifiedBundle, now: Timestamp) -> Rendering {
-    let documents = bundle
-        .documents
-        .iter()
-        .map(|(document, number)| (&**document, *number));
+    let documents = bundle.documents.iter().map(|(document, number)| (&**document, *number));
     render(documents, &bundle.entry.labels, now)
 }

@@ -20,6 +20,18 @@ const MAX_OPEN: usize = 50_000;
 /// Most resolved drift that waits for the hub; the oldest goes first.
 const MAX_RESOLVED: usize = 2_000;
 
+/// One sight of drift.
+#[derive(Debug)]
+pub(super) struct Sight<'s> {
+    pub(super) object: &'s ObjectRef,
+    /// The resource version that was seen; nothing for an object that is not there.
+    pub(super) version: Option<&'s str>,
+    pub(super) source: Option<&'s DocumentRef>,
+    pub(super) finding: Finding,
+    /// Why it is not put right.
+    pub(super) message: String,
+}
+
 /// Open drift and what is to be reported.
 #[derive(Debug, Default)]
 pub(super) struct Drifts {
@@ -49,15 +61,8 @@ struct InFlight {
 
 impl Drifts {
     /// Remembers drift; returns whether it is news.
-    pub(super) fn open(
-        &mut self,
-        cluster: ClusterId,
-        object: &ObjectRef,
-        source: Option<&DocumentRef>,
-        finding: Finding,
-        message: String,
-        now: Timestamp,
-    ) -> bool {
+    pub(super) fn open(&mut self, cluster: ClusterId, sight: Sight<'_>, now: Timestamp) -> bool {
+        let Sight { object, version, source, finding, message } = sight;
         if let Some(record) = self.open.get_mut(object) {
             if record.finding == finding && record.message == message {
                 return false;
@@ -71,8 +76,12 @@ impl Drifts {
         if self.open.len() >= MAX_OPEN {
             return false;
         }
+        let id = match version {
+            Some(version) => occurrence_id(cluster, object, version),
+            None => occurrence_id(cluster, object, &now.to_string()),
+        };
         let record = DriftRecord {
-            id: occurrence_id(cluster, object, finding.since.unwrap_or(now)),
+            id,
             object: object.clone(),
             source: source.cloned(),
             finding,
@@ -105,11 +114,7 @@ impl Drifts {
                 in_flight.resolved = in_flight.resolved.saturating_sub(1);
             }
         }
-        self.resolved.push_back(DriftRecord {
-            state,
-            message: String::new(),
-            ..record
-        });
+        self.resolved.push_back(DriftRecord { state, message: String::new(), ..record });
         self.resolved.back()
     }
 
@@ -132,23 +137,16 @@ impl Drifts {
         if let Some(lost) = self.in_flight.take() {
             self.changed.extend(lost.objects);
         }
-        self.full = all_wanted.then(|| Full {
-            rest: self.open.keys().rev().cloned().collect(),
-            begun: false,
-        });
+        self.full = all_wanted
+            .then(|| Full { rest: self.open.keys().rev().cloned().collect(), begun: false });
     }
 
     /// The hub has stored a report.
     pub(super) fn stored(&mut self, sequence: u64) {
-        if let Some(in_flight) = self
-            .in_flight
-            .take_if(|in_flight| in_flight.sequence == sequence)
+        if let Some(in_flight) = self.in_flight.take_if(|in_flight| in_flight.sequence == sequence)
         {
-            self.resolved
-                .drain(..in_flight.resolved.min(self.resolved.len()));
-            self.full = in_flight
-                .full
-                .filter(|full| !full.begun || !full.rest.is_empty());
+            self.resolved.drain(..in_flight.resolved.min(self.resolved.len()));
+            self.full = in_flight.full.filter(|full| !full.begun || !full.rest.is_empty());
         }
     }
 
@@ -161,12 +159,7 @@ impl Drifts {
         let (mut items, mut objects) = (Vec::new(), BTreeSet::new());
         let (mut first, mut last, mut rest) = (false, false, None);
         if !self.resolved.is_empty() {
-            items = self
-                .resolved
-                .iter()
-                .take(MAX_REPORT_ITEMS)
-                .cloned()
-                .collect();
+            items = self.resolved.iter().take(MAX_REPORT_ITEMS).cloned().collect();
             // The full picture waits behind it.
             rest = self.full.take();
         } else if let Some(mut full) = self.full.take() {
@@ -193,31 +186,16 @@ impl Drifts {
             }
         }
         self.sequence += 1;
-        let resolved = if objects.is_empty() && !first {
-            items.len()
-        } else {
-            0
-        };
-        self.in_flight = Some(InFlight {
-            sequence: self.sequence,
-            objects,
-            resolved,
-            full: rest,
-        });
-        Some(Report::Drift {
-            sequence: self.sequence,
-            items,
-            first,
-            last,
-        })
+        let resolved = if objects.is_empty() && !first { items.len() } else { 0 };
+        self.in_flight = Some(InFlight { sequence: self.sequence, objects, resolved, full: rest });
+        Some(Report::Drift { sequence: self.sequence, items, first, last })
     }
 }
 
-/// A UUID (version 8, RFC 9562) of an occurrence: the same again when an agent that restarted sees
-/// the same drift.
-fn occurrence_id(cluster: ClusterId, object: &ObjectRef, since: Timestamp) -> String {
-    let text = format!("{cluster}\n{object}\n{since}");
-    let digest = Digest::of(text.as_bytes());
+/// A UUID (version 8, RFC 9562) of an occurrence, made from what was seen: the same again when an
+/// agent that restarted sees the same drift.
+fn occurrence_id(cluster: ClusterId, object: &ObjectRef, seen: &str) -> String {
+    let digest = Digest::of(format!("{cluster}\n{object}\n{seen}").as_bytes());
     let mut bytes = [0; 16];
     bytes.copy_from_slice(digest.0.get(..16).unwrap_or(&[0; 16]));
     Uuid::new_v8(bytes).hyphenated().to_string()

@@ -70,14 +70,8 @@ impl Recorded {
 
     /// Which object it is; nothing for a kind that this version does not know.
     pub fn reference(&self) -> Option<ObjectRef> {
-        let kind = ObjectKind::ALL
-            .into_iter()
-            .find(|kind| kind.name() == self.kind)?;
-        Some(ObjectRef {
-            kind,
-            namespace: self.namespace.clone(),
-            name: self.name.clone(),
-        })
+        let kind = ObjectKind::ALL.into_iter().find(|kind| kind.name() == self.kind)?;
+        Some(ObjectRef { kind, namespace: self.namespace.clone(), name: self.name.clone() })
     }
 }
 
@@ -90,17 +84,12 @@ impl Ledger {
     /// Records a bundle.
     pub fn of(bundle: &VerifiedBundle) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let documents = bundle
-            .documents
-            .iter()
-            .map(|(document, _)| text(&document.bytes));
+        let documents = bundle.documents.iter().map(|(document, _)| text(&document.bytes));
         Self {
             generation: bundle.generation.0,
             statement: text(&bundle.statement),
             manifest: text(&bundle.manifest.encode()),
-            contents: std::iter::once(text(&bundle.entry.encode()))
-                .chain(documents)
-                .collect(),
+            contents: std::iter::once(text(&bundle.entry.encode())).chain(documents).collect(),
             ..Self::default()
         }
     }
@@ -113,11 +102,8 @@ impl Ledger {
         let bad = |error: &dyn std::fmt::Display| BadLedger(error.to_string());
         let manifest = Manifest::decode(self.manifest.as_bytes()).map_err(|e| bad(&e))?;
         Statement::decode(self.statement.as_bytes()).map_err(|e| bad(&e))?;
-        let by_digest: BTreeMap<Digest, &str> = self
-            .contents
-            .iter()
-            .map(|c| (Digest::of(c.as_bytes()), c.as_str()))
-            .collect();
+        let by_digest: BTreeMap<Digest, &str> =
+            self.contents.iter().map(|c| (Digest::of(c.as_bytes()), c.as_str())).collect();
         let find = |digest: Digest| {
             by_digest
                 .get(&digest)

@@ -103,10 +103,7 @@ impl Core {
             cluster,
             fleet,
             floor,
-            bundle: bundle
-                .ok()
-                .flatten()
-                .filter(|bundle| bundle.manifest.cluster == cluster),
+            bundle: bundle.ok().flatten().filter(|bundle| bundle.manifest.cluster == cluster),
             ledger,
             waiting_offer: None,
             asked_for_all: false,
@@ -174,13 +171,9 @@ impl Core {
     fn on_connected(&mut self) {
         self.connected = true;
         self.welcomed = false;
-        let held = self
-            .bundle
-            .as_ref()
-            .map(|bundle| (bundle.generation, bundle.digest));
+        let held = self.bundle.as_ref().map(|bundle| (bundle.generation, bundle.digest));
         let drift_digest = self.drifts.digest();
-        self.effects
-            .push(Effect::Send(Report::Hello { held, drift_digest }));
+        self.effects.push(Effect::Send(Report::Hello { held, drift_digest }));
     }
 
     fn tick(&mut self, now: Timestamp) {
@@ -210,8 +203,7 @@ impl Core {
         let progress = self.progress();
         let nothing_yet = progress.held.is_none() && self.refused.is_none();
         if !nothing_yet && self.progress_sent.as_ref() != Some(&progress) {
-            self.effects
-                .push(Effect::Send(Report::Applied(progress.clone())));
+            self.effects.push(Effect::Send(Report::Applied(progress.clone())));
             self.progress_sent = Some(progress);
         }
         if let Some(report) = self.drifts.next_report() {
@@ -220,17 +212,12 @@ impl Core {
     }
 
     fn progress(&self) -> Progress {
-        let held = self
-            .bundle
-            .as_ref()
-            .map(|bundle| (bundle.generation, bundle.digest));
+        let held = self.bundle.as_ref().map(|bundle| (bundle.generation, bundle.digest));
         let mut problems = BTreeMap::new();
         let mut busy = self.removals.is_busy();
         for (reference, owned) in &self.objects {
             match &owned.work {
-                Work::Later {
-                    refused: true, why, ..
-                } if problems.len() < MAX_PROBLEMS => {
+                Work::Later { refused: true, why, .. } if problems.len() < MAX_PROBLEMS => {
                     problems.insert(reference.clone(), why.clone());
                 }
                 Work::Later { .. } | Work::Wanted | Work::InFlight => busy |= !owned.applied,
@@ -251,11 +238,7 @@ impl Core {
         } else {
             ProgressPhase::Applied
         };
-        let made = self
-            .objects
-            .values()
-            .filter(|owned| owned.uid.is_some())
-            .count();
+        let made = self.objects.values().filter(|owned| owned.uid.is_some()).count();
         Progress {
             held,
             phase,

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Core;
+use super::drifts::Sight;
 use super::io::{DriftRecord, DriftState, Effect, Failure, Live, Notice};
 use super::owned::{Owned, Verdict, Work, turn};
 
@@ -24,10 +25,8 @@ impl Core {
             self.restore(now);
         }
         let known = self.objects.keys().chain(self.foreign.keys());
-        let gone: BTreeSet<ObjectRef> = known
-            .filter(|r| r.kind == kind && !there.contains(*r))
-            .cloned()
-            .collect();
+        let gone: BTreeSet<ObjectRef> =
+            known.filter(|r| r.kind == kind && !there.contains(*r)).cloned().collect();
         for live in objects {
             self.seen(live, now);
         }
@@ -47,10 +46,7 @@ impl Core {
     fn restore(&mut self, now: Timestamp) {
         self.removals.restore(&self.ledger);
         let Some(bundle) = &self.bundle else { return };
-        let documents = bundle
-            .documents
-            .iter()
-            .map(|(document, number)| (&**document, *number));
+        let documents = bundle.documents.iter().map(|(document, number)| (&**document, *number));
         let mut rendering =
             hanse_domain::render::render(documents.clone(), &bundle.entry.labels, now);
         // What expired while the agent was away is still ours to remove.
@@ -61,14 +57,11 @@ impl Core {
             };
             let rendered = rendering.objects.remove(&reference);
             if let Some(rendered) = rendered.or_else(|| ever.objects.get(&reference).cloned()) {
-                self.objects
-                    .insert(reference, Owned::recorded(rendered, record));
+                self.objects.insert(reference, Owned::recorded(rendered, record));
             }
         }
-        let unrecorded = rendering
-            .objects
-            .into_iter()
-            .map(|(r, rendered)| (r, Owned::new(rendered)));
+        let unrecorded =
+            rendering.objects.into_iter().map(|(r, rendered)| (r, Owned::new(rendered)));
         self.objects.extend(unrecorded);
     }
 
@@ -146,21 +139,16 @@ impl Core {
         match owned.judge(&live) {
             Verdict::Outdated => {}
             Verdict::Clean => {
-                if matches!(
-                    owned.work,
-                    Work::Later { refused: false, .. } | Work::Wanted
-                ) {
+                if matches!(owned.work, Work::Later { refused: false, .. } | Work::Wanted) {
                     owned.work = Work::Idle;
                 }
-                if self
-                    .drifts
-                    .resolve(&reference, DriftState::Cleared(now))
-                    .is_some()
-                {
+                if self.drifts.resolve(&reference, DriftState::Cleared(now)).is_some() {
                     self.ledger_changed = true;
                 }
             }
-            Verdict::Drifted(finding) => self.drifted(&reference, finding, now),
+            Verdict::Drifted(finding) => {
+                self.drifted(&reference, Some(&live.resource_version), finding, now)
+            }
         }
         if reference.kind == ObjectKind::Namespace {
             self.retry_refused(|r| r.namespace.as_deref() == Some(&reference.name));
@@ -186,12 +174,18 @@ impl Core {
         }
         owned.version = None;
         if owned.uid.is_some() && owned.applied {
-            self.drifted(reference, Finding::missing(), now);
+            self.drifted(reference, None, Finding::missing(), now);
         }
     }
 
     /// An object of ours is not as it should be: report it, and put it right if that is wanted.
-    fn drifted(&mut self, reference: &ObjectRef, finding: Finding, now: Timestamp) {
+    fn drifted(
+        &mut self,
+        reference: &ObjectRef,
+        version: Option<&str>,
+        finding: Finding,
+        now: Timestamp,
+    ) {
         let Some(owned) = self.objects.get_mut(reference) else {
             return;
         };
@@ -209,29 +203,15 @@ impl Core {
                 Ok(()) => owned.work = Work::Wanted,
                 Err(at) => {
                     "another writer keeps changing it".clone_into(&mut message);
-                    owned.work = Work::Later {
-                        at,
-                        refused: false,
-                        why: message.clone(),
-                    };
+                    owned.work = Work::Later { at, refused: false, why: message.clone() };
                 }
             }
         }
         let (class, manager) = (finding.class, finding.manager.clone());
         let source = owned.rendered.source.clone();
-        if self.drifts.open(
-            self.cluster,
-            reference,
-            Some(&source),
-            finding,
-            message,
-            now,
-        ) {
-            self.effects.push(Effect::Notice(Notice::DriftSeen(
-                reference.clone(),
-                class,
-                manager,
-            )));
+        let sight = Sight { object: reference, version, source: Some(&source), finding, message };
+        if self.drifts.open(self.cluster, sight, now) {
+            self.effects.push(Effect::Notice(Notice::DriftSeen(reference.clone(), class, manager)));
         }
     }
 
@@ -246,28 +226,24 @@ impl Core {
         }
         match drift::unmanaged(&live.reference, &live.body) {
             Some(finding) => {
-                let manager = finding.manager.clone();
-                let object = &live.reference;
-                if self
-                    .drifts
-                    .open(self.cluster, object, None, finding, String::new(), now)
-                {
+                let (object, manager) = (&live.reference, finding.manager.clone());
+                let version = Some(live.resource_version.as_str());
+                let sight =
+                    Sight { object, version, source: None, finding, message: String::new() };
+                if self.drifts.open(self.cluster, sight, now) {
                     let notice = Notice::DriftSeen(object.clone(), DriftClass::Unmanaged, manager);
                     self.effects.push(Effect::Notice(notice));
                 }
             }
             None => {
-                self.drifts
-                    .resolve(&live.reference, DriftState::Cleared(now));
+                self.drifts.resolve(&live.reference, DriftState::Cleared(now));
             }
         }
     }
 
     fn note_foreign(&mut self, live: &Live) {
-        let label = live
-            .body
-            .pointer("/metadata/labels")
-            .and_then(|labels| labels.get(MANAGED_LABEL));
+        let label =
+            live.body.pointer("/metadata/labels").and_then(|labels| labels.get(MANAGED_LABEL));
         let handed_over = label.and_then(Value::as_str) == Some("true");
         self.foreign.insert(live.reference.clone(), handed_over);
     }
@@ -283,11 +259,7 @@ impl Core {
     /// Sends out what is due, turn by turn: namespaces, then what they need, then bindings.
     pub(super) fn issue(&mut self, now: Timestamp) {
         let busy = |owned: &Owned| matches!(owned.work, Work::Wanted | Work::InFlight);
-        let turns = self
-            .objects
-            .iter()
-            .filter(|(_, owned)| busy(owned))
-            .map(|(r, _)| turn(r.kind));
+        let turns = self.objects.iter().filter(|(_, owned)| busy(owned)).map(|(r, _)| turn(r.kind));
         if let Some(current) = turns.min() {
             for (reference, owned) in &mut self.objects {
                 if owned.work != Work::Wanted
@@ -309,8 +281,7 @@ impl Core {
                     continue;
                 }
                 owned.send();
-                self.effects
-                    .push(Effect::Apply(owned.rendered.object.clone()));
+                self.effects.push(Effect::Apply(owned.rendered.object.clone()));
             }
         }
         while let Some((object, uid)) = self.removals.next() {
@@ -320,9 +291,7 @@ impl Core {
 
     /// Whether applies or removals are under way, or will be right away.
     pub(super) fn is_applying(&self) -> bool {
-        self.objects
-            .values()
-            .any(|owned| matches!(owned.work, Work::Wanted | Work::InFlight))
+        self.objects.values().any(|owned| matches!(owned.work, Work::Wanted | Work::InFlight))
             || self.removals.is_busy()
     }
 
@@ -388,10 +357,7 @@ impl Core {
     ) {
         match meanwhile {
             Some(Some(live)) => {
-                let newer = self
-                    .objects
-                    .get(reference)
-                    .is_some_and(|owned| owned.is_newer(&live));
+                let newer = self.objects.get(reference).is_some_and(|owned| owned.is_newer(&live));
                 if newer {
                     self.seen(live, now);
                 }
@@ -417,8 +383,7 @@ impl Core {
             // A conflict: the object is another one by now, which is not ours to remove.
             Ok(()) | Err(Failure::Conflict(_)) => {
                 if self.removals.done(reference) {
-                    self.effects
-                        .push(Effect::Notice(Notice::Removed(reference.clone())));
+                    self.effects.push(Effect::Notice(Notice::Removed(reference.clone())));
                 }
                 self.ledger_changed = true;
             }
@@ -432,10 +397,7 @@ impl Core {
 /// Whether our field manager applied an object.
 fn is_made_by_us(live: &Live) -> bool {
     let manager = live.reference.kind.concern().field_manager();
-    let entries = live
-        .body
-        .pointer("/metadata/managedFields")
-        .and_then(Value::as_array);
+    let entries = live.body.pointer("/metadata/managedFields").and_then(Value::as_array);
     entries.into_iter().flatten().any(|entry| {
         entry.get("manager").and_then(Value::as_str) == Some(manager)
             && entry.get("operation").and_then(Value::as_str) == Some("Apply")

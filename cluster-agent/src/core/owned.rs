@@ -48,11 +48,7 @@ pub(super) enum Work {
     /// An apply is under way.
     InFlight,
     /// To be tried again at that moment; `refused` when the API server said no.
-    Later {
-        at: Timestamp,
-        refused: bool,
-        why: String,
-    },
+    Later { at: Timestamp, refused: bool, why: String },
 }
 
 /// What a sight of an object means.
@@ -79,10 +75,7 @@ impl Owned {
             sent: None,
             seen_meanwhile: None,
             attempts: 0,
-            budget: Budget {
-                tokens: BURST,
-                at: Timestamp::UNIX_EPOCH,
-            },
+            budget: Budget { tokens: BURST, at: Timestamp::UNIX_EPOCH },
         }
     }
 
@@ -117,10 +110,7 @@ impl Owned {
         let mut record = Recorded::new(&self.rendered.object.reference, self.uid.as_deref()?);
         if self.applied {
             record.applied = self.body.to_string();
-            record.fields = self
-                .fields
-                .map(|digest| digest.to_string())
-                .unwrap_or_default();
+            record.fields = self.fields.map(|digest| digest.to_string()).unwrap_or_default();
         }
         Some(record)
     }
@@ -132,13 +122,7 @@ impl Owned {
             return Verdict::Outdated;
         }
         let declared = &self.rendered.object.body;
-        let manager = self
-            .rendered
-            .object
-            .reference
-            .kind
-            .concern()
-            .field_manager();
+        let manager = self.rendered.object.reference.kind.concern().field_manager();
         let fields = drift::projection_digest(declared, &live.body);
         let ours = self.uid.as_ref() == Some(&live.uid);
         let finding = if ours && self.fields == Some(fields) {
@@ -177,10 +161,7 @@ impl Owned {
             self.work = Work::Wanted;
             return;
         }
-        self.fields = Some(drift::projection_digest(
-            &self.rendered.object.body,
-            &live.body,
-        ));
+        self.fields = Some(drift::projection_digest(&self.rendered.object.body, &live.body));
         self.applied = true;
         self.attempts = 0;
         self.work = Work::Idle;
@@ -205,9 +186,7 @@ impl Owned {
         self.attempts = self.attempts.saturating_add(1);
         let base_ms: i64 = if refused { 5_000 } else { 200 };
         let most_ms = if refused { 300_000 } else { 30_000 };
-        let delay_ms = base_ms
-            .saturating_mul(1 << self.attempts.min(12))
-            .min(most_ms);
+        let delay_ms = base_ms.saturating_mul(1 << self.attempts.min(12)).min(most_ms);
         let at = now + SignedDuration::from_millis(delay_ms);
         self.work = Work::Later { at, refused, why };
     }

@@ -62,9 +62,7 @@ impl Removals {
             removal.stage != Stage::InFlight && rendering.objects.contains_key(reference)
         };
         let taken = self.pending.extract_if(.., declared);
-        taken
-            .filter_map(|(reference, removal)| Some((reference, removal.uid?)))
-            .collect()
+        taken.filter_map(|(reference, removal)| Some((reference, removal.uid?))).collect()
     }
 
     /// Compares what was made with what shall be, and decides what goes. Namespaces never go: they
@@ -93,23 +91,17 @@ impl Removals {
             {
                 continue;
             }
-            self.pending
-                .entry(reference.clone())
-                .or_insert_with(|| Removal {
-                    uid: owned.uid.clone().filter(|_| owned.work != Work::InFlight),
-                    confirmed: expired(owned),
-                    stage: Stage::Wanted,
-                });
+            self.pending.entry(reference.clone()).or_insert_with(|| Removal {
+                uid: owned.uid.clone().filter(|_| owned.work != Work::InFlight),
+                confirmed: expired(owned),
+                stage: Stage::Wanted,
+            });
         }
         self.decide(objects.len(), bundle);
     }
 
     fn decide(&mut self, objects: usize, bundle: &VerifiedBundle) {
-        let unconfirmed = self
-            .pending
-            .values()
-            .filter(|removal| !removal.confirmed)
-            .count();
+        let unconfirmed = self.pending.values().filter(|removal| !removal.confirmed).count();
         let confirmed_by_entry = bundle.entry.confirmed_removals.is_some_and(|confirmed| {
             Some(confirmed.generation) == self.waiting_since
                 && confirmed.count as usize == unconfirmed
@@ -140,9 +132,7 @@ impl Removals {
 
     /// Whether the removal of an object is under way.
     pub(super) fn is_in_flight(&self, reference: &ObjectRef) -> bool {
-        self.pending
-            .get(reference)
-            .is_some_and(|removal| removal.stage == Stage::InFlight)
+        self.pending.get(reference).is_some_and(|removal| removal.stage == Stage::InFlight)
     }
 
     /// The object is there after all, made by an apply that ended late.
@@ -188,26 +178,18 @@ impl Removals {
 
     /// How many wait for a confirmation.
     pub(super) fn waiting(&self) -> u32 {
-        let waiting = self
-            .pending
-            .values()
-            .filter(|removal| !removal.confirmed)
-            .count();
+        let waiting = self.pending.values().filter(|removal| !removal.confirmed).count();
         u32::try_from(waiting).unwrap_or(u32::MAX)
     }
 
     /// Whether some are confirmed and not done.
     pub(super) fn is_busy(&self) -> bool {
-        self.pending
-            .values()
-            .any(|removal| removal.confirmed && removal.uid.is_some())
+        self.pending.values().any(|removal| removal.confirmed && removal.uid.is_some())
     }
 
     /// Whether the uid of an object is still to be learnt.
     pub(super) fn awaits_uid(&self, reference: &ObjectRef) -> bool {
-        self.pending
-            .get(reference)
-            .is_some_and(|removal| removal.uid.is_none())
+        self.pending.get(reference).is_some_and(|removal| removal.uid.is_none())
     }
 
     /// Writes them into a ledger.

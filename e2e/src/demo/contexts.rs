@@ -13,7 +13,8 @@ type Clusters = Vec<(Agent, kube::Client)>;
 pub(super) async fn of_testbed(testbed: &Testbed, dir: &Path) -> Result<Clusters> {
     let mut clusters = Vec::new();
     for cluster in testbed.clusters() {
-        let agent = Agent::new(cluster.name(), cluster.kubeconfig(), None, &agent_dir(dir, cluster.name()));
+        let agent =
+            Agent::new(cluster.name(), cluster.kubeconfig(), None, &agent_dir(dir, cluster.name()));
         clusters.push((agent, cluster.client().await?));
     }
     Ok(clusters)
@@ -24,8 +25,10 @@ pub(super) async fn existing(contexts: &[&str], dir: &Path) -> Result<Clusters> 
     let mut clusters = Vec::new();
     for context in contexts {
         let kubeconfig = Kubeconfig::read().context("cannot read the kubeconfig")?;
-        let options =
-            KubeConfigOptions { context: Some((*context).to_owned()), ..KubeConfigOptions::default() };
+        let options = KubeConfigOptions {
+            context: Some((*context).to_owned()),
+            ..KubeConfigOptions::default()
+        };
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
             .await
             .with_context(|| format!("the context {context} cannot be used"))?;

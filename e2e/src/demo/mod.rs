@@ -40,7 +40,10 @@ pub(crate) async fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("\nerror: {error:#}\nhint: what each program printed is in {}", args.dir.display());
+            eprintln!(
+                "\nerror: {error:#}\nhint: what each program printed is in {}",
+                args.dir.display()
+            );
             ExitCode::FAILURE
         }
     }
@@ -51,9 +54,15 @@ async fn run(args: &Args) -> Result<()> {
     let dir = fresh(&args.dir)?;
     let names: Vec<&str> = args.contexts.split_whitespace().collect();
     let testbed = if names.is_empty() {
-        println!("Starting three Kubernetes clusters: etcd, kube-apiserver and kube-controller-manager each …");
+        println!(
+            "Starting three Kubernetes clusters: etcd, kube-apiserver and kube-controller-manager each …"
+        );
         let testbed = Testbed::up(Options::new(dir.join("clusters"), 3)).await?;
-        println!("√ three clusters of Kubernetes {} are ready after {:.1} s", testbed.kubernetes(), begin.elapsed().as_secs_f32());
+        println!(
+            "√ three clusters of Kubernetes {} are ready after {:.1} s",
+            testbed.kubernetes(),
+            begin.elapsed().as_secs_f32()
+        );
         Some(testbed)
     } else {
         None
@@ -64,7 +73,8 @@ async fn run(args: &Args) -> Result<()> {
     };
     let (hub, printed) = Hub::init(&dir.join("hub"), None).await?;
     hub.start().await?;
-    let version = printed.stderr.lines().chain(printed.stdout.lines()).next().unwrap_or_default().to_owned();
+    let version =
+        printed.stderr.lines().chain(printed.stdout.lines()).next().unwrap_or_default().to_owned();
     println!("√ a hub listens on https://{} (SQLite): {version}", hub.people());
 
     let hanse = hub.hanse()?;
@@ -83,7 +93,10 @@ async fn run(args: &Args) -> Result<()> {
     for step in Step::ALL {
         story.take(step, &mut narrator).await?;
     }
-    println!("\n\x1b[1mThe story took {:.0} s, and every step was observed.\x1b[0m", begin.elapsed().as_secs_f32());
+    println!(
+        "\n\x1b[1mThe story took {:.0} s, and every step was observed.\x1b[0m",
+        begin.elapsed().as_secs_f32()
+    );
     if args.exit {
         return Ok(());
     }
@@ -95,7 +108,10 @@ async fn run(args: &Args) -> Result<()> {
 fn fresh(dir: &Path) -> Result<PathBuf> {
     let clusters = dir.join("clusters");
     if hanse_testbed::Manifest::read(&clusters).ok().flatten().is_some_and(|m| m.is_running()) {
-        bail!("another demo uses {}: end it with Ctrl-C, or give another folder with --dir", dir.display());
+        bail!(
+            "another demo uses {}: end it with Ctrl-C, or give another folder with --dir",
+            dir.display()
+        );
     }
     if dir.exists() {
         std::fs::remove_dir_all(dir).with_context(|| format!("cannot empty {}", dir.display()))?;
@@ -118,7 +134,10 @@ fn what_next(
     println!("  hanse get all                          # what was agreed on");
     println!("  hanse drift --watch                    # leave it open, and edit something:");
     if let Some(cluster) = testbed.and_then(|testbed| testbed.clusters().first()) {
-        println!("  kubectl --kubeconfig {} -n payments delete rolebinding hanse:ns:payments-team", cluster.kubeconfig().display());
+        println!(
+            "  kubectl --kubeconfig {} -n payments delete rolebinding hanse:ns:payments-team",
+            cluster.kubeconfig().display()
+        );
     }
     if let Some((agent, _)) = clusters.last() {
         println!("  hanse cluster label {} env=prod   # watch it get its share", agent.cluster());
@@ -128,7 +147,11 @@ fn what_next(
     if testbed.is_none() {
         println!("To take the agents out of your clusters afterwards:");
         for (agent, _) in clusters {
-            println!("  kubectl --context {} delete namespace hanse-agent && kubectl --context {} delete clusterrole,clusterrolebinding hanse-agent", agent.cluster(), agent.cluster());
+            println!(
+                "  kubectl --context {} delete namespace hanse-agent && kubectl --context {} delete clusterrole,clusterrolebinding hanse-agent",
+                agent.cluster(),
+                agent.cluster()
+            );
         }
     }
     println!("\nCtrl-C ends everything that the demo started.");

@@ -49,7 +49,7 @@ impl Narrator for Printing {
     }
 
     fn prints(&mut self, printed: &Printed) {
-        for line in printed.stdout.lines().chain(printed.stderr.lines()) {
+        for line in printed.stderr.lines().chain(printed.stdout.lines()) {
             anstream::println!("     {line}");
         }
         anstream::println!();

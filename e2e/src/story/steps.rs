@@ -22,7 +22,10 @@ impl Story<'_> {
     }
 
     async fn types(&self, tell: &mut dyn Narrator, args: &[&str]) -> Result<()> {
-        tell.types(&format!("hanse {}", args.join(" ").replace(&self.examples, "examples/payments")));
+        tell.types(&format!(
+            "hanse {}",
+            args.join(" ").replace(&self.examples, "examples/payments")
+        ));
         let printed = self.hanse.ok(args).await?;
         tell.prints(&printed);
         Ok(())
@@ -43,7 +46,10 @@ impl Story<'_> {
             let label = if place.production { "env=prod" } else { "env=staging" };
             if !place.agent.is_joined() {
                 tell.types(&format!("hanse join-token create {name} --label {label} --accept"));
-                tell.types(&format!("hanse-agent join --cluster {name} --hub {} --token hjt_… --ca-hash sha256:…", self.hub.people()));
+                tell.types(&format!(
+                    "hanse-agent join --cluster {name} --hub {} --token hjt_… --ca-hash sha256:…",
+                    self.hub.people()
+                ));
                 let printed = place.agent.join(self.hanse, &[label]).await?;
                 tell.prints(&printed);
             }
@@ -88,7 +94,10 @@ impl Story<'_> {
                 if there {
                     bail!("{cluster} has something that is placed elsewhere");
                 }
-                tell.sees(&format!("{cluster}: nothing of it is there; it is not production"), None);
+                tell.sees(
+                    &format!("{cluster}: nothing of it is there; it is not production"),
+                    None,
+                );
             }
         }
         Ok(())
@@ -139,13 +148,17 @@ impl Story<'_> {
             anyhow::Ok((report, start.elapsed()))
         };
         let both = async { tokio::try_join!(restored, reported) };
-        let (restored, (report, reported)) =
-            tokio::time::timeout(poll::PATIENCE, both).await.context("the drift was not put right")??;
+        let (restored, (report, reported)) = tokio::time::timeout(poll::PATIENCE, both)
+            .await
+            .context("the drift was not put right")??;
         let manager = report.get("manager").and_then(Value::as_str).unwrap_or_default();
         if manager != "kubectl-edit" {
             bail!("the hub does not know who it was: {report}");
         }
-        tell.sees(&format!("the hub knows of it, and that the field manager was {manager}"), Some(reported));
+        tell.sees(
+            &format!("the hub knows of it, and that the field manager was {manager}"),
+            Some(reported),
+        );
         tell.sees(&format!("{cluster}: {INTRUDER} is gone from the binding"), Some(restored));
         self.drift_history(cluster, BINDING, "STATE_CORRECTED").await?;
         self.types(tell, &["drift", "--history"]).await
@@ -154,12 +167,10 @@ impl Story<'_> {
     /// Waits until the hub's history has a drift in this state.
     async fn drift_history(&self, cluster: &str, object: &str, state: &str) -> Result<()> {
         poll::until("the hub has it in its history", || async {
-            let list = self.hanse.json(&["drift", "--history", "-o", "json"]).await?;
-            let found = list.pointer("/drift").and_then(Value::as_array).is_some_and(|drift| {
-                drift.iter().any(|drift| {
-                    is_about(drift, cluster, object)
-                        && drift.get("state").and_then(Value::as_str) == Some(state)
-                })
+            let drift = self.hanse.drift(true).await?;
+            let found = drift.iter().any(|drift| {
+                is_about(drift, cluster, object)
+                    && drift.get("state").and_then(Value::as_str) == Some(state)
             });
             Ok(found.then_some(()))
         })
@@ -209,6 +220,7 @@ impl Story<'_> {
         );
         tell.types("kill -9 <hub>");
         self.hub.kill().await?;
+        let away_since = jiff::Timestamp::now();
         let start = Instant::now();
         look::add_subject(&place.client, NAMESPACE, BINDING, INTRUDER).await?;
         self.is_declared(place).await?;
@@ -217,10 +229,14 @@ impl Story<'_> {
         self.hub.start().await?;
         self.hanse.ok(&["wait", "--all", "--for=synced", "--timeout", "60s"]).await?;
         poll::until("the hub learns of it", || async {
-            let list = self.hanse.json(&["drift", "--history", "-o", "json"]).await?;
-            let newest = list.pointer("/drift/0/detectedAt").and_then(Value::as_str);
-            let detected: Option<jiff::Timestamp> = newest.and_then(|time| time.parse().ok());
-            Ok(detected.filter(|at| *at <= before && before.duration_since(*at).as_secs() < 120))
+            let drift = self.hanse.drift(true).await?;
+            let detected =
+                drift.iter().filter(|drift| is_about(drift, cluster, BINDING)).any(|drift| {
+                    let time = drift.get("detectedAt").and_then(Value::as_str);
+                    time.and_then(|time| time.parse::<jiff::Timestamp>().ok())
+                        .is_some_and(|at| at >= away_since && at <= before)
+                });
+            Ok(detected.then_some(()))
         })
         .await?;
         tell.sees("the hub is back and has it in its history", None);

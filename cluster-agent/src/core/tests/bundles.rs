@@ -64,11 +64,7 @@ fn an_older_generation_and_a_fork_are_refused_and_the_last_good_state_stays() {
     world.input(Input::Offered(older.clone()));
     world.settle();
     assert_eq!(world.last_progress().phase, ProgressPhase::Refused);
-    assert!(
-        world.last_progress().message.contains("older than 3"),
-        "{:?}",
-        world.last_progress()
-    );
+    assert!(world.last_progress().message.contains("older than 3"), "{:?}", world.last_progress());
 
     let mut fork = older;
     fork.generation = RevisionNumber(3);
@@ -123,19 +119,11 @@ fn what_was_there_before_is_not_taken_over_unless_it_is_handed_over() {
     world.commit(vec![namespace("payments")]);
     world.settle();
     assert_eq!(world.last_progress().phase, ProgressPhase::Failed);
-    assert_eq!(
-        world.objects[&payments].body["metadata"]["labels"],
-        json!(null)
-    );
-    world.edit(&payments, |body| {
-        body["metadata"]["labels"] = json!({"hanse.dev/managed": "true"})
-    });
+    assert_eq!(world.objects[&payments].body["metadata"]["labels"], json!(null));
+    world.edit(&payments, |body| body["metadata"]["labels"] = json!({"hanse.dev/managed": "true"}));
     world.settle();
     assert_eq!(world.last_progress().phase, ProgressPhase::Applied);
-    assert_eq!(
-        world.objects[&payments].body["metadata"]["labels"]["team"],
-        "payments"
-    );
+    assert_eq!(world.objects[&payments].body["metadata"]["labels"]["team"], "payments");
 }
 
 #[test]
@@ -146,18 +134,10 @@ fn a_declaration_that_changes_while_its_apply_is_under_way_is_applied_again() {
     // Persisted; the apply is in the queue and not answered yet.
     let write = world.queue.pop_front().unwrap();
     world.carry_out(write);
-    let place = world
-        .queue
-        .iter()
-        .position(|e| matches!(e, Effect::Apply(_)))
-        .unwrap();
+    let place = world.queue.iter().position(|e| matches!(e, Effect::Apply(_))).unwrap();
     let apply = world.queue.remove(place).unwrap();
     world.commit(vec![role("dev", "list", "Enforce")]);
-    let place = world
-        .queue
-        .iter()
-        .position(|e| matches!(e, Effect::WriteLedger(_)))
-        .unwrap();
+    let place = world.queue.iter().position(|e| matches!(e, Effect::WriteLedger(_))).unwrap();
     let write = world.queue.remove(place).unwrap();
     world.carry_out(write);
     world.carry_out(apply);

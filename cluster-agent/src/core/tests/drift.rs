@@ -25,9 +25,7 @@ fn an_edit_is_reported_with_its_author_and_put_right() {
     let mut world = with_role("Enforce");
     widen(&mut world);
     world.settle();
-    let [seen, corrected] = world.drift.as_slice() else {
-        panic!("{:?}", world.drift)
-    };
+    let [seen, corrected] = world.drift.as_slice() else { panic!("{:?}", world.drift) };
     assert_eq!(seen.state, DriftState::Open);
     assert_eq!(seen.finding.class, DriftClass::Modified);
     assert_eq!(seen.finding.manager.as_deref(), Some("kubectl-edit"));
@@ -47,9 +45,7 @@ fn in_report_mode_it_is_only_reported_until_somebody_puts_it_right() {
     world.settle();
     assert_eq!(world.requests, requests);
     assert_eq!(world.drift.len(), 1);
-    world.edit(&cluster_role("hanse:ns:dev"), |b| {
-        b["rules"][0]["verbs"] = json!(["get"])
-    });
+    world.edit(&cluster_role("hanse:ns:dev"), |b| b["rules"][0]["verbs"] = json!(["get"]));
     world.settle();
     assert_eq!(world.drift[1].state, DriftState::Cleared(world.now));
 }
@@ -72,10 +68,7 @@ fn an_edit_while_the_agent_was_away_is_seen_when_it_is_back() {
     world.drift.clear();
     world.restart();
     world.settle();
-    assert_eq!(
-        world.drift[0].finding.manager.as_deref(),
-        Some("kubectl-edit")
-    );
+    assert_eq!(world.drift[0].finding.manager.as_deref(), Some("kubectl-edit"));
     let live = &world.objects[&cluster_role("hanse:ns:dev")];
     assert_eq!(live.body["rules"][0]["verbs"], json!(["get"]));
 }
@@ -95,17 +88,8 @@ fn unmanaged_access_is_reported_with_what_it_grants_and_cleared_when_it_goes() {
     );
     world.settle();
     assert_eq!(world.drift[0].finding.class, DriftClass::Unmanaged);
-    assert!(
-        world.drift[0].finding.fields[0]
-            .live
-            .as_ref()
-            .unwrap()
-            .contains("cluster-admin")
-    );
-    assert!(
-        world.objects.contains_key(&backdoor),
-        "unmanaged access is only reported"
-    );
+    assert!(world.drift[0].finding.fields[0].live.as_ref().unwrap().contains("cluster-admin"));
+    assert!(world.objects.contains_key(&backdoor), "unmanaged access is only reported");
     world.delete(&backdoor);
     world.settle();
     assert_eq!(world.drift[1].state, DriftState::Cleared(world.now));
@@ -122,10 +106,7 @@ fn a_fight_with_another_writer_slows_down_and_is_told() {
     assert_eq!(last.state, DriftState::Open);
     assert!(last.message.contains("keeps changing"), "{last:?}");
     world.pass(SignedDuration::from_secs(2));
-    assert!(matches!(
-        world.drift.last().unwrap().state,
-        DriftState::Corrected(_)
-    ));
+    assert!(matches!(world.drift.last().unwrap().state, DriftState::Corrected(_)));
 }
 
 #[test]
@@ -136,8 +117,16 @@ fn a_correction_waits_for_an_api_server_that_is_away() {
     world.settle();
     world.outage = None;
     world.pass(SignedDuration::from_secs(40));
-    assert!(matches!(
-        world.drift.last().unwrap().state,
-        DriftState::Corrected(_)
-    ));
+    assert!(matches!(world.drift.last().unwrap().state, DriftState::Corrected(_)));
+}
+
+#[test]
+fn two_edits_in_one_second_are_two_occurrences() {
+    let mut world = with_role("Enforce");
+    for _ in 0..2 {
+        widen(&mut world);
+        world.settle();
+    }
+    let ids: std::collections::BTreeSet<&str> = world.drift.iter().map(|d| d.id.as_str()).collect();
+    assert_eq!(ids.len(), 2);
 }

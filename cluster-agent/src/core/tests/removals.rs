@@ -7,9 +7,7 @@ use super::world::{CLUSTER, World, binding, cluster_role, namespace, role};
 use crate::core::{Effect, Input, ProgressPhase};
 
 fn remove(edit: &Edit) -> Edit {
-    let Edit::Put(document) = edit else {
-        panic!("a document expected")
-    };
+    let Edit::Put(document) = edit else { panic!("a document expected") };
     Edit::Remove(document.reference.clone())
 }
 
@@ -45,18 +43,13 @@ fn an_object_that_somebody_made_anew_under_our_name_is_not_removed() {
 #[test]
 fn many_removals_wait_for_a_confirmation_that_names_their_number() {
     let mut world = World::new();
-    let roles: Vec<Edit> = (0..8)
-        .map(|i| role(&format!("r{i}"), "get", "Enforce"))
-        .collect();
+    let roles: Vec<Edit> = (0..8).map(|i| role(&format!("r{i}"), "get", "Enforce")).collect();
     world.commit(roles.clone());
     world.settle();
     world.commit(roles.iter().map(remove).collect());
     world.settle();
     assert_eq!(world.objects.len(), 8);
-    assert_eq!(
-        world.last_progress().phase,
-        ProgressPhase::AwaitingConfirmation
-    );
+    assert_eq!(world.last_progress().phase, ProgressPhase::AwaitingConfirmation);
     assert_eq!(world.last_progress().removals_waiting, 8);
     let generation = world.fleet.number;
     world.restart();
@@ -83,11 +76,7 @@ fn a_removal_survives_a_crash_between_the_ledger_and_the_deletion() {
     world.commit(vec![dev.clone()]);
     world.settle();
     world.commit(vec![remove(&dev)]);
-    let place = world
-        .queue
-        .iter()
-        .position(|e| matches!(e, Effect::WriteLedger(_)))
-        .unwrap();
+    let place = world.queue.iter().position(|e| matches!(e, Effect::WriteLedger(_))).unwrap();
     let write = world.queue.remove(place).unwrap();
     world.carry_out(write);
     assert!(!world.objects.is_empty());

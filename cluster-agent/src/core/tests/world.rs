@@ -106,10 +106,7 @@ impl World {
     /// First inputs of an agent's life.
     pub(super) fn start(&mut self) {
         for kind in ObjectKind::ALL {
-            let all = self
-                .objects
-                .values()
-                .filter(|live| live.reference.kind == kind);
+            let all = self.objects.values().filter(|live| live.reference.kind == kind);
             let all = all.cloned().collect();
             self.input(Input::Listed(kind, all));
         }
@@ -140,11 +137,7 @@ impl World {
         self.fleet = fleet;
         let member = self.fleet.member(CLUSTER).unwrap();
         let mut contents = vec![member.entry.encode()];
-        contents.extend(
-            self.fleet
-                .placed_on(member)
-                .map(|(document, _)| document.bytes.to_vec()),
-        );
+        contents.extend(self.fleet.placed_on(member).map(|(document, _)| document.bytes.to_vec()));
         let offer = Offer {
             generation: member.generation,
             statement: change.bytes,
@@ -181,10 +174,7 @@ impl World {
             Effect::Apply(object) => {
                 self.requests += 1;
                 let reference = object.reference.clone();
-                let result = self
-                    .outage
-                    .clone()
-                    .map_or_else(|| Ok(self.write(&object)), Err);
+                let result = self.outage.clone().map_or_else(|| Ok(self.write(&object)), Err);
                 let seen = result.clone().ok();
                 self.input(Input::Applied(reference, result));
                 // The watch tells of our own write as well.
@@ -211,9 +201,7 @@ impl World {
                 }
                 self.input(Input::LedgerWritten(result));
             }
-            Effect::Send(Report::Drift {
-                sequence, items, ..
-            }) => {
+            Effect::Send(Report::Drift { sequence, items, .. }) => {
                 self.drift.extend(items);
                 self.input(Input::DriftStored(sequence));
             }
@@ -244,10 +232,7 @@ impl World {
 
     /// What server-side apply by force does to an object of the map.
     fn write(&mut self, object: &Object) -> Live {
-        let uid = self
-            .objects
-            .get(&object.reference)
-            .map(|live| live.uid.clone());
+        let uid = self.objects.get(&object.reference).map(|live| live.uid.clone());
         let manager = object.reference.kind.concern().field_manager();
         self.put(&object.reference, object.body.clone(), manager, uid)
     }
@@ -260,15 +245,11 @@ impl World {
             "fieldsV1": {"f:rules": {}, "f:subjects": {}, "f:metadata": {"f:labels": {"f:team": {}}}},
         });
         // An edit leaves our manager its other fields; an apply by force takes all of them back.
-        let ours = self
-            .objects
-            .get(r)
-            .filter(|_| !manager.starts_with("hanse"))
-            .and_then(|live| {
-                let entries = live.body["metadata"]["managedFields"].as_array()?;
-                let entry = entries.iter().find(|e| e["operation"] == "Apply")?;
-                Some(json!({"manager": entry["manager"], "operation": "Apply", "fieldsV1": {}}))
-            });
+        let ours = self.objects.get(r).filter(|_| !manager.starts_with("hanse")).and_then(|live| {
+            let entries = live.body["metadata"]["managedFields"].as_array()?;
+            let entry = entries.iter().find(|e| e["operation"] == "Apply")?;
+            Some(json!({"manager": entry["manager"], "operation": "Apply", "fieldsV1": {}}))
+        });
         let managers: Vec<Value> = ours.into_iter().chain([managers]).collect();
         body["metadata"]["managedFields"] = managers.into();
         let unchanged = self.objects.get(r).filter(|live| {
