@@ -47,7 +47,8 @@ pub(crate) struct Global {
 impl Global {
     pub(crate) fn config_path(&self) -> PathBuf {
         let env = |name: &str| std::env::var_os(name).map(PathBuf::from);
-        self.config.clone().unwrap_or_else(|| config::default_path(env))
+        let given = self.config.clone().filter(|path| !path.as_os_str().is_empty());
+        given.unwrap_or_else(|| config::default_path(env))
     }
 }
 

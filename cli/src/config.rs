@@ -25,7 +25,7 @@ use crate::failure::{Exit, Failure, Outcome};
 
 /// The file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Config {
     #[serde(default)]
     pub(crate) current_context: String,
@@ -35,7 +35,7 @@ pub(crate) struct Config {
 
 /// A hub, and who one is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Context {
     pub(crate) name: String,
     pub(crate) server: String,
@@ -86,7 +86,7 @@ impl Config {
         serde_saphyr::from_str(text).map_err(|error| {
             let line = error.location().map_or(0, |at| at.line());
             Failure::new("config", format!("{} is not a valid configuration", path.display()))
-                .why(format!("near line {line}: a field is missing, unknown or of another type"))
+                .why(format!("near line {line}: a field is missing or of another type"))
                 .hint("each context has `name`, `server`, `certificateAuthority`, `clientCertificate`, `clientKey`")
                 .exit(Exit::NOT_LOGGED_IN)
         })

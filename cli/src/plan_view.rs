@@ -24,7 +24,9 @@ pub(crate) fn show(base: &Fleet, plan: &Plan) -> String {
     }
     let mut out = String::new();
     out.push_str(&bold("The fleet\n"));
-    for edit in &plan.edits {
+    let mut edits: Vec<&Edit> = plan.edits.iter().collect();
+    edits.sort_by_key(|edit| edit.subject());
+    for edit in edits {
         if let Some(transition) = base.transition(edit) {
             let _ = writeln!(out, "  {}", edit_line(base, edit, transition));
         }

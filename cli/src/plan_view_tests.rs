@@ -75,6 +75,32 @@ fn a_change_with_its_fields_a_hazard_and_a_warning() {
 }
 
 #[test]
+fn objects_with_nothing_new_but_the_revision_are_left_out() {
+    let namespace = "apiVersion: hanse.dev/v1alpha1\nkind: FederatedNamespace\nmetadata: {name: a}\n\
+        spec: {placement: {clusterNames: [cluster-1]}, resourceQuota: {hard: {pods: 5}}}\n";
+    let base = example(namespace);
+    insta::assert_snapshot!(shown(&base, documents(&namespace.replace('5', "6"))), @r#"
+    The fleet
+      ~ FederatedNamespace/a
+
+    Cluster cluster-1
+      ~ ResourceQuota a/hanse  (FederatedNamespace/a)
+          spec.hard.pods: "5" → "6"
+
+    Plan: 0 to add, 1 to change, 0 to remove in 1 cluster; on revision 4.
+    "#);
+    insta::assert_snapshot!(shown(&base, documents(&format!("# why\n{namespace}"))), @"
+    The fleet
+      ~ FederatedNamespace/a
+
+    Cluster cluster-1
+      nothing but the revision's number on its objects
+
+    Plan: 0 to add, 0 to change, 0 to remove in 1 cluster; on revision 4.
+    ");
+}
+
+#[test]
 fn a_removal_and_the_roster() {
     let base = example(ROLE);
     let mut edits: Vec<Edit> = base.documents().keys().cloned().map(Edit::Remove).collect();
@@ -84,9 +110,9 @@ fn a_removal_and_the_roster() {
     edits.push(Edit::RemoveCluster(base.member_named("cluster-2").unwrap().entry.id));
     insta::assert_snapshot!(shown(&base, edits), @"
     The fleet
-      - FederatedRole/reader
-      ~ Cluster/cluster-3  env=test → env=prod
       - Cluster/cluster-2
+      ~ Cluster/cluster-3  env=test → env=prod
+      - FederatedRole/reader
 
     Cluster cluster-1
       - ClusterRole hanse:ns:reader  (FederatedRole/reader)

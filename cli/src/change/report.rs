@@ -11,7 +11,8 @@ use crate::text::escape;
 
 const MAX_NAMED: usize = 8;
 
-/// One line a document or cluster, then the revision; or the revision as JSON.
+/// One line a document or cluster, then the revision; or the revision as JSON, empty when none was
+/// committed.
 pub(crate) fn results(
     order: &Order<'_>,
     base: &Fleet,
@@ -19,10 +20,8 @@ pub(crate) fn results(
     committed: Option<(&Revision, &Change)>,
 ) -> Outcome<()> {
     if order.args.output == TextOrJson::Json && !order.aside {
-        return match committed {
-            Some((revision, _)) => output::json(revision),
-            None => Ok(()),
-        };
+        let nothing = Revision::default();
+        return output::json(committed.map_or(&nothing, |(revision, _)| revision));
     }
     let suffix = match order.dry_run {
         DryRun::None => "",

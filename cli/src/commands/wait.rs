@@ -9,6 +9,7 @@ use hanse_proto::admin::{Cluster, WatchClustersRequest};
 
 use crate::app::Session;
 use crate::change::duration;
+use crate::commands::revisions;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::hub::Hub;
 use crate::output;
@@ -60,8 +61,8 @@ impl FromStr for Condition {
 }
 
 impl Condition {
-    /// A revision is there when the cluster holds it, or when it did not concern the cluster and
-    /// everything that did is applied.
+    /// A revision that exists is there when the cluster holds it or a later one, or when the cluster
+    /// is in sync: then it did not concern the cluster.
     fn holds(self, cluster: &Cluster) -> bool {
         let synced = cluster.phase() == Phase::Synced
             && cluster.generation_applied >= cluster.generation_desired;
@@ -69,10 +70,7 @@ impl Condition {
             Self::Connected => cluster.connected,
             Self::Accepted => cluster.accepted,
             Self::Synced => synced,
-            Self::Revision(number) => {
-                cluster.generation_applied >= number
-                    || (synced && cluster.generation_desired < number)
-            }
+            Self::Revision(number) => cluster.generation_applied >= number || synced,
         }
     }
 }
@@ -80,6 +78,9 @@ impl Condition {
 impl Args {
     pub(crate) async fn run(self, session: &Session) -> Outcome {
         let hub = session.hub().await?;
+        if let Condition::Revision(number) = self.condition {
+            revisions::one(&hub, number).await?;
+        }
         let mut waiting = self.named(&hub).await?;
         let watched =
             tokio::time::timeout(self.timeout, watch(&hub, self.condition, &mut waiting)).await;
