@@ -49,7 +49,8 @@ pub(super) fn identity(dir: &Path, in_cluster: bool, findings: &mut Findings) ->
     let until = identity.credentials.certificate.not_after;
     let left = identity.credentials.left(Timestamp::now());
     let check = format!("the certificate is valid until {until}");
-    let join = format!("hanse cluster token {}, then hanse-agent join --force", facts.cluster_name);
+    let join =
+        format!("hanse join-token create {}, then hanse-agent join --force", facts.cluster_name);
     if !left.is_positive() {
         findings.bad(IDENTITY, check, "it has expired", join);
     } else if left < identity.credentials.lifetime() / 4 {

@@ -20,7 +20,7 @@ use crate::terminal::{self, Failed, Mark};
 #[command(
     after_help = "Example:\n  hanse-agent join --hub hub.example.com:8443 --token-file - \\\n    \
                         --ca-hash sha256:… --cluster east\n\nThe hub prints the whole command: \
-                        hanse cluster add east"
+                        hanse join-token create east"
 )]
 pub(super) struct JoinArgs {
     /// Where people and joining clusters reach the hub
@@ -88,7 +88,7 @@ pub(super) async fn join(args: JoinArgs) -> anyhow::Result<()> {
     terminal::step(Mark::Good, &format!("joined as {} ({})", args.cluster, facts.cluster_id));
     steps.keep(&enrolled.identity, args.in_cluster).await.map_err(|error| {
         let hint =
-            format!("put that right, then a new token: hanse cluster token {}", args.cluster);
+            format!("put that right, then a new token: hanse join-token create {}", args.cluster);
         let why = format!("{error:#}; the token is used up");
         Failed::new("the identity cannot be kept", why).hint(hint)
     })?;
@@ -133,7 +133,7 @@ fn read_token(args: &JoinArgs) -> anyhow::Result<SecretString> {
     if !token.starts_with("hjt_") {
         let what = "this is no join token";
         return Err(Failed::new(what, "a token begins with hjt_")
-            .hint(format!("hanse cluster token {}", args.cluster))
+            .hint(format!("hanse join-token create {}", args.cluster))
             .into());
     }
     Ok(token.to_owned().into())
@@ -168,16 +168,15 @@ fn check_directory(dir: &std::path::Path, force: bool) -> anyhow::Result<()> {
 
 fn failed(error: &EnrollError, args: &JoinArgs) -> anyhow::Error {
     let what = format!("{} cannot join", args.cluster);
-    let new_token = format!("hanse cluster token {}", args.cluster);
+    let new_token = format!("hanse join-token create {}", args.cluster);
     let failed = Failed::new(what, crate::terminal::chain(error));
     match error {
         EnrollError::Address(_) => failed.hint("--hub takes HOST:PORT"),
         EnrollError::Unreachable(_) => {
-            failed.hint(format!("is the hub there? hanse check --hub {}", args.hub))
+            failed.hint(format!("is the hub there? nc -vz {}", args.hub.replace(':', " ")))
         }
-        EnrollError::Pin(PinError::NoCa(_)) => {
-            failed.hint("the token was not sent. Take hash and address from: hanse cluster add")
-        }
+        EnrollError::Pin(PinError::NoCa(_)) => failed
+            .hint("the token was not sent. Take hash and address from: hanse join-token create"),
         EnrollError::Pin(PinError::Leaf(_)) => failed.hint(
             "the token was not sent. The address must be a name in the hub's certificate, and the \
              clocks must agree",

@@ -11,6 +11,10 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most characters that are kept of an API server's message.
 const MAX_MESSAGE_CHARS: usize = 1024;
 
+/// How an API server begins to say, with a code of 500, that an apply has a field which it does not
+/// know. It will not know it later either.
+const NOT_IN_SCHEMA: &str = "failed to create typed patch object";
+
 /// A request that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
@@ -50,6 +54,7 @@ impl From<CallError> for Failure {
         let text = error.to_string();
         match &error {
             CallError::Kube(kube::Error::Api(status)) => match status.code {
+                500 if status.message.starts_with(NOT_IN_SCHEMA) => Self::Refused(text),
                 409 => Self::Conflict(text),
                 // Credentials can be renewed under a running agent, so 401 may pass.
                 401 | 408 | 429 => Self::Unavailable(text),

@@ -117,7 +117,7 @@ impl Link {
     fn tell_refusal(&self, why: &str) {
         let facts = &self.identity.facts;
         tracing::error!(
-            hint = format!("hanse cluster get {}", facts.cluster_name),
+            hint = format!("hanse describe cluster {}", facts.cluster_name),
             "the hub refuses this cluster; what was accepted last stays enforced: {why}. If it was \
              revoked or its certificate expired: a new token, then hanse-agent join --force"
         );
