@@ -149,11 +149,11 @@ pub(crate) async fn make(
 /// Commits a plan that was made before, or nothing.
 pub(crate) async fn carry_out(hub: &Hub, order: &Order<'_>, file: &PlanFile) -> Outcome {
     let base = fleet::fetch(hub).await?;
-    let (change, edits) = file.open(&base)?;
-    let plan = planned(&base, edits.clone())?;
+    let change = file.open(&base)?;
+    let plan = planned(&base, change.edits.clone())?;
     output::note(plan_view::show(&base, &plan).trim_end());
     confirm(order, &plan, output::can_ask()).await?;
-    match commit(hub, order, &base, &edits, &change).await? {
+    match commit(hub, order, &base, &change.edits, &change).await? {
         Committed::Yes => Ok(Exit::OK),
         Committed::Stale => Err(stale()),
     }

@@ -3,13 +3,9 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::Arc;
 
 use hanse_domain::change::{Change, ChangeError};
-use hanse_domain::fleet::{Edit, Fleet};
-use hanse_domain::history::roster::ClusterEntry;
-use hanse_domain::history::statement::{Statement, Subject};
-use hanse_domain::parse::parse_document;
+use hanse_domain::fleet::Fleet;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, Outcome};
@@ -73,55 +69,34 @@ impl PlanFile {
         Ok(file)
     }
 
-    /// The change on the fleet as it is now, with the edits that it stands for. Refused unless the
-    /// fleet is still the one that it was planned on.
-    pub(crate) fn open(&self, fleet: &Fleet) -> Outcome<(Change, Vec<Edit>)> {
+    /// The change on the fleet as it is now. Refused unless the fleet is still the one that it was
+    /// planned on.
+    pub(crate) fn open(&self, fleet: &Fleet) -> Outcome<Change> {
         let contents: Vec<Vec<u8>> = self.contents.iter().map(|c| c.clone().into_bytes()).collect();
-        let change =
-            Change::check(fleet, self.statement.as_bytes(), &contents).map_err(|error| {
-                if matches!(error, ChangeError::Stale { .. }) {
-                    return Failure::new(
-                        "stale",
-                        format!(
-                            "the fleet has moved on since this was planned: it is at revision {}",
-                            fleet.number
-                        ),
-                    )
-                    .why(format!("the plan is on revision {}", self.base))
-                    .hint("plan again: hanse plan -f FILE -o PLANFILE");
-                }
-                invalid(error.to_string())
-            })?;
-        let edits = edits(&change.statement, &contents)?;
-        Ok((change, edits))
-    }
-}
-
-fn edits(statement: &Statement, contents: &[Vec<u8>]) -> Outcome<Vec<Edit>> {
-    let mut edits = Vec::new();
-    for (subject, transition) in &statement.changes {
-        if transition.after.is_none() {
-            edits.push(match subject {
-                Subject::Document(reference) => Edit::Remove(reference.clone()),
-                Subject::Cluster(id) => Edit::RemoveCluster(*id),
-            });
-        }
-    }
-    for content in contents {
-        edits.push(match ClusterEntry::decode(content) {
-            Ok(entry) => Edit::PutCluster(entry),
-            Err(_) => {
-                Edit::Put(Arc::new(parse_document(content).map_err(|e| invalid(e.to_string()))?))
+        Change::check(fleet, self.statement.as_bytes(), &contents).map_err(|error| {
+            if matches!(error, ChangeError::Stale { .. }) {
+                return Failure::new(
+                    "stale",
+                    format!(
+                        "the fleet has moved on since this was planned: it is at revision {}",
+                        fleet.number
+                    ),
+                )
+                .why(format!("the plan is on revision {}", self.base))
+                .hint("plan again: hanse plan -f FILE -o PLANFILE");
             }
-        });
+            invalid(error.to_string())
+        })
     }
-    Ok(edits)
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+    use std::sync::Arc;
+
+    use hanse_domain::fleet::Edit;
     use hanse_domain::parse::parse_files;
     use jiff::Timestamp;
 
@@ -150,9 +125,9 @@ mod tests {
         assert!(!crate::config::is_exposed(&path));
         let read = PlanFile::load(&path).unwrap();
         assert_eq!(read, written);
-        let (change, edits) = read.open(&base).unwrap();
+        let change = read.open(&base).unwrap();
         assert_eq!(change.bytes, written.statement.as_bytes());
-        assert_eq!(edits.len(), 2);
+        assert_eq!(change.edits.len(), 2);
     }
 
     #[test]
