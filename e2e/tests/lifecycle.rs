@@ -26,7 +26,12 @@ async fn a_label_of_the_roster_decides_what_a_cluster_holds() -> Result<()> {
     let client = one.client().await?;
     one.apply(&[namespace("team"), role("dev", "Enforce")]).await?;
     assert!(look::has_cluster_role(&client, "hanse:ns:dev").await?);
-    one.hanse().ok(&["cluster", "label", "cluster-1", "env=staging", "--yes"]).await?;
+    let label = ["cluster", "label", "cluster-1", "env=staging", "--yes", "--wait=false"];
+    let printed = one.hanse().ok(&label).await?;
+    // The role, the quota, the limits and three network policies: more than goes unasked.
+    assert!(printed.stderr.contains("confirm-removals cluster-1 6"), "{}", printed.stderr);
+    one.cluster_is(|c| c["removalsWaiting"] == 6).await?;
+    one.hanse().ok(&["cluster", "confirm-removals", "cluster-1", "6", "--yes"]).await?;
     gone(&client, "hanse:ns:dev").await?;
     one.settled().await?;
     assert!(look::has_namespace(&client, "team").await?, "a namespace is never deleted");

@@ -33,14 +33,14 @@ pub(crate) async fn main() -> ExitCode {
     let ended = tokio::select! {
         ended = run(&args) => ended,
         _ = tokio::signal::ctrl_c() => {
-            eprintln!("\nended; everything that the demo started is gone");
+            anstream::eprintln!("\nended; everything that the demo started is gone");
             return ExitCode::from(130);
         }
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!(
+            anstream::eprintln!(
                 "\nerror: {error:#}\nhint: what each program printed is in {}",
                 args.dir.display()
             );
@@ -54,11 +54,11 @@ async fn run(args: &Args) -> Result<()> {
     let dir = fresh(&args.dir)?;
     let names: Vec<&str> = args.contexts.split_whitespace().collect();
     let testbed = if names.is_empty() {
-        println!(
+        anstream::println!(
             "Starting three Kubernetes clusters: etcd, kube-apiserver and kube-controller-manager each …"
         );
         let testbed = Testbed::up(Options::new(dir.join("clusters"), 3)).await?;
-        println!(
+        anstream::println!(
             "√ three clusters of Kubernetes {} are ready after {:.1} s",
             testbed.kubernetes(),
             begin.elapsed().as_secs_f32()
@@ -75,7 +75,7 @@ async fn run(args: &Args) -> Result<()> {
     hub.start().await?;
     let version =
         printed.stderr.lines().chain(printed.stdout.lines()).next().unwrap_or_default().to_owned();
-    println!("√ a hub listens on https://{} (SQLite): {version}", hub.people());
+    anstream::println!("√ a hub listens on https://{} (SQLite): {version}", hub.people());
 
     let hanse = hub.hanse()?;
     let last = clusters.len() - 1;
@@ -93,7 +93,7 @@ async fn run(args: &Args) -> Result<()> {
     for step in Step::ALL {
         story.take(step, &mut narrator).await?;
     }
-    println!(
+    anstream::println!(
         "\n\x1b[1mThe story took {:.0} s, and every step was observed.\x1b[0m",
         begin.elapsed().as_secs_f32()
     );
@@ -128,32 +128,32 @@ fn what_next(
 ) -> Result<()> {
     let programs = binary("hanse")?;
     let programs = programs.parent().context("no folder")?;
-    println!("\nIt all stays up. In another terminal:\n");
-    println!("  export PATH={}:$PATH HANSE_CONFIG={}", programs.display(), hub.config().display());
-    println!("  hanse cluster list                     # who is in the fleet");
-    println!("  hanse get all                          # what was agreed on");
-    println!("  hanse drift --watch                    # leave it open, and edit something:");
+    anstream::println!("\nIt all stays up. In another terminal:\n");
+    anstream::println!("  export PATH={}:$PATH HANSE_CONFIG={}", programs.display(), hub.config().display());
+    anstream::println!("  hanse cluster list                     # who is in the fleet");
+    anstream::println!("  hanse get all                          # what was agreed on");
+    anstream::println!("  hanse drift --watch                    # leave it open, and edit something:");
     if let Some(cluster) = testbed.and_then(|testbed| testbed.clusters().first()) {
-        println!(
+        anstream::println!(
             "  kubectl --kubeconfig {} -n payments delete rolebinding hanse:ns:payments-team",
             cluster.kubeconfig().display()
         );
     }
     if let Some((agent, _)) = clusters.last() {
-        println!("  hanse cluster label {} env=prod   # watch it get its share", agent.cluster());
+        anstream::println!("  hanse cluster label {} env=prod   # watch it get its share", agent.cluster());
     }
-    println!("  hanse revisions                        # who changed what, when and why");
-    println!("\nWhat each program printed is in {}.", dir.display());
+    anstream::println!("  hanse revisions                        # who changed what, when and why");
+    anstream::println!("\nWhat each program printed is in {}.", dir.display());
     if testbed.is_none() {
-        println!("To take the agents out of your clusters afterwards:");
+        anstream::println!("To take the agents out of your clusters afterwards:");
         for (agent, _) in clusters {
-            println!(
+            anstream::println!(
                 "  kubectl --context {} delete namespace hanse-agent && kubectl --context {} delete clusterrole,clusterrolebinding hanse-agent",
                 agent.cluster(),
                 agent.cluster()
             );
         }
     }
-    println!("\nCtrl-C ends everything that the demo started.");
+    anstream::println!("\nCtrl-C ends everything that the demo started.");
     Ok(())
 }
