@@ -148,6 +148,8 @@ impl FromIterator<Digest> for Frontier {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
     use proptest::prelude::*;
 
     use super::*;

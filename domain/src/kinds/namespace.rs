@@ -49,7 +49,7 @@ impl PodSecurity {
 /// One item of a `LimitRange`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitItem {
-    /// "Container", "Pod" or "PersistentVolumeClaim".
+    /// `Container`, `Pod` or `PersistentVolumeClaim`.
     pub kind: &'static str,
     /// The item's maps, in the names of `core/v1` (`max`, `min`, `default`, `defaultRequest`,
     /// `maxLimitRequestRatio`); none is empty.
@@ -58,6 +58,7 @@ pub struct LimitItem {
 
 /// The namespace's default network policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in the document")]
 pub struct NetworkPolicy {
     /// Deny what comes in unless it is allowed.
     pub deny_ingress: bool,

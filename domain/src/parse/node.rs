@@ -12,7 +12,7 @@ use serde_saphyr::{DuplicateKeyPolicy, MergeKeyPolicy, Spanned};
 use super::MAX_DOCUMENT_BYTES;
 
 /// Deepest nesting; the deepest field that there is lies nine levels down. Reading takes stack for each.
-const MAX_DEPTH: usize = 16;
+const MAX_DEPTH: usize = 12;
 /// Most values in one document.
 const MAX_NODES: usize = 100_000;
 /// Most anchors, and most aliases.
@@ -136,10 +136,10 @@ fn explain(error: &serde_saphyr::Error) -> String {
     if text.starts_with("alias replay") || text.starts_with("alias expansion") {
         return "its aliases stand for too much: write the values out".to_owned();
     }
-    if text.starts_with("recursion limit") {
+    if text.starts_with("recursion limit") || text.contains("Depth {") {
         return too_deep();
     }
-    text.rsplit_once(" at line ").map_or(text.as_str(), |(why, _)| why).to_owned()
+    text.split_once(" at line ").map_or(text.as_str(), |(why, _)| why).to_owned()
 }
 
 fn too_deep() -> String {

@@ -7,7 +7,7 @@ mod namespace;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::document::{Document, DocumentRef, DriftPolicy, Placed};
 use crate::history::roster::Labels;
@@ -160,21 +160,19 @@ fn mark(mut object: Object, source: &DocumentRef, number: RevisionNumber) -> Obj
 }
 
 /// An object with its type and name; `rest` is merged beside them.
-fn object(reference: ObjectRef, metadata: Map<String, Value>, rest: Value) -> Object {
-    let mut body = json!({
-        "apiVersion": reference.kind.api_version(),
-        "kind": reference.kind.name(),
-        "metadata": metadata,
-    });
-    if let (Some(body), Value::Object(rest)) = (body.as_object_mut(), rest) {
+fn object(reference: ObjectRef, mut metadata: Map<String, Value>, rest: Value) -> Object {
+    metadata.insert("name".to_owned(), Value::String(reference.name.clone()));
+    if let Some(namespace) = &reference.namespace {
+        metadata.insert("namespace".to_owned(), Value::String(namespace.clone()));
+    }
+    let mut body = Map::new();
+    body.insert("apiVersion".to_owned(), reference.kind.api_version().into());
+    body.insert("kind".to_owned(), reference.kind.name().into());
+    body.insert("metadata".to_owned(), Value::Object(metadata));
+    if let Value::Object(rest) = rest {
         body.extend(rest);
     }
-    if let Some(metadata) = body.pointer_mut("/metadata").and_then(Value::as_object_mut) {
-        metadata.insert("name".to_owned(), Value::String(reference.name.clone()));
-        if let Some(namespace) = &reference.namespace {
-            metadata.insert("namespace".to_owned(), Value::String(namespace.clone()));
-        }
-    }
+    let body = Value::Object(body);
     Object { reference, body }
 }
 

@@ -1,0 +1,155 @@
+//! What an author proposes is what the hub takes, and nothing else.
+
+use hanse_domain::change::{Change, ChangeError};
+use hanse_domain::fleet::{Edit, Fleet};
+use hanse_domain::history::statement::{MAX_MESSAGE_BYTES, Statement};
+use hanse_domain::ids::{Digest, RevisionNumber};
+use proptest::prelude::*;
+
+use crate::fleet::edit;
+use crate::support::{NOW, READS_PODS, cluster, new_fleet, put, role, three_clusters};
+
+fn proposed() -> (Fleet, Change) {
+    let base = three_clusters();
+    let edits = vec![put(role("a", READS_PODS)), put(role("b", READS_PODS))];
+    let change = Change::propose(&base, edits, "why", NOW).unwrap();
+    (base, change)
+}
+
+/// The error of a statement that was altered before it was encoded.
+fn altered(alter: impl FnOnce(&mut Statement)) -> ChangeError {
+    let (base, change) = proposed();
+    let mut statement = change.statement;
+    alter(&mut statement);
+    Change::check(&base, &statement.encode(), &change.contents).unwrap_err()
+}
+
+fn with_contents(contents: &[Vec<u8>]) -> String {
+    let (base, change) = proposed();
+    Change::check(&base, &change.bytes, contents).unwrap_err().to_string()
+}
+
+proptest! {
+    #[test]
+    fn what_is_proposed_is_accepted(steps in prop::collection::vec(prop::collection::vec(edit(), 1..6), 1..6), shuffle in any::<bool>()) {
+        let mut base = new_fleet();
+        for edits in steps {
+            let Ok(proposed) = Change::propose(&base, edits, "message", NOW) else { continue };
+            let mut contents = proposed.contents.clone();
+            if shuffle {
+                contents.reverse();
+            }
+            let checked = Change::check(&base, &proposed.bytes, &contents).unwrap();
+            prop_assert_eq!(checked.fleet.root(), proposed.fleet.root());
+            prop_assert_eq!(&checked.touched, &proposed.touched);
+            prop_assert_eq!(&checked.statement, &proposed.statement);
+            prop_assert_eq!(&checked.contents, &proposed.contents);
+            base = checked.fleet;
+        }
+    }
+}
+
+#[test]
+fn a_statement_says_what_its_contents_make() {
+    let (base, change) = proposed();
+    assert!(Change::check(&base, &change.bytes, &change.contents).is_ok());
+    let [a, b] = change.contents.as_slice() else { panic!("two contents") };
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let other = text(a).replace("get", "list").into_bytes();
+    insta::assert_snapshot!(with_contents(&[other, b.clone()]), @"the statement does not fit its contents: the content of FederatedRole/a is missing");
+    insta::assert_snapshot!(with_contents(std::slice::from_ref(b)), @"the statement does not fit its contents: the content of FederatedRole/a is missing");
+    insta::assert_snapshot!(with_contents(&[a.clone(), b.clone(), b"more".to_vec()]), @"the statement does not fit its contents: contents that the statement does not name");
+}
+
+#[test]
+fn a_subject_has_its_own_content() {
+    // Names exchanged: the digests are there, but of the other document.
+    let error = altered(|statement| {
+        let mut transitions: Vec<_> = statement.changes.values().copied().collect();
+        transitions.reverse();
+        for (transition, reversed) in statement.changes.values_mut().zip(transitions) {
+            *transition = reversed;
+        }
+    });
+    insta::assert_snapshot!(error, @"the statement does not fit its contents: the content of FederatedRole/a is FederatedRole/b");
+    let base = three_clusters();
+    let invalid = b"kind: FederatedRole\n".to_vec();
+    let mut statement = proposed().1.statement;
+    statement.changes.retain(|subject, _| subject.to_string().ends_with("/a"));
+    for transition in statement.changes.values_mut() {
+        transition.after = Some(Digest::of(&invalid));
+    }
+    let error = Change::check(&base, &statement.encode(), &[invalid]).unwrap_err();
+    assert!(matches!(error, ChangeError::Document(_)), "{error}");
+}
+
+#[test]
+fn a_statement_is_of_its_base() {
+    let before = altered(|s| s.changes.values_mut().for_each(|t| t.before = Some(Digest([9; 32]))));
+    insta::assert_snapshot!(before, @"the statement does not fit its contents: FederatedRole/a is not as the statement says");
+    insta::assert_snapshot!(altered(|s| s.fleet_root = Digest([9; 32])), @"the statement does not fit its contents: another fleet root");
+    let stale = altered(|s| s.number = RevisionNumber(9));
+    assert!(
+        matches!(
+            stale,
+            ChangeError::Stale { number: RevisionNumber(9), current: RevisionNumber(1) }
+        ),
+        "{stale}"
+    );
+    let same = altered(|s| s.number = RevisionNumber(1));
+    assert!(matches!(same, ChangeError::Stale { .. }), "{same}");
+    let history = altered(|s| s.history = Digest([9; 32]));
+    assert!(matches!(history, ChangeError::Stale { .. }), "{history}");
+    insta::assert_snapshot!(history, @"the statement is number 2 on another history; the fleet is at 1");
+    let fleet = altered(|s| s.fleet = Digest([9; 32]));
+    assert!(matches!(fleet, ChangeError::OtherFleet), "{fleet}");
+    let empty = altered(|s| s.changes.clear());
+    assert!(matches!(empty, ChangeError::Empty), "{empty}");
+    let removes = altered(|s| {
+        s.changes.values_mut().for_each(|t| {
+            *t = hanse_domain::history::statement::Transition {
+                before: Some(Digest([9; 32])),
+                after: None,
+            }
+        })
+    });
+    assert!(matches!(removes, ChangeError::Inconsistent(_)), "{removes}");
+    let (base, change) = proposed();
+    let malformed = Change::check(&base, &change.bytes[1..], &change.contents).unwrap_err();
+    assert!(matches!(malformed, ChangeError::Malformed(_)), "{malformed}");
+}
+
+#[test]
+fn edits_that_change_nothing_are_no_change() {
+    let (_, change) = proposed();
+    let again = vec![
+        put(role("a", READS_PODS)),
+        Edit::PutCluster(cluster(1, "prod-1", &[("env", "prod")])),
+        Edit::Remove("FederatedRole/z".parse().unwrap()),
+    ];
+    let error = Change::propose(&change.fleet, again, "", NOW).unwrap_err();
+    assert!(matches!(error, ChangeError::Empty), "{error}");
+}
+
+#[test]
+fn of_several_edits_of_one_subject_the_last_counts() {
+    let (_, change) = proposed();
+    let a = || Edit::Remove("FederatedRole/a".parse().unwrap());
+    // Taking away and putting back the same is nothing.
+    let error =
+        Change::propose(&change.fleet, vec![a(), put(role("a", READS_PODS))], "", NOW).unwrap_err();
+    assert!(matches!(error, ChangeError::Empty), "{error}");
+    let two = vec![put(role("a", "  rules: []\n")), a()];
+    let removed = Change::propose(&change.fleet, two, "", NOW).unwrap();
+    assert!(removed.contents.is_empty() && removed.edits.len() == 1);
+    assert!(!removed.fleet.documents().keys().any(|reference| reference.name == "a"));
+}
+
+#[test]
+fn what_cannot_be_read_again_is_not_proposed() {
+    let base = three_clusters();
+    let message = "x".repeat(MAX_MESSAGE_BYTES + 1);
+    let error =
+        Change::propose(&base, vec![put(role("a", READS_PODS))], &message, NOW).unwrap_err();
+    insta::assert_snapshot!(error, @"not a valid statement: a message over 4096 bytes");
+}

@@ -1,0 +1,213 @@
+//! Statements, manifests and roster entries have one encoding each, and nothing else is one.
+
+use std::collections::BTreeMap;
+
+use hanse_domain::document::{DocumentRef, Kind};
+use hanse_domain::history::encoding::Malformed;
+use hanse_domain::history::manifest::{Manifest, Pin};
+use hanse_domain::history::roster::{ClusterEntry, ConfirmedRemovals, MAX_ENTRY_BYTES};
+use hanse_domain::history::statement::{MAX_MESSAGE_BYTES, Statement, Subject, Transition};
+use hanse_domain::ids::{Digest, RevisionNumber};
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use crate::support::{NOW, cluster, cluster_id};
+
+fn digest() -> impl Strategy<Value = Digest> {
+    any::<[u8; 32]>().prop_map(Digest)
+}
+
+fn reference() -> impl Strategy<Value = DocumentRef> {
+    (prop::sample::select(Kind::ALL.to_vec()), "[a-z0-9]{1,5}([.-][a-z0-9]{1,3})?")
+        .prop_map(|(kind, name)| DocumentRef { kind, name })
+}
+
+fn pin() -> impl Strategy<Value = Pin> {
+    (digest(), any::<u64>())
+        .prop_map(|(digest, number)| Pin { digest, number: RevisionNumber(number) })
+}
+
+fn manifest() -> impl Strategy<Value = Manifest> {
+    (any::<u128>(), pin(), prop::collection::btree_map(reference(), pin(), 0..6))
+        .prop_map(|(id, entry, documents)| Manifest { cluster: cluster_id(id), entry, documents })
+}
+
+fn entry() -> impl Strategy<Value = ClusterEntry> {
+    let labels = prop::collection::btree_map(
+        "([a-z]{1,4}\\.[a-z]{2}/)?[a-zA-Z0-9]{1,6}",
+        "([a-zA-Z0-9]{1,3}([._-][a-z0-9]{1,2})?)?",
+        0..4,
+    );
+    let confirmed = prop::option::of((any::<u64>(), any::<u32>()));
+    (any::<u128>(), "[a-z]([a-z0-9-]{0,10}[a-z0-9])?", labels, confirmed).prop_map(
+        |(id, name, labels, confirmed)| ClusterEntry {
+            confirmed_removals: confirmed.map(|(generation, count)| ConfirmedRemovals {
+                generation: RevisionNumber(generation),
+                count,
+            }),
+            ..ClusterEntry::new(cluster_id(id), name, labels)
+        },
+    )
+}
+
+fn transition() -> impl Strategy<Value = Transition> {
+    (prop::option::of(digest()), prop::option::of(digest()))
+        .prop_filter("must differ", |(before, after)| before != after)
+        .prop_map(|(before, after)| Transition { before, after })
+}
+
+fn statement() -> impl Strategy<Value = Statement> {
+    let subject = prop_oneof![
+        any::<u128>().prop_map(|id| Subject::Cluster(cluster_id(id))),
+        reference().prop_map(Subject::Document)
+    ];
+    let changes = prop::collection::btree_map(subject, transition(), 0..5);
+    (
+        digest(),
+        any::<u64>(),
+        digest(),
+        0i64..4_000_000_000_000_000,
+        ".{0,40}|[\u{0}-\u{1f}\u{2028}\"\\\\\u{1f600}]{0,10}",
+        changes,
+        digest(),
+    )
+        .prop_map(|(fleet, number, history, time, message, changes, fleet_root)| Statement {
+            fleet,
+            number: RevisionNumber(number),
+            history,
+            time: Timestamp::from_microsecond(time).unwrap(),
+            message,
+            changes,
+            fleet_root,
+        })
+}
+
+/// An encoding with one byte changed, added or taken away is refused, or is another value's encoding.
+fn canonical<T: PartialEq>(
+    value: &T,
+    encode: impl Fn(&T) -> Vec<u8>,
+    decode: impl Fn(&[u8]) -> Result<T, Malformed>,
+    (at, byte, how): (usize, u8, u8),
+) -> Result<(), TestCaseError> {
+    let bytes = encode(value);
+    prop_assert!(decode(&bytes).unwrap() == *value);
+    let mut changed = bytes.clone();
+    let at = at % bytes.len();
+    match how % 3 {
+        0 => changed[at] = byte,
+        1 => changed.insert(at, byte),
+        _ => {
+            changed.remove(at);
+        }
+    }
+    if let Ok(other) = decode(&changed) {
+        prop_assert_eq!(encode(&other), changed.clone());
+        prop_assert_eq!(other == *value, changed == bytes);
+    }
+    Ok(())
+}
+
+/// Bytes that an encoding has somewhere are more likely to be accepted than any bytes.
+fn mutation() -> impl Strategy<Value = (usize, u8, u8)> {
+    let byte = prop_oneof![
+        Just(b' '),
+        Just(b'\n'),
+        Just(b'-'),
+        Just(b'0'),
+        Just(b'+'),
+        b'0'..=b'9',
+        b'a'..=b'z',
+        b'A'..=b'F',
+        any::<u8>()
+    ];
+    (any::<usize>(), byte, any::<u8>())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn manifests_are_canonical(value in manifest(), mutation in mutation()) {
+        canonical(&value, Manifest::encode, Manifest::decode, mutation)?;
+    }
+
+    #[test]
+    fn entries_are_canonical(value in entry(), mutation in mutation()) {
+        canonical(&value, ClusterEntry::encode, ClusterEntry::decode, mutation)?;
+    }
+
+    #[test]
+    fn statements_are_canonical(value in statement(), mutation in mutation()) {
+        canonical(&value, Statement::encode, Statement::decode, mutation)?;
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = (Manifest::decode(&bytes), ClusterEntry::decode(&bytes), Statement::decode(&bytes));
+    }
+}
+
+fn small_statement() -> Statement {
+    let changes = BTreeMap::from([(
+        Subject::Cluster(cluster_id(1)),
+        Transition { before: None, after: Some(Digest([7; 32])) },
+    )]);
+    Statement {
+        fleet: Digest([1; 32]),
+        number: RevisionNumber(1),
+        history: Digest([2; 32]),
+        time: NOW,
+        message: "a".to_owned(),
+        changes,
+        fleet_root: Digest([3; 32]),
+    }
+}
+
+#[test]
+fn every_single_byte_of_a_statement_counts() {
+    let value = small_statement();
+    let bytes = value.encode();
+    for at in 0..bytes.len() {
+        for byte in 0..=u8::MAX {
+            let mut changed = bytes.clone();
+            changed[at] = byte;
+            if let Ok(other) = Statement::decode(&changed) {
+                assert_eq!(other.encode(), changed);
+                assert_eq!(other == value, changed == bytes);
+            }
+        }
+    }
+}
+
+#[test]
+fn encodings_are_bounded() {
+    let message =
+        |length: usize| Statement { message: "x".repeat(length), ..small_statement() }.encode();
+    assert!(Statement::decode(&message(MAX_MESSAGE_BYTES)).is_ok());
+    insta::assert_snapshot!(Statement::decode(&message(MAX_MESSAGE_BYTES + 1)).unwrap_err(), @"not a valid statement: line 6: a message over 4096 bytes");
+    let mut large = cluster(1, "a", &[]).encode();
+    large.resize(MAX_ENTRY_BYTES + 1, b'\n');
+    insta::assert_snapshot!(ClusterEntry::decode(&large).unwrap_err(), @"not a valid roster entry: 65537 bytes, more than 65536");
+}
+
+#[test]
+fn what_is_not_canonical_is_told() {
+    let text = String::from_utf8(small_statement().encode()).unwrap();
+    let refused = |from: &str, to: &str| {
+        Statement::decode(text.replacen(from, to, 1).as_bytes()).unwrap_err().to_string()
+    };
+    insta::assert_snapshot!(refused("number 1", "number 01"), @"not a valid statement: not in canonical order or form");
+    insta::assert_snapshot!(refused("number 1\n", ""), @"not a valid statement: line 3: `number` expected");
+    insta::assert_snapshot!(refused(" - ", " x "), @"not a valid statement: line 7: not 64 hexadecimal digits in lower case");
+    insta::assert_snapshot!(refused("message \"a\"", "message \"\\u0061\""), @"not a valid statement: not in canonical order or form");
+    insta::assert_snapshot!(refused("v1", "v2"), @"not a valid statement: another header line");
+    insta::assert_snapshot!(refused("Cluster/", "Klaster/"), @"not a valid statement: line 7: not a document reference like FederatedRole/payments");
+    insta::assert_snapshot!(refused(&format!("- {}", Digest([7; 32])), "- -"), @"not a valid statement: line 7: a change that changes nothing");
+    let entry = String::from_utf8(cluster(1, "a", &[("b", "c")]).encode()).unwrap();
+    let refused = |from: &str, to: &str| {
+        ClusterEntry::decode(entry.replacen(from, to, 1).as_bytes()).unwrap_err().to_string()
+    };
+    insta::assert_snapshot!(refused("name a", "name A"), @"not a valid roster entry: line 3: `A` is not a DNS label: at most 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit");
+    insta::assert_snapshot!(refused("label b c", "label b c\nlabel a c"), @"not a valid roster entry: not in canonical order or form");
+    insta::assert_snapshot!(refused("label b c", "label b c d"), @"not a valid roster entry: line 4: a key and a value");
+}

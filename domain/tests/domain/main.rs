@@ -1,0 +1,22 @@
+//! What the core promises, from outside: messages, laws and refusals.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod bundle;
+mod change;
+mod drift;
+mod drift_managers;
+mod encodings;
+mod fleet;
+mod hazards;
+mod parse_documents;
+mod parse_fields;
+mod parse_kinds;
+mod parse_text;
+mod plan;
+mod render;
+mod support;
