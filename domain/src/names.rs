@@ -70,12 +70,24 @@ pub fn check_path_segment(name: &str) -> Result<(), InvalidName> {
 /// Whether a text has characters that a terminal does not show, or with which it shows others in
 /// another order: what a person reads in a plan must be what is granted.
 pub(crate) fn has_hidden(text: &str) -> bool {
-    text.chars().any(|c| {
-        c.is_control()
-            || matches!(c,
-                '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-    })
+    text.chars().any(is_hidden)
+}
+
+/// Controls, and characters that are invisible or that turn the direction of text.
+pub(crate) fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 /// A qualified name: `[prefix/]name`.

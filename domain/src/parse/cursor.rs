@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::node::{Content, Node};
-use crate::names::InvalidName;
+use crate::names::{InvalidName, is_hidden};
 
 /// Something wrong at one place of one file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,10 +35,30 @@ impl Report {
         self.errors.push(ParseError {
             file: self.file.clone(),
             line: self.lines_before + line,
-            path: path.to_owned(),
-            message: message.into(),
+            path: visible(path),
+            message: visible(&message.into()),
         });
     }
+}
+
+/// Longest path and message; both can quote what the document has.
+const MAX_TEXT_CHARS: usize = 1000;
+
+/// A text that is safe to show: not longer than a person reads, and nothing that a terminal obeys.
+fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len().min(MAX_TEXT_CHARS));
+    for (count, c) in text.chars().enumerate() {
+        if count == MAX_TEXT_CHARS {
+            out.push('…');
+            break;
+        }
+        if is_hidden(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// A node and the path that leads to it.
@@ -115,7 +135,11 @@ impl<'n> Cursor<'n> {
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
         let guess = nearest(&value, known.iter().copied())
             .map_or_else(String::new, |word| format!("; did you mean `{word}`?"));
-        self.error(report, format!("`{value}` is none of {}{guess}", known.join(", ")));
+        let message = match known.as_slice() {
+            [only] => format!("expected `{only}`, found `{value}`"),
+            _ => format!("`{value}` is none of {}{guess}", known.join(", ")),
+        };
+        self.error(report, message);
         None
     }
 

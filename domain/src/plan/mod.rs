@@ -16,7 +16,7 @@ use crate::fleet::{Edit, Fleet, Member};
 use crate::history::roster::{ClusterEntry, Labels};
 use crate::kinds::Spec;
 use crate::kinds::binding::{BindingScope, RoleRef};
-use crate::object::ObjectRef;
+use crate::object::{ObjectKind, ObjectRef};
 use crate::render::{Rendering, render};
 
 /// What edits would do.
@@ -54,6 +54,8 @@ pub enum Action {
     Change,
     /// `-`
     Remove,
+    /// It stays, and the fleet lets go of it: a namespace may hold what is not ours.
+    Release,
 }
 
 impl ObjectChange {
@@ -62,6 +64,7 @@ impl ObjectChange {
         match (&self.before, &self.after) {
             (None, _) => Action::Add,
             (Some(_), Some(_)) => Action::Change,
+            (Some(_), None) if matches!(self.object.kind, ObjectKind::Namespace) => Action::Release,
             (Some(_), None) => Action::Remove,
         }
     }

@@ -110,7 +110,7 @@ fn a_statement_is_of_its_base() {
             *t = hanse_domain::history::statement::Transition {
                 before: Some(Digest([9; 32])),
                 after: None,
-            }
+            };
         })
     });
     assert!(matches!(removes, ChangeError::Inconsistent(_)), "{removes}");

@@ -3,7 +3,9 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "a test fails by panicking"
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "a test fails by panicking, and builds its texts as it reads best"
 )]
 
 mod bundle;

@@ -107,6 +107,15 @@ fn names_and_labels_are_those_of_kubernetes() {
 }
 
 #[test]
+fn what_a_document_has_is_shown_without_harm() {
+    let evil = "metadata:\n  \"\\e[31m\\u202E\": x";
+    let spec = format!("  rules: []\n  drift: \"\\e[2J{}\"\n", "x".repeat(5000));
+    let message = errors(&role(&spec).replace("metadata:", evil));
+    assert!(message.len() < 2000 && !message.contains(['\u{1b}', '\u{202e}']), "{message:?}");
+    assert!(message.contains(r"metadata.\u{1b}[31m\u{202e}: unknown field"), "{message}");
+}
+
+#[test]
 fn a_placement_says_where() {
     let placed = |placement: &str| {
         errors(&text("FederatedRole", "a", &format!("  placement: {placement}\n  rules: []\n")))

@@ -112,7 +112,7 @@ fn what_is_too_much_is_refused_quickly() {
     let keys: String = (0..20_000).map(|n| format!("k{n}:\n")).collect();
     assert!(errors(&keys).ends_with("after 200 errors the rest is not looked at"));
     assert!(errors(&"a\n---\n".repeat(500_000)).lines().count() == 201);
-    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_mins(1), "{:?}", started.elapsed());
 }
 
 proptest! {
