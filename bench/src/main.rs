@@ -1,2 +1,104 @@
-//! stub
-fn main() {}
+//! `make bench`: what Hanse costs on a real cluster, each figure next to a floor of the same run.
+//!
+//! ```text
+//! World (cluster, hub, agent) ─┬─ change      P4, P12b ─┐
+//!                              ├─ drift       P5        │
+//!                              ├─ correction  P5b       ├─► Report ─► output
+//!                              ├─ idle        P11       │
+//!                              └─ reconnect   P7       ─┘
+//! floor, sight: what they are compared with, and how arrivals get their time stamps
+//! ```
+
+mod admin;
+mod change;
+mod conditions;
+mod correction;
+mod drift;
+mod floor;
+mod idle;
+mod output;
+mod process;
+mod proxy;
+mod reconnect;
+mod report;
+mod sight;
+mod stats;
+mod world;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+
+use report::Report;
+use world::World;
+
+/// Measures Hanse on a real cluster, each figure next to a floor of the same run
+#[derive(Debug, Parser)]
+struct Args {
+    /// How often each latency is measured
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    repetitions: usize,
+
+    /// Measure only these
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum)]
+    only: Vec<Part>,
+
+    /// Also write everything as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// What can be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// A change → seen in the cluster; with it P12b
+    P4,
+    /// Drift → the hub knows
+    P5,
+    /// Drift → put right
+    P5b,
+    /// Nothing to do
+    P11,
+    /// Bytes to reconnect
+    P7,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let args = Args::parse();
+    let dir = tempfile::tempdir().context("cannot make a folder")?;
+    let mut report = Report { conditions: conditions::of(dir.path()), ..Report::default() };
+    output::say("starting a cluster, a hub and an agent");
+    let mut world = World::start(dir.path(), args.repetitions).await?;
+    measure(&args, &mut world, &mut report).await?;
+    report.conditions.push(format!("load average at the end: {}", conditions::load()));
+    output::print(&report);
+    if let Some(path) = &args.json {
+        let text = serde_json::to_string_pretty(&report)?;
+        std::fs::write(path, text + "\n")
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+async fn measure(args: &Args, world: &mut World, report: &mut Report) -> Result<()> {
+    let wanted = |part: Part| args.only.is_empty() || args.only.contains(&part);
+    if wanted(Part::P4) {
+        change::measure(world, args.repetitions, report).await?;
+    }
+    if wanted(Part::P5) {
+        drift::measure(world, args.repetitions, report).await?;
+    }
+    if wanted(Part::P5b) {
+        correction::measure(world, args.repetitions, report).await?;
+    }
+    if wanted(Part::P11) {
+        idle::measure(world, report).await?;
+    }
+    idle::memory(world, report)?;
+    if wanted(Part::P7) {
+        reconnect::measure(world, report).await?;
+    }
+    Ok(())
+}
