@@ -12,6 +12,7 @@ mod change;
 mod commands;
 mod config;
 mod document_table;
+mod drift_words;
 mod explained;
 mod failure;
 mod files;

@@ -41,6 +41,7 @@ fn object(change: &ObjectChange) -> Value {
         Action::Add => "add",
         Action::Change => "change",
         Action::Remove => "remove",
+        Action::Release => "release",
     };
     json!({
         "action": action,

@@ -103,7 +103,11 @@ fn heading(clusters: &[&str]) -> String {
 }
 
 fn object(out: &mut String, change: &ObjectChange, differences: &[FieldChange]) {
-    let line = format!("{}  ({})", change.object, change.source);
+    let stays = match change.action() {
+        Action::Release => " stays; the fleet lets go of it",
+        Action::Add | Action::Change | Action::Remove => "",
+    };
+    let line = format!("{}{stays}  ({})", change.object, change.source);
     let _ = writeln!(out, "  {} {}", sign(change.action()), escape(&line));
     for difference in differences {
         let text = match (&difference.before, &difference.after) {
@@ -185,6 +189,7 @@ fn sign(action: Action) -> String {
         Action::Add => ("+", colour(AnsiColor::Green)),
         Action::Change => ("~", colour(AnsiColor::Yellow)),
         Action::Remove => ("-", colour(AnsiColor::Red)),
+        Action::Release => ("=", Style::new().bold()),
     };
     format!("{style}{sign}{style:#}")
 }

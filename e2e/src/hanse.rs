@@ -87,12 +87,14 @@ impl Hanse {
         Ok(answer.get("drift").and_then(Value::as_array).cloned().unwrap_or_default())
     }
 
-    /// `hanse drift --watch`, running.
+    /// `hanse drift --watch`; returns when it has caught up, so that nothing later is missed.
     pub async fn watch_drift(&self) -> Result<DriftWatch> {
         let mut command = self.command(&["drift", "--watch", "-o", "json"]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let stdout = child.stdout.take().context("no stdout")?;
-        Ok(DriftWatch { lines: BufReader::new(stdout).lines(), _child: child })
+        let mut watch = DriftWatch { lines: BufReader::new(stdout).lines(), _child: child };
+        watch.message(|message| message.get("synced").cloned()).await?;
+        Ok(watch)
     }
 }
 
@@ -114,13 +116,17 @@ pub struct DriftWatch {
 }
 
 impl DriftWatch {
-    /// The next one that a test accepts.
+    /// The next drift that a test accepts.
     pub async fn next(&mut self, accept: impl Fn(&Value) -> bool) -> Result<Value> {
+        self.message(|message| message.get("drift").filter(|drift| accept(drift)).cloned()).await
+    }
+
+    async fn message(&mut self, pick: impl Fn(&Value) -> Option<Value>) -> Result<Value> {
         let next = async {
             while let Some(line) = self.lines.next_line().await? {
                 let value: Value = serde_json::from_str(&line).context("not JSON")?;
-                if accept(&value) {
-                    return Ok(value);
+                if let Some(picked) = pick(&value) {
+                    return Ok(picked);
                 }
             }
             bail!("hanse drift --watch ended")

@@ -2,14 +2,15 @@
 //! asks the hub.
 
 use anyhow::{Context as _, Result};
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::StreamExt as _;
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
 };
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, RoleBinding, RoleRef, Subject};
 use kube::Client;
-use kube::api::{Api, DeleteParams, ObjectMeta, PostParams, WatchEvent, WatchParams};
+use kube::api::{Api, DeleteParams, ObjectMeta, PostParams};
+use kube::runtime::{WatchStreamExt as _, watcher};
 
 /// Whether a namespace is there and not on its way out.
 pub async fn has_namespace(client: &Client, name: &str) -> Result<bool> {
@@ -80,26 +81,24 @@ pub async fn add_subject(
     Ok(())
 }
 
-/// Watches a binding from now on, so that nothing between is missed.
-pub async fn watch_binding(
+/// The subjects of a binding, now and whenever they change. A watch that breaks is taken up again.
+pub fn watch_binding(
     client: &Client,
     namespace: &str,
     name: &str,
-) -> Result<impl futures::Stream<Item = Result<Vec<String>>> + Unpin + use<>> {
+) -> impl futures::Stream<Item = Vec<String>> + Unpin + use<> {
     let api = Api::<RoleBinding>::namespaced(client.clone(), namespace);
-    let version = api.get(name).await?.metadata.resource_version.context("no resource version")?;
-    let params = WatchParams::default().fields(&format!("metadata.name={name}"));
-    let events = api.watch(&params, &version).await?.boxed();
-    Ok(events
-        .map_err(Into::into)
-        .try_filter_map(|event| async move {
-            Ok(match event {
-                WatchEvent::Added(binding) | WatchEvent::Modified(binding) => Some(names(binding)),
-                WatchEvent::Deleted(_) => Some(Vec::new()),
-                WatchEvent::Bookmark(_) | WatchEvent::Error(_) => None,
-            })
+    let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
+    watcher(api, config)
+        .default_backoff()
+        .filter_map(async |event| match event {
+            Ok(watcher::Event::Apply(binding) | watcher::Event::InitApply(binding)) => {
+                Some(names(binding))
+            }
+            Ok(watcher::Event::Delete(_)) => Some(Vec::new()),
+            Ok(watcher::Event::Init | watcher::Event::InitDone) | Err(_) => None,
         })
-        .boxed())
+        .boxed()
 }
 
 /// Somebody binds a user to cluster-admin, without telling anyone.

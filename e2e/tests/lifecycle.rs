@@ -153,11 +153,13 @@ async fn an_agent_enforces_its_last_bundle_also_when_it_starts_without_a_hub() -
     })
     .await?;
     one.federation.hub.start().await?;
-    one.settled().await?;
-    let drift = one.hanse().drift(true).await?;
-    assert!(
-        drift.iter().any(|d| d["class"] == "CLASS_MISSING" && d["state"] == "STATE_CORRECTED"),
-        "{drift:?}"
-    );
+    poll::until("the hub learns of it", || async {
+        let drift = one.hanse().drift(true).await?;
+        let missing = |d: &serde_json::Value| {
+            d["class"] == "CLASS_MISSING" && d["state"] == "STATE_CORRECTED"
+        };
+        Ok(drift.iter().any(missing).then_some(()))
+    })
+    .await?;
     Ok(())
 }

@@ -72,13 +72,8 @@ impl AuditEvent {
     /// A query parameter of the URI, percent-decoded.
     pub fn query(&self, key: &str) -> Option<String> {
         let (_, query) = self.uri.split_once('?')?;
-        let pairs = query
-            .split('&')
-            .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        pairs
-            .into_iter()
-            .find(|(name, _)| *name == key)
-            .map(|(_, value)| percent_decoded(value))
+        let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        pairs.into_iter().find(|(name, _)| *name == key).map(|(_, value)| percent_decoded(value))
     }
 
     /// The field manager that a write was made under, if it gave one.
@@ -106,18 +101,9 @@ pub(crate) fn read(log: &Path, from: u64) -> Result<Vec<AuditEvent>> {
 }
 
 fn parse(bytes: &[u8]) -> serde_json::Result<Vec<AuditEvent>> {
-    let whole = bytes
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |end| end + 1);
-    let lines = bytes
-        .get(..whole)
-        .unwrap_or_default()
-        .split(|byte| *byte == b'\n');
-    lines
-        .filter(|line| !line.is_empty())
-        .map(serde_json::from_slice)
-        .collect()
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let lines = bytes.get(..whole).unwrap_or_default().split(|byte| *byte == b'\n');
+    lines.filter(|line| !line.is_empty()).map(serde_json::from_slice).collect()
 }
 
 fn percent_decoded(text: &str) -> String {

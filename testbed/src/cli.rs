@@ -89,17 +89,8 @@ pub fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Up {
-            clusters,
-            place,
-            shared_etcd,
-            foreground,
-        } => {
-            let lifetime = if foreground {
-                Lifetime::Guarded
-            } else {
-                Lifetime::Detached
-            };
+        Command::Up { clusters, place, shared_etcd, foreground } => {
+            let lifetime = if foreground { Lifetime::Guarded } else { Lifetime::Detached };
             let mut options = Options::new(place.dir, clusters.into());
             options.shared_etcd = shared_etcd;
             options.lifetime = lifetime;
@@ -119,11 +110,7 @@ async fn up(options: Options) -> Result<ExitCode> {
         up_again(&dir, count).await?;
         return Ok(ExitCode::SUCCESS);
     }
-    say(&format!(
-        "starting {} in {}",
-        clusters(count),
-        dir.display()
-    ));
+    say(&format!("starting {} in {}", clusters(count), dir.display()));
     let begun = Instant::now();
     let lifetime = options.lifetime;
     let testbed = tokio::select! {
@@ -172,24 +159,13 @@ async fn up_again(dir: &Path, count: usize) -> Result<()> {
         )
         .hint(format!("testbed down --dir {}", dir.display())));
     }
-    let stopped: Vec<_> = testbed
-        .clusters()
-        .iter()
-        .filter(|c| !c.is_running())
-        .collect();
+    let stopped: Vec<_> = testbed.clusters().iter().filter(|c| !c.is_running()).collect();
     if stopped.is_empty() {
-        say(&format!(
-            "{} already running in {}",
-            clusters(count),
-            dir.display()
-        ));
+        say(&format!("{} already running in {}", clusters(count), dir.display()));
     } else {
         let names: Vec<_> = stopped.iter().map(|cluster| cluster.name()).collect();
         changeable(&testbed)?;
-        say(&format!(
-            "a testbed is there; starting what is stopped: {}",
-            names.join(", ")
-        ));
+        say(&format!("a testbed is there; starting what is stopped: {}", names.join(", ")));
         testbed.start(stopped).await?;
     }
     print_kubeconfigs(&testbed)?;
@@ -200,20 +176,14 @@ async fn up_again(dir: &Path, count: usize) -> Result<()> {
 async fn down(dir: &Path) -> Result<()> {
     if Manifest::read(dir)?.is_none() {
         say(&format!("no testbed in {}: nothing to end", dir.display()));
-        say(&format!(
-            "next: testbed up --clusters 2 --dir {}",
-            dir.display()
-        ));
+        say(&format!("next: testbed up --clusters 2 --dir {}", dir.display()));
         return Ok(());
     }
     let (_lock, testbed) = open(dir).await?;
     let count = testbed.clusters().len();
     say(&format!("ending {} in {}", clusters(count), dir.display()));
     testbed.down().await?;
-    say(&format!(
-        "done; next: testbed up --clusters {count} --dir {}",
-        dir.display()
-    ));
+    say(&format!("done; next: testbed up --clusters {count} --dir {}", dir.display()));
     Ok(())
 }
 
@@ -224,10 +194,7 @@ async fn stop(name: &str, dir: &Path) -> Result<()> {
     cluster.stop().await?;
     testbed.save()?;
     say(&format!("{name} is stopped; its data stays"));
-    say(&format!(
-        "next: testbed start {name} --dir {}",
-        dir.display()
-    ));
+    say(&format!("next: testbed start {name} --dir {}", dir.display()));
     Ok(())
 }
 
@@ -240,31 +207,17 @@ async fn start(name: &str, dir: &Path) -> Result<()> {
     } else {
         let begun = Instant::now();
         testbed.start([cluster]).await?;
-        say(&format!(
-            "{name} is ready after {:.1} s",
-            begun.elapsed().as_secs_f32()
-        ));
+        say(&format!("{name} is ready after {:.1} s", begun.elapsed().as_secs_f32()));
     }
-    say(&format!(
-        "next: kubectl --kubeconfig {} get namespaces",
-        cluster.kubeconfig().display()
-    ));
+    say(&format!("next: kubectl --kubeconfig {} get namespaces", cluster.kubeconfig().display()));
     Ok(())
 }
 
 fn status(dir: &Path) -> Result<()> {
     let testbed = Testbed::attach(dir)?;
-    let mut lines = vec![format!(
-        "Kubernetes {} in {}",
-        testbed.kubernetes(),
-        dir.display()
-    )];
+    let mut lines = vec![format!("Kubernetes {} in {}", testbed.kubernetes(), dir.display())];
     for cluster in testbed.clusters() {
-        let state = if cluster.is_running() {
-            "running"
-        } else {
-            "stopped"
-        };
+        let state = if cluster.is_running() { "running" } else { "stopped" };
         let (name, url, kubeconfig) = (cluster.name(), cluster.url(), cluster.kubeconfig());
         lines.push(format!("{name}\t{state}\t{url}\t{}", kubeconfig.display()));
     }
@@ -298,21 +251,14 @@ fn next_steps(testbed: &Testbed) {
     let Some(first) = testbed.clusters().first() else {
         return;
     };
-    say(&format!(
-        "try:  kubectl --kubeconfig {} get namespaces",
-        first.kubeconfig().display()
-    ));
+    say(&format!("try:  kubectl --kubeconfig {} get namespaces", first.kubeconfig().display()));
     say(&format!("then: testbed stop {} --dir {dir}", first.name()));
     say(&format!("end:  testbed down --dir {dir}"));
 }
 
 fn print_kubeconfigs(testbed: &Testbed) -> Result<()> {
     let paths = testbed.clusters().iter().map(Cluster::kubeconfig);
-    print(
-        &paths
-            .map(|path| path.display().to_string())
-            .collect::<Vec<_>>(),
-    )
+    print(&paths.map(|path| path.display().to_string()).collect::<Vec<_>>())
 }
 
 /// Data, for a program that reads it. One that stops reading has what it wants.
@@ -339,19 +285,14 @@ fn explain(error: &Error) {
 }
 
 fn clusters(count: usize) -> String {
-    if count == 1 {
-        "1 cluster".into()
-    } else {
-        format!("{count} clusters")
-    }
+    if count == 1 { "1 cluster".into() } else { format!("{count} clusters") }
 }
 
 async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         return std::future::pending().await;
     };
     tokio::select! { _ = interrupt.recv() => (), _ = terminate.recv() => () }

@@ -64,13 +64,7 @@ impl Cluster {
     ) -> Result<Self> {
         let (apiserver, controller_manager) =
             control_plane::prepare(kube, &layout, &etcd.access())?;
-        Ok(Self {
-            layout,
-            etcd,
-            etcd_is_shared,
-            apiserver,
-            controller_manager,
-        })
+        Ok(Self { layout, etcd, etcd_is_shared, apiserver, controller_manager })
     }
 
     pub(crate) fn from_record(
@@ -236,25 +230,16 @@ impl Cluster {
 
     /// Freezes the API server: connections stay open and nothing answers.
     pub fn freeze(&self) -> Result<()> {
-        self.apiserver
-            .process()
-            .map_or(Ok(()), |process| process.stop())
+        self.apiserver.process().map_or(Ok(()), |process| process.stop())
     }
 
     /// Lets a frozen API server go on.
     pub fn thaw(&self) -> Result<()> {
-        self.apiserver
-            .process()
-            .map_or(Ok(()), |process| process.cont())
+        self.apiserver.process().map_or(Ok(()), |process| process.cont())
     }
 
     pub(crate) fn services(&self) -> impl Iterator<Item = &Service> {
-        [
-            self.etcd.service(),
-            &self.apiserver,
-            &self.controller_manager,
-        ]
-        .into_iter()
+        [self.etcd.service(), &self.apiserver, &self.controller_manager].into_iter()
     }
 
     /// Waits until requests are answered, RBAC's own roles are there and controllers have worked.
@@ -263,6 +248,12 @@ impl Cluster {
         let mut missing = String::from("it was not asked");
         let answered = async {
             loop {
+                // It gives up on an API server that is slow to start, as one on a busy machine is.
+                if let Err(error) = self.controller_manager.check() {
+                    missing = error.to_string();
+                    tokio::time::sleep(POLL).await;
+                    let _ = self.controller_manager.start();
+                }
                 // Someone else may have the port, and accept connections without a word.
                 match tokio::time::timeout(ANSWER, self.unready(&client)).await {
                     Ok(Ok(None)) => return,
@@ -279,16 +270,15 @@ impl Cluster {
             () = tokio::time::sleep(PATIENCE) => (),
         }
         let why = format!("after {} s: {missing}", PATIENCE.as_secs());
-        Err(
-            Error::new(format!("{} does not become ready", self.name()), why)
-                .hint(format!("read the logs in {}", self.dir().display())),
-        )
+        Err(Error::new(format!("{} does not become ready", self.name()), why)
+            .hint(format!("read the logs in {}", self.dir().display())))
     }
 
-    /// Waits until one of its programs does not run, and says which.
+    /// Waits until etcd or the API server does not run, and says which.
     async fn ended(&self) -> Error {
         loop {
-            if let Some(error) = self.services().find_map(|service| service.check().err()) {
+            let needed = [self.etcd.service(), &self.apiserver];
+            if let Some(error) = needed.into_iter().find_map(|service| service.check().err()) {
                 return error;
             }
             tokio::time::sleep(POLL).await;
@@ -296,9 +286,7 @@ impl Cluster {
     }
 
     async fn unready(&self, client: &Client) -> kube::Result<Option<&'static str>> {
-        let request = http::Request::get("/readyz")
-            .body(vec![])
-            .map_err(kube::Error::HttpError)?;
+        let request = http::Request::get("/readyz").body(vec![]).map_err(kube::Error::HttpError)?;
         client.request_text(request).await?;
         let namespaces = Api::<Namespace>::all(client.clone());
         if namespaces.get_opt("default").await?.is_none() {

@@ -50,12 +50,7 @@ pub(crate) struct Layout {
 impl Layout {
     pub(crate) fn new(root: &Path, name: &str, port: u16) -> Self {
         let kubeconfig = root.join(format!("{name}.kubeconfig"));
-        Self {
-            name: name.into(),
-            dir: root.join(name),
-            kubeconfig,
-            port,
-        }
+        Self { name: name.into(), dir: root.join(name), kubeconfig, port }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -110,10 +105,7 @@ pub(crate) fn prepare(
 
     let manager = controller_manager(kube, &manager, ca, &tokens.key);
     let log = layout.dir.join("controller-manager.log");
-    Ok((
-        server,
-        Service::new("kube-controller-manager", manager, log),
-    ))
+    Ok((server, Service::new("kube-controller-manager", manager, log)))
 }
 
 fn network(layout: &Layout, etcd: &EtcdAccess, ca: &Path, serving: &Pair) -> Vec<String> {
@@ -142,10 +134,7 @@ fn identities(front: &Authority, proxy: &Pair, tokens: &Pair) -> Vec<String> {
         "--anonymous-auth=false".into(),
         "--service-account-issuer=https://kubernetes.default.svc".into(),
         format!("--service-account-key-file={}", tokens.cert.display()),
-        format!(
-            "--service-account-signing-key-file={}",
-            tokens.key.display()
-        ),
+        format!("--service-account-signing-key-file={}", tokens.key.display()),
         format!("--requestheader-client-ca-file={}", front.cert().display()),
         "--requestheader-allowed-names=front-proxy-client".into(),
         "--requestheader-username-headers=X-Remote-User".into(),

@@ -18,11 +18,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// `what` could not be done, because of `why`.
     pub fn new(what: impl Into<String>, why: impl fmt::Display) -> Self {
-        Self {
-            what: what.into(),
-            why: why.to_string(),
-            hint: None,
-        }
+        Self { what: what.into(), why: why.to_string(), hint: None }
     }
 
     /// Adds what helps: one sentence, with the exact command where there is one.

@@ -50,15 +50,9 @@ impl Etcd {
         let pair = authority.issue("etcd", "etcd", &Purpose::Peer)?;
         authority.issue("client", "kube-apiserver", &Purpose::Client(None))?;
 
-        let (url, peers) = (
-            format!("https://127.0.0.1:{client}"),
-            format!("https://127.0.0.1:{peer}"),
-        );
-        let (ca, cert, key) = (
-            authority.cert().display(),
-            pair.cert.display(),
-            pair.key.display(),
-        );
+        let (url, peers) =
+            (format!("https://127.0.0.1:{client}"), format!("https://127.0.0.1:{peer}"));
+        let (ca, cert, key) = (authority.cert().display(), pair.cert.display(), pair.key.display());
         let command = vec![
             kube.display().to_string(),
             "etcd".into(),
@@ -82,27 +76,15 @@ impl Etcd {
             "--log-level=warn".into(),
         ];
         let service = Service::new("etcd", command, dir.join("etcd.log"));
-        Ok(Self {
-            url,
-            dir: dir.into(),
-            service,
-        })
+        Ok(Self { url, dir: dir.into(), service })
     }
 
     pub(crate) fn from_record(record: EtcdRecord) -> Self {
-        Self {
-            url: record.url,
-            dir: record.dir,
-            service: Service::from_record(record.service),
-        }
+        Self { url: record.url, dir: record.dir, service: Service::from_record(record.service) }
     }
 
     pub(crate) fn record(&self) -> EtcdRecord {
-        EtcdRecord {
-            url: self.url.clone(),
-            dir: self.dir.clone(),
-            service: self.service.record(),
-        }
+        EtcdRecord { url: self.url.clone(), dir: self.dir.clone(), service: self.service.record() }
     }
 
     pub(crate) fn service(&self) -> &Service {

@@ -25,10 +25,7 @@ async fn find() -> Result<PathBuf> {
         }
         return Err(Error::new(
             "cannot find Kubernetes for the testbed",
-            format!(
-                "{KUBE_VARIABLE} names {}, which is not a file",
-                path.display()
-            ),
+            format!("{KUBE_VARIABLE} names {}, which is not a file", path.display()),
         )
         .hint(format!("unset {KUBE_VARIABLE} && make testbed")));
     }
@@ -53,17 +50,10 @@ async fn build(script: &Path) -> Result<PathBuf> {
         .path("run", script)?;
     let path = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim_end());
     if !output.status.success() {
-        return Err(failed(format!(
-            "{} ended with {}",
-            script.display(),
-            output.status
-        )));
+        return Err(failed(format!("{} ended with {}", script.display(), output.status)));
     }
     if !path.is_file() {
-        return Err(failed(format!(
-            "{} printed no path of a file",
-            script.display()
-        )));
+        return Err(failed(format!("{} printed no path of a file", script.display())));
     }
     Ok(path)
 }

@@ -39,20 +39,14 @@ impl Manifest {
             return Ok(None);
         }
         let text = fs::read_to_string(&path).path("read", &path)?;
-        serde_json::from_str(&text)
-            .map(Some)
-            .path("understand", &path)
+        serde_json::from_str(&text).map(Some).path("understand", &path)
     }
 
     /// Whether any of its programs runs.
     pub fn is_running(&self) -> bool {
-        let servers = self
-            .clusters
-            .iter()
-            .flat_map(|c| [&c.apiserver, &c.controller_manager]);
+        let servers = self.clusters.iter().flat_map(|c| [&c.apiserver, &c.controller_manager]);
         let all = self.etcds.iter().map(|etcd| &etcd.service).chain(servers);
-        all.filter_map(|service| service.process)
-            .any(|process| process.is_running())
+        all.filter_map(|service| service.process).any(|process| process.is_running())
     }
 
     pub(crate) fn write(&self, dir: &Path) -> Result<()> {
@@ -107,20 +101,12 @@ impl Lock {
         let path: PathBuf = dir.join(LOCK);
         let file = File::create(&path).path("lock", &path)?;
         let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file));
-        locked
-            .await
-            .path("lock", &path)?
-            .path("lock", &path)
-            .map(Self)
+        locked.await.path("lock", &path)?.path("lock", &path).map(Self)
     }
 }
 
 fn remove(path: &Path) -> Result<()> {
-    let done = if path.is_dir() {
-        fs::remove_dir_all(path)
-    } else {
-        fs::remove_file(path)
-    };
+    let done = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     match done {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         other => other.path("remove", path),

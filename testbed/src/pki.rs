@@ -23,10 +23,7 @@ pub(crate) struct Pair {
 
 impl Pair {
     pub(crate) fn at(dir: &Path, name: &str) -> Self {
-        Self {
-            cert: dir.join(format!("{name}.crt")),
-            key: dir.join(format!("{name}.key")),
-        }
+        Self { cert: dir.join(format!("{name}.crt")), key: dir.join(format!("{name}.key")) }
     }
 }
 
@@ -55,20 +52,13 @@ impl Authority {
         let doing = || format!("cannot make the authority {name}");
         let mut params = params(name, &[], None).doing(doing)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![
-            KeyUsagePurpose::KeyCertSign,
-            KeyUsagePurpose::DigitalSignature,
-        ];
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
         let key = KeyPair::generate().doing(doing)?;
         let cert = params.self_signed(&key).doing(doing)?;
         let files = Pair::at(dir, name);
         write_public(&files.cert, &cert.pem())?;
         write_secret(&files.key, &key.serialize_pem())?;
-        Ok(Self {
-            dir: dir.into(),
-            files,
-            issuer: Issuer::new(params, key),
-        })
+        Ok(Self { dir: dir.into(), files, issuer: Issuer::new(params, key) })
     }
 
     /// The authority that `create` wrote to the folder.
@@ -78,11 +68,7 @@ impl Authority {
         let key = KeyPair::from_pem(&key).path("use", &files.key)?;
         let cert = fs::read_to_string(&files.cert).path("read", &files.cert)?;
         let issuer = Issuer::from_ca_cert_pem(&cert, key).path("use", &files.cert)?;
-        Ok(Self {
-            dir: dir.into(),
-            files,
-            issuer,
-        })
+        Ok(Self { dir: dir.into(), files, issuer })
     }
 
     /// The authority's own certificate.

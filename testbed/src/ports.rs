@@ -29,10 +29,7 @@ pub fn free(count: usize) -> Result<Vec<u16>> {
         }
     }
     if ports.len() < count {
-        let why = format!(
-            "{TRIES} tries between {FIRST} and {LAST} found {}",
-            ports.len()
-        );
+        let why = format!("{TRIES} tries between {FIRST} and {LAST} found {}", ports.len());
         return Err(Error::new(format!("cannot find {count} free ports"), why));
     }
     Ok(ports.into_iter().collect())

@@ -43,10 +43,7 @@ impl Postgres {
     /// has to be short and the server's user has to reach it.
     pub async fn start(dir: &Path) -> Result<Self> {
         let programs = programs(Path::new(VERSIONS))?;
-        let user = rustix::process::geteuid()
-            .is_root()
-            .then(ordinary_user)
-            .transpose()?;
+        let user = rustix::process::geteuid().is_root().then(ordinary_user).transpose()?;
         fs::create_dir_all(dir).path("make", dir)?;
         let home = tempfile::Builder::new()
             .prefix("hanse-pg-")
@@ -59,39 +56,19 @@ impl Postgres {
 
         let data = home.path().join("data");
         let mut init = command(user, &programs.join("initdb"));
-        init.args([
-            "--auth=trust",
-            "--no-sync",
-            "--no-locale",
-            "--encoding=UTF8",
-        ]);
-        init.args([
-            format!("--username={SUPERUSER}"),
-            format!("--pgdata={}", data.display()),
-        ]);
+        init.args(["--auth=trust", "--no-sync", "--no-locale", "--encoding=UTF8"]);
+        init.args([format!("--username={SUPERUSER}"), format!("--pgdata={}", data.display())]);
         init.current_dir(home.path());
         let log = dir.join("postgres.log");
         let remove = || Some(home.path().to_owned());
-        let will = Will {
-            signal: LastSignal::Kill,
-            remove: remove(),
-        };
+        let will = Will { signal: LastSignal::Kill, remove: remove() };
         let init = Process::spawn_with("initdb", &init, &log, &will)?;
-        if let Some(status) = init
-            .wait(PATIENCE)
-            .await?
-            .filter(|status| !status.success())
-        {
+        if let Some(status) = init.wait(PATIENCE).await?.filter(|status| !status.success()) {
             return Err(crate::process::ended("initdb", status, &log));
         }
 
         let mut server = command(user, &programs.join("postgres"));
-        server
-            .arg("-D")
-            .arg(&data)
-            .arg("-k")
-            .arg(home.path())
-            .current_dir(home.path());
+        server.arg("-D").arg(&data).arg("-k").arg(home.path()).current_dir(home.path());
         for setting in [
             "listen_addresses=",
             "max_connections=300",
@@ -100,17 +77,9 @@ impl Postgres {
         ] {
             server.args(["-c", setting]);
         }
-        let will = Will {
-            signal: LastSignal::Quit,
-            remove: remove(),
-        };
+        let will = Will { signal: LastSignal::Quit, remove: remove() };
         let process = Process::spawn_with("postgres", &server, &log, &will)?;
-        let postgres = Self {
-            process,
-            home,
-            programs,
-            user,
-        };
+        let postgres = Self { process, home, programs, user };
         postgres.ready().await?;
         Ok(postgres)
     }
@@ -123,10 +92,7 @@ impl Postgres {
     /// Makes an empty database and says its URL.
     pub async fn create_database(&self, name: &str) -> Result<String> {
         let mut create = command(self.user, &self.programs.join("createdb"));
-        create
-            .arg("-h")
-            .arg(self.home.path())
-            .args(["-U", SUPERUSER, "--", name]);
+        create.arg("-h").arg(self.home.path()).args(["-U", SUPERUSER, "--", name]);
         run(create.current_dir(self.home.path())).await?;
         Ok(self.url_of(name))
     }
@@ -137,10 +103,7 @@ impl Postgres {
     }
 
     fn url_of(&self, database: &str) -> String {
-        format!(
-            "postgres:///{database}?host={}&user={SUPERUSER}",
-            self.home.path().display()
-        )
+        format!("postgres:///{database}?host={}&user={SUPERUSER}", self.home.path().display())
     }
 
     async fn ready(&self) -> Result<()> {
@@ -151,10 +114,7 @@ impl Postgres {
                 return Err(crate::process::ended("postgres", "it does not run", log));
             }
             let mut ask = command(None, &self.programs.join("pg_isready"));
-            ask.arg("-q")
-                .arg("-h")
-                .arg(self.home.path())
-                .args(["-U", SUPERUSER]);
+            ask.arg("-q").arg("-h").arg(self.home.path()).args(["-U", SUPERUSER]);
             match run(&mut ask).await {
                 Ok(()) => return Ok(()),
                 Err(error) if Instant::now() >= deadline => return Err(error),
@@ -186,15 +146,13 @@ fn programs(versions: &Path) -> Result<PathBuf> {
 fn ordinary_user() -> Result<User> {
     let path = Path::new("/etc/passwd");
     let passwd = fs::read_to_string(path).path("read", path)?;
-    find_user(&passwd, "postgres")
-        .or_else(|| find_user(&passwd, "nobody"))
-        .ok_or_else(|| {
-            Error::new(
-                "cannot start PostgreSQL",
-                "it refuses to run as root and no other user is known",
-            )
-            .hint("adduser --system --group postgres")
-        })
+    find_user(&passwd, "postgres").or_else(|| find_user(&passwd, "nobody")).ok_or_else(|| {
+        Error::new(
+            "cannot start PostgreSQL",
+            "it refuses to run as root and no other user is known",
+        )
+        .hint("adduser --system --group postgres")
+    })
 }
 
 fn find_user(passwd: &str, name: &str) -> Option<User> {
@@ -214,10 +172,7 @@ fn check_socket(dir: &Path) -> Result<()> {
     if length <= LONGEST_SOCKET {
         return Ok(());
     }
-    let why = format!(
-        "its socket in {} has {length} bytes of {LONGEST_SOCKET}",
-        dir.display()
-    );
+    let why = format!("its socket in {} has {length} bytes of {LONGEST_SOCKET}", dir.display());
     Err(Error::new("cannot start PostgreSQL", why)
         .hint("set TMPDIR to a shorter path: TMPDIR=/tmp"))
 }
@@ -229,26 +184,16 @@ fn command(user: Option<User>, program: &Path) -> Command {
     };
     let mut command = Command::new("setpriv");
     command
-        .args([
-            format!("--reuid={uid}"),
-            format!("--regid={gid}"),
-            "--clear-groups".into(),
-        ])
+        .args([format!("--reuid={uid}"), format!("--regid={gid}"), "--clear-groups".into()])
         .arg("--")
         .arg(program);
     command
 }
 
 async fn run(command: &mut Command) -> Result<()> {
-    let name = command
-        .get_args()
-        .find(|arg| arg.as_encoded_bytes().starts_with(b"/"));
+    let name = command.get_args().find(|arg| arg.as_encoded_bytes().starts_with(b"/"));
     let name = name.unwrap_or(command.get_program());
-    let name = Path::new(name)
-        .file_name()
-        .unwrap_or(name)
-        .to_string_lossy()
-        .into_owned();
+    let name = Path::new(name).file_name().unwrap_or(name).to_string_lossy().into_owned();
     let mut command = tokio::process::Command::from(std::mem::replace(command, Command::new("")));
     let output = command
         .stdin(std::process::Stdio::null())
@@ -260,10 +205,7 @@ async fn run(command: &mut Command) -> Result<()> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(Error::new(
-        format!("{name} failed"),
-        format!("{}: {said}", output.status),
-    ))
+    Err(Error::new(format!("{name} failed"), format!("{}: {said}", output.status)))
 }
 
 #[cfg(test)]
@@ -273,10 +215,7 @@ mod tests {
     #[test]
     fn finds_users_but_never_root() {
         let passwd = "root:x:0:0::/root:/bin/sh\npostgres:x:101:104:,,,:/var/lib:/bin/sh\nnobody:x:0:0::/:\n";
-        assert_eq!(
-            find_user(passwd, "postgres"),
-            Some(User { uid: 101, gid: 104 })
-        );
+        assert_eq!(find_user(passwd, "postgres"), Some(User { uid: 101, gid: 104 }));
         assert_eq!(find_user(passwd, "nobody"), None);
         assert_eq!(find_user(passwd, "other"), None);
     }

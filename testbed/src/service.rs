@@ -37,23 +37,13 @@ pub struct Service {
 
 impl Service {
     pub(crate) fn new(name: &str, command: Vec<String>, log: PathBuf) -> Self {
-        Self {
-            name: name.into(),
-            command,
-            log,
-            process: Mutex::default(),
-        }
+        Self { name: name.into(), command, log, process: Mutex::default() }
     }
 
     pub(crate) fn from_record(record: ServiceRecord) -> Self {
         let adopt = |identity| Arc::new(Process::adopt(&record.name, identity, &record.log));
         let process = Mutex::new(record.process.map(adopt));
-        Self {
-            name: record.name,
-            command: record.command,
-            log: record.log,
-            process,
-        }
+        Self { name: record.name, command: record.command, log: record.log, process }
     }
 
     pub(crate) fn record(&self) -> ServiceRecord {
@@ -61,10 +51,7 @@ impl Service {
             name: self.name.clone(),
             command: self.command.clone(),
             log: self.log.clone(),
-            process: self
-                .process()
-                .filter(|p| p.is_running())
-                .map(|p| p.identity()),
+            process: self.process().filter(|p| p.is_running()).map(|p| p.identity()),
         }
     }
 
@@ -84,10 +71,8 @@ impl Service {
         if process.as_ref().is_some_and(|process| process.is_running()) {
             return Ok(());
         }
-        let (program, arguments) = self
-            .command
-            .split_first()
-            .map_or(("", &[][..]), |(p, a)| (p, a));
+        let (program, arguments) =
+            self.command.split_first().map_or(("", &[][..]), |(p, a)| (p, a));
         let mut command = Command::new(program);
         command.args(arguments);
         let started = Process::spawn_with(&self.name, &command, &self.log, &Will::KILL)?;
@@ -125,19 +110,12 @@ impl Service {
         if self.is_running() {
             return Ok(());
         }
-        Err(crate::process::ended(
-            &self.name,
-            "it does not run",
-            &self.log,
-        ))
+        Err(crate::process::ended(&self.name, "it does not run", &self.log))
     }
 
     /// Whether it ended because someone else listens on its port.
     pub(crate) fn lost_its_port(&self) -> bool {
-        let said = self
-            .process()
-            .map(|process| process.log_tail(40))
-            .unwrap_or_default();
+        let said = self.process().map(|process| process.log_tail(40)).unwrap_or_default();
         !self.is_running() && said.contains("address already in use")
     }
 

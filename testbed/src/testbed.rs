@@ -37,9 +37,7 @@ impl Options {
     pub fn new(dir: impl Into<PathBuf>, clusters: usize) -> Self {
         Self {
             dir: dir.into(),
-            names: (1..=clusters)
-                .map(|number| format!("cluster-{number}"))
-                .collect(),
+            names: (1..=clusters).map(|number| format!("cluster-{number}")).collect(),
             shared_etcd: true,
             lifetime: Lifetime::Guarded,
         }
@@ -83,31 +81,20 @@ impl Testbed {
     /// The testbed in a folder, to look at it or, if it is detached, to change it.
     pub fn attach(dir: &Path) -> Result<Self> {
         let nothing = || {
-            Error::new(
-                format!("cannot use {}", dir.display()),
-                "there is no testbed in it",
-            )
-            .hint(format!("testbed up --clusters 2 --dir {}", dir.display()))
+            Error::new(format!("cannot use {}", dir.display()), "there is no testbed in it")
+                .hint(format!("testbed up --clusters 2 --dir {}", dir.display()))
         };
         let manifest = Manifest::read(dir)?.ok_or_else(nothing)?;
         let dir = fs::canonicalize(dir).path("find", dir)?;
-        let etcds: Vec<_> = manifest
-            .etcds
-            .into_iter()
-            .map(|etcd| Arc::new(Etcd::from_record(etcd)))
-            .collect();
+        let etcds: Vec<_> =
+            manifest.etcds.into_iter().map(|etcd| Arc::new(Etcd::from_record(etcd))).collect();
         let mut clusters = Vec::with_capacity(manifest.clusters.len());
         for record in manifest.clusters {
             let Some(etcd) = etcds.get(record.etcd).cloned() else {
                 let why = format!("{} lives in an etcd that it does not list", record.name);
                 return Err(Error::new("cannot understand testbed.json", why));
             };
-            clusters.push(Cluster::from_record(
-                &dir,
-                record,
-                etcd,
-                manifest.shared_etcd,
-            ));
+            clusters.push(Cluster::from_record(&dir, record, etcd, manifest.shared_etcd));
         }
         Ok(Self {
             dir,
@@ -142,16 +129,10 @@ impl Testbed {
     /// The cluster of this name.
     pub fn cluster(&self, name: &str) -> Result<&Cluster> {
         let names: Vec<_> = self.clusters.iter().map(Cluster::name).collect();
-        self.clusters
-            .iter()
-            .find(|cluster| cluster.name() == name)
-            .ok_or_else(|| {
-                Error::new(
-                    format!("no cluster is named {name}"),
-                    "it is not in this testbed",
-                )
+        self.clusters.iter().find(|cluster| cluster.name() == name).ok_or_else(|| {
+            Error::new(format!("no cluster is named {name}"), "it is not in this testbed")
                 .hint(format!("take one of: {}", names.join(", ")))
-            })
+        })
     }
 
     /// Starts what does not run of these clusters, waits until they are ready, and notes it.
@@ -189,10 +170,7 @@ impl Testbed {
 
     fn manifest(&self, lifetime: Lifetime) -> Manifest {
         let index = |cluster: &Cluster| {
-            self.etcds
-                .iter()
-                .position(|etcd| Arc::ptr_eq(etcd, cluster.etcd()))
-                .unwrap_or_default()
+            self.etcds.iter().position(|etcd| Arc::ptr_eq(etcd, cluster.etcd())).unwrap_or_default()
         };
         Manifest {
             kubernetes: self.kubernetes.clone(),
@@ -242,11 +220,7 @@ impl Testbed {
 
     /// One for each API server, and one for clients and one for peers of each etcd.
     fn ports_needed(options: &Options) -> usize {
-        let etcds = if options.shared_etcd {
-            1
-        } else {
-            options.names.len()
-        };
+        let etcds = if options.shared_etcd { 1 } else { options.names.len() };
         options.names.len() + 2 * etcds
     }
 
@@ -259,11 +233,7 @@ impl Testbed {
             let etcd = match etcds.first() {
                 Some(etcd) if options.shared_etcd => Arc::clone(etcd),
                 _ => {
-                    let home = if options.shared_etcd {
-                        dir
-                    } else {
-                        &dir.join(name)
-                    };
+                    let home = if options.shared_etcd { dir } else { &dir.join(name) };
                     let etcd = Etcd::prepare(kube, &home.join("etcd"), port(), port())?;
                     let etcd = Arc::new(etcd);
                     etcds.push(Arc::clone(&etcd));
@@ -288,17 +258,14 @@ impl Testbed {
             return Ok(String::new());
         };
         let version = cluster.client().await?.apiserver_version().await;
-        Ok(version
-            .doing(|| format!("cannot ask {} for its version", cluster.name()))?
-            .git_version)
+        Ok(version.doing(|| format!("cannot ask {} for its version", cluster.name()))?.git_version)
     }
 }
 
 fn occupied(dir: &Path) -> Error {
     let dir = dir.display();
-    Error::new(format!("cannot use {dir}"), "there is a testbed in it").hint(format!(
-        "testbed status --dir {dir}; testbed down --dir {dir}"
-    ))
+    Error::new(format!("cannot use {dir}"), "there is a testbed in it")
+        .hint(format!("testbed status --dir {dir}; testbed down --dir {dir}"))
 }
 
 fn check_names(names: &[String]) -> Result<()> {
@@ -307,13 +274,9 @@ fn check_names(names: &[String]) -> Result<()> {
         return bad("a testbed has at least one".into());
     }
     for (index, name) in names.iter().enumerate() {
-        let plain = name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if name.is_empty() || name.len() > 40 || !plain || name == "etcd" {
-            return bad(format!(
-                "`{name}` is not up to 40 lower-case letters, digits and dashes"
-            ));
+            return bad(format!("`{name}` is not up to 40 lower-case letters, digits and dashes"));
         }
         if names.iter().take(index).any(|other| other == name) {
             return bad(format!("`{name}` is there twice"));
@@ -359,12 +322,7 @@ mod tests {
             };
             let options = Options::new(dir.path(), 1);
             let testbed = Testbed::start_on_free_ports(&kube, dir.path(), &options, find).await?;
-            assert!(
-                testbed
-                    .clusters()
-                    .iter()
-                    .all(|c| c.is_running() && c.port() != port)
-            );
+            assert!(testbed.clusters().iter().all(|c| c.is_running() && c.port() != port));
             assert!(tries > 1, "the first try cannot have worked");
         }
         Ok(())

@@ -14,18 +14,9 @@ type Outcome = Result<(), Box<dyn Error>>;
 const SOON: Duration = Duration::from_secs(20);
 
 async fn make_namespace(client: &Client, name: &str) -> kube::Result<()> {
-    let metadata = ObjectMeta {
-        name: Some(name.into()),
-        ..Default::default()
-    };
-    let namespace = Namespace {
-        metadata,
-        ..Default::default()
-    };
-    Api::all(client.clone())
-        .create(&PostParams::default(), &namespace)
-        .await
-        .map(|_| ())
+    let metadata = ObjectMeta { name: Some(name.into()), ..Default::default() };
+    let namespace = Namespace { metadata, ..Default::default() };
+    Api::all(client.clone()).create(&PostParams::default(), &namespace).await.map(|_| ())
 }
 
 /// The service account that a controller makes in each namespace.
@@ -43,25 +34,13 @@ async fn wait_for_account(client: &Client, namespace: &str) -> Outcome {
 
 async fn token_of(client: &Client, namespace: &str) -> Result<String, Box<dyn Error>> {
     let accounts = Api::<ServiceAccount>::namespaced(client.clone(), namespace);
-    let request = TokenRequest {
-        spec: Some(TokenRequestSpec::default()),
-        ..Default::default()
-    };
-    let made = accounts
-        .create_token_request("default", &PostParams::default(), &request)
-        .await?;
-    Ok(made
-        .status
-        .and_then(|status| status.token)
-        .ok_or("no token")?)
+    let request = TokenRequest { spec: Some(TokenRequestSpec::default()), ..Default::default() };
+    let made = accounts.create_token_request("default", &PostParams::default(), &request).await?;
+    Ok(made.status.and_then(|status| status.token).ok_or("no token")?)
 }
 
 fn code(error: &kube::Error) -> Option<u16> {
-    if let kube::Error::Api(status) = error {
-        Some(status.code)
-    } else {
-        None
-    }
+    if let kube::Error::Api(status) = error { Some(status.code) } else { None }
 }
 
 async fn controllers_work_and_rbac_refuses(cluster: &Cluster) -> Outcome {
@@ -72,47 +51,22 @@ async fn controllers_work_and_rbac_refuses(cluster: &Cluster) -> Outcome {
     let token = token_of(&admin, "shop").await?;
     let mark = cluster.audit_mark();
     let account = cluster.client_with_token(&token).await?;
-    let refused = Api::<Namespace>::all(account)
-        .list(&ListParams::default())
-        .await;
-    assert_eq!(
-        refused.err().as_ref().and_then(code),
-        Some(403),
-        "a token without rights"
-    );
+    let refused = Api::<Namespace>::all(account).list(&ListParams::default()).await;
+    assert_eq!(refused.err().as_ref().and_then(code), Some(403), "a token without rights");
 
     let stranger = cluster.client_with_token("not-a-token").await?;
-    let unknown = Api::<Namespace>::all(stranger)
-        .list(&ListParams::default())
-        .await;
-    assert_eq!(
-        unknown.err().as_ref().and_then(code),
-        Some(401),
-        "an unknown token"
-    );
+    let unknown = Api::<Namespace>::all(stranger).list(&ListParams::default()).await;
+    assert_eq!(unknown.err().as_ref().and_then(code), Some(401), "an unknown token");
 
     let alice = cluster.client_for("alice", Some("auditors")).await?;
-    let refused = Api::<Namespace>::all(alice)
-        .list(&ListParams::default())
-        .await;
-    assert_eq!(
-        refused.err().as_ref().and_then(code),
-        Some(403),
-        "a certificate without rights"
-    );
+    let refused = Api::<Namespace>::all(alice).list(&ListParams::default()).await;
+    assert_eq!(refused.err().as_ref().and_then(code), Some(403), "a certificate without rights");
 
     let events = cluster.audit_since(mark).await?;
     let refused_to = |user: &str| events.iter().any(|e| e.user == user && e.code == 403);
-    assert!(
-        refused_to("system:serviceaccount:shop:default"),
-        "{events:#?}"
-    );
+    assert!(refused_to("system:serviceaccount:shop:default"), "{events:#?}");
     assert!(refused_to("alice"), "{events:#?}");
-    assert!(
-        events
-            .iter()
-            .all(|e| e.user != "alice" || e.groups.contains(&"auditors".into()))
-    );
+    assert!(events.iter().all(|e| e.user != "alice" || e.groups.contains(&"auditors".into())));
     Ok(())
 }
 
@@ -123,35 +77,20 @@ async fn the_audit_log_says_who_wrote_what(cluster: &Cluster) -> Outcome {
     let map = serde_json::json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "prices"}, "data": {"tea": "2"}
     });
-    maps.patch("prices", &PatchParams::apply("till/1"), &Patch::Apply(&map))
-        .await?;
+    maps.patch("prices", &PatchParams::apply("till/1"), &Patch::Apply(&map)).await?;
 
     let events = cluster.audit_since(mark).await?;
-    let mut about = events
-        .iter()
-        .filter(|e| e.is_about("configmaps", "shop", "prices"));
-    let write = about
-        .find(|event| event.is_write())
-        .ok_or("the write is not in the log")?;
-    assert_eq!(
-        (write.user.as_str(), write.verb.as_str(), write.code),
-        (ADMIN, "patch", 201)
-    );
+    let mut about = events.iter().filter(|e| e.is_about("configmaps", "shop", "prices"));
+    let write = about.find(|event| event.is_write()).ok_or("the write is not in the log")?;
+    assert_eq!((write.user.as_str(), write.verb.as_str(), write.code), (ADMIN, "patch", 201));
     assert_eq!(write.field_manager().as_deref(), Some("till/1"));
     let all = cluster.audit().await?;
     let maker = all
         .iter()
         .find(|e| e.verb == "create" && e.resource == "serviceaccounts" && e.namespace == "shop");
     let maker = maker.ok_or("nobody made the service account")?;
-    assert_eq!(
-        maker.user,
-        "system:serviceaccount:kube-system:service-account-controller"
-    );
-    assert!(
-        maker.user_agent.contains("kube-controller-manager/v1.36"),
-        "{}",
-        maker.user_agent
-    );
+    assert_eq!(maker.user, "system:serviceaccount:kube-system:service-account-controller");
+    assert!(maker.user_agent.contains("kube-controller-manager/v1.36"), "{}", maker.user_agent);
     Ok(())
 }
 
@@ -165,9 +104,7 @@ async fn two_clusters_in_one_etcd() -> Outcome {
     controllers_work_and_rbac_refuses(first).await?;
     the_audit_log_says_who_wrote_what(first).await?;
 
-    let elsewhere = Api::<Namespace>::all(second.client().await?)
-        .get_opt("shop")
-        .await?;
+    let elsewhere = Api::<Namespace>::all(second.client().await?).get_opt("shop").await?;
     assert!(elsewhere.is_none(), "the clusters are apart");
 
     // An outage of one is none of the other, and nothing is forgotten.
@@ -179,34 +116,23 @@ async fn two_clusters_in_one_etcd() -> Outcome {
             first.stop().await?;
         }
         assert!(!first.is_running());
-        assert!(
-            first.client().await?.apiserver_version().await.is_err(),
-            "it is out"
-        );
+        assert!(first.client().await?.apiserver_version().await.is_err(), "it is out");
         before.apiserver_version().await?;
         first.start().await?;
         let client = first.client().await?;
-        Api::<ConfigMap>::namespaced(client, "shop")
-            .get("prices")
-            .await?;
+        Api::<ConfigMap>::namespaced(client, "shop").get("prices").await?;
     }
 
     // Deleting a namespace takes a controller that empties it.
     let namespaces = Api::<Namespace>::all(first.client().await?);
-    namespaces
-        .delete("shop", &kube::api::DeleteParams::default())
-        .await?;
+    namespaces.delete("shop", &kube::api::DeleteParams::default()).await?;
     let deadline = Instant::now() + SOON;
     while namespaces.get_opt("shop").await?.is_some() {
         assert!(Instant::now() < deadline, "the namespace does not go");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 
-    let owner = first
-        .apiserver()
-        .process()
-        .ok_or("it does not run")?
-        .identity();
+    let owner = first.apiserver().process().ok_or("it does not run")?.identity();
     testbed.down().await?;
     assert!(!owner.is_running());
     assert!(!dir.path().join("testbed.json").exists());
@@ -232,8 +158,6 @@ async fn a_frozen_server_does_not_answer() -> Outcome {
     make_namespace(&client, "kept").await?;
     cluster.kill().await?;
     cluster.start().await?;
-    Api::<Namespace>::all(cluster.client().await?)
-        .get("kept")
-        .await?;
+    Api::<Namespace>::all(cluster.client().await?).get("kept").await?;
     Ok(())
 }

@@ -14,9 +14,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 const OWNER_DIR: &str = "HANSE_TESTBED_TEST_OWNER_DIR";
 
 fn ask(url: &str, sql: &str) -> Result<String, Box<dyn Error>> {
-    let output = Command::new("psql")
-        .args(["-X", "-A", "-t", "-c", sql, url])
-        .output()?;
+    let output = Command::new("psql").args(["-X", "-A", "-t", "-c", sql, url]).output()?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into());
     }
@@ -25,9 +23,7 @@ fn ask(url: &str, sql: &str) -> Result<String, Box<dyn Error>> {
 
 /// The folder with the socket and the data.
 fn home(url: &str) -> Result<PathBuf, Box<dyn Error>> {
-    let host = url
-        .split_once("host=")
-        .and_then(|(_, rest)| rest.split('&').next());
+    let host = url.split_once("host=").and_then(|(_, rest)| rest.split('&').next());
     Ok(host.ok_or("no host in the URL")?.into())
 }
 
@@ -39,12 +35,7 @@ async fn it_answers_and_is_gone_after_drop() -> Outcome {
     let two = postgres.create_database("two").await?;
 
     ask(&one, "create table t (n int)")?;
-    assert_eq!(
-        ask(&one, "insert into t values (41) returning n + 1")?
-            .lines()
-            .next(),
-        Some("42")
-    );
+    assert_eq!(ask(&one, "insert into t values (41) returning n + 1")?.lines().next(), Some("42"));
     assert!(ask(&two, "select * from t").is_err(), "databases are apart");
     assert_eq!(ask(&one, "show fsync")?, "on");
     assert_eq!(ask(&one, "show listen_addresses")?, "");
@@ -68,10 +59,7 @@ async fn owner() -> Outcome {
         return Ok(());
     };
     let postgres = Postgres::start(&dir).await?;
-    fs::write(
-        dir.join("part"),
-        format!("{} {}", postgres.process().pid(), postgres.url()),
-    )?;
+    fs::write(dir.join("part"), format!("{} {}", postgres.process().pid(), postgres.url()))?;
     fs::rename(dir.join("part"), dir.join("server"))?;
     std::thread::sleep(Duration::from_mins(5));
     drop(postgres);
@@ -91,10 +79,7 @@ fn a_killed_owner_leaves_nothing() -> Outcome {
         if let Ok(said) = fs::read_to_string(dir.path().join("server")) {
             break said;
         }
-        assert!(
-            Instant::now() < deadline && owner.try_wait()?.is_none(),
-            "it does not start"
-        );
+        assert!(Instant::now() < deadline && owner.try_wait()?.is_none(), "it does not start");
         std::thread::sleep(Duration::from_millis(20));
     };
     let (pid, url) = said.split_once(' ').ok_or("no URL")?;
@@ -107,11 +92,7 @@ fn a_killed_owner_leaves_nothing() -> Outcome {
 
     let deadline = Instant::now() + Duration::from_secs(30);
     while server.is_running() || home.exists() {
-        assert!(
-            Instant::now() < deadline,
-            "something is left: {}",
-            home.display()
-        );
+        assert!(Instant::now() < deadline, "something is left: {}", home.display());
         std::thread::sleep(Duration::from_millis(20));
     }
     Ok(())
@@ -124,12 +105,6 @@ async fn two_run_side_by_side() -> Outcome {
     let (left, right) = tokio::try_join!(Postgres::start(&left), Postgres::start(&right))?;
     let url = left.create_database("mine").await?;
     assert_eq!(ask(&url, "select current_database()")?, "mine");
-    assert_eq!(
-        ask(
-            &right.url(),
-            "select count(*) from pg_database where datname = 'mine'"
-        )?,
-        "0"
-    );
+    assert_eq!(ask(&right.url(), "select count(*) from pg_database where datname = 'mine'")?, "0");
     Ok(())
 }

@@ -46,10 +46,7 @@ async fn output_environment_and_status_are_the_programs_own() -> Outcome {
     let status = process.wait(SOON).await?.ok_or("no status")?;
 
     assert_eq!(status.code(), Some(3));
-    assert_eq!(
-        fs::read_to_string(&log)?,
-        format!("hello from {pid}\n/usr\n")
-    );
+    assert_eq!(fs::read_to_string(&log)?, format!("hello from {pid}\n/usr\n"));
     assert!(!process.is_running());
     Ok(())
 }
@@ -99,10 +96,7 @@ async fn one_that_ignores_the_request_is_killed() -> Outcome {
 
     process.terminate(Duration::from_millis(200)).await?;
 
-    assert_eq!(
-        process.wait(SOON).await?.and_then(|status| status.signal()),
-        Some(9)
-    );
+    assert_eq!(process.wait(SOON).await?.and_then(|status| status.signal()), Some(9));
     Ok(())
 }
 
@@ -134,23 +128,13 @@ async fn a_dropped_one_ends_with_its_children_and_a_detached_one_stays() -> Outc
     let script = "sleep 300 & echo $!; wait";
     let guarded = Process::spawn("guarded", &shell(script), &log, Lifetime::Guarded)?;
     let detached = Process::spawn("detached", &shell("sleep 300"), &log, Lifetime::Detached)?;
-    let grandchild = wait_for("grandchild", || {
-        guarded
-            .log_tail(1)
-            .trim()
-            .parse()
-            .ok()
-            .and_then(Identity::of)
-    })?;
+    let grandchild =
+        wait_for("grandchild", || guarded.log_tail(1).trim().parse().ok().and_then(Identity::of))?;
     let (guarded_id, detached_id) = (guarded.identity(), detached.identity());
 
     drop(guarded);
-    wait_for("guarded to end", || {
-        (!guarded_id.is_running()).then_some(())
-    })?;
-    wait_for("grandchild to end", || {
-        (!grandchild.is_running()).then_some(())
-    })?;
+    wait_for("guarded to end", || (!guarded_id.is_running()).then_some(()))?;
+    wait_for("grandchild to end", || (!grandchild.is_running()).then_some(()))?;
 
     assert!(detached_id.is_running());
     detached.kill().await?;
@@ -167,19 +151,11 @@ async fn owner() -> Outcome {
     };
     let dir = Path::new(&dir);
     let log = dir.join("log");
-    let running = Process::spawn(
-        "running",
-        &shell("sleep 300 & wait"),
-        &log,
-        Lifetime::Guarded,
-    )?;
+    let running = Process::spawn("running", &shell("sleep 300 & wait"), &log, Lifetime::Guarded)?;
     let frozen = Process::spawn("frozen", &shell("sleep 300"), &log, Lifetime::Guarded)?;
     frozen.stop()?;
     let ended = Process::spawn("ended", &shell("exit 0"), &log, Lifetime::Guarded);
-    fs::write(
-        dir.join("part"),
-        format!("{} {}", running.pid(), frozen.pid()),
-    )?;
+    fs::write(dir.join("part"), format!("{} {}", running.pid(), frozen.pid()))?;
     fs::rename(dir.join("part"), dir.join("pids"))?;
     std::thread::sleep(Duration::from_mins(5));
     drop((running, frozen, ended));
@@ -195,20 +171,15 @@ fn everything_ends_with_a_killed_owner() -> Outcome {
         .stdout(Stdio::null())
         .spawn()?;
     let pids = wait_for("pids", || fs::read_to_string(dir.path().join("pids")).ok())?;
-    let children: Vec<_> = pids
-        .split(' ')
-        .filter_map(|pid| pid.parse().ok())
-        .filter_map(Identity::of)
-        .collect();
+    let children: Vec<_> =
+        pids.split(' ').filter_map(|pid| pid.parse().ok()).filter_map(Identity::of).collect();
     assert_eq!(children.len(), 2, "both run while their owner does");
 
     owner.kill()?;
     owner.wait()?;
 
     for process in children {
-        wait_for("the children to end", || {
-            (!process.is_running()).then_some(())
-        })?;
+        wait_for("the children to end", || (!process.is_running()).then_some(()))?;
     }
     Ok(())
 }

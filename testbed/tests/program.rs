@@ -36,15 +36,8 @@ impl Drop for Down<'_> {
 
 fn processes(dir: &Path) -> Result<Vec<Identity>, Box<dyn Error>> {
     let manifest = Manifest::read(dir)?.ok_or("no testbed.json")?;
-    let servers = manifest
-        .clusters
-        .iter()
-        .flat_map(|c| [&c.apiserver, &c.controller_manager]);
-    let all = manifest
-        .etcds
-        .iter()
-        .map(|etcd| &etcd.service)
-        .chain(servers);
+    let servers = manifest.clusters.iter().flat_map(|c| [&c.apiserver, &c.controller_manager]);
+    let all = manifest.etcds.iter().map(|etcd| &etcd.service).chain(servers);
     Ok(all.filter_map(|service| service.process).collect())
 }
 
@@ -57,37 +50,22 @@ fn clusters_outlive_up_and_end_with_down() -> Outcome {
     let (up, said) = run(&["up", "--clusters", "1"], &dir)?;
     assert!(up.status.success(), "{said}");
     let kubeconfig = fs::canonicalize(&dir)?.join("cluster-1.kubeconfig");
-    assert_eq!(
-        String::from_utf8(up.stdout)?,
-        format!("{}\n", kubeconfig.display())
-    );
+    assert_eq!(String::from_utf8(up.stdout)?, format!("{}\n", kubeconfig.display()));
     assert!(said.contains("testbed down --dir"), "{said}");
     let first = processes(&dir)?;
     assert_eq!(first.len(), 3);
     assert!(first.iter().all(Identity::is_running));
 
     let (again, said) = run(&["up", "--clusters", "1"], &dir)?;
-    assert!(
-        again.status.success() && said.contains("already running"),
-        "{said}"
-    );
+    assert!(again.status.success() && said.contains("already running"), "{said}");
     assert_eq!(processes(&dir)?, first);
     let (more, said) = run(&["up", "--clusters", "2"], &dir)?;
-    assert!(
-        !more.status.success() && said.contains("hint: testbed down"),
-        "{said}"
-    );
+    assert!(!more.status.success() && said.contains("hint: testbed down"), "{said}");
     let (wrong, said) = run(&["stop", "cluster-9"], &dir)?;
-    assert!(
-        !wrong.status.success() && said.contains("take one of: cluster-1"),
-        "{said}"
-    );
+    assert!(!wrong.status.success() && said.contains("take one of: cluster-1"), "{said}");
 
     let (stop, said) = run(&["stop", "cluster-1"], &dir)?;
-    assert!(
-        stop.status.success() && said.contains("testbed start cluster-1"),
-        "{said}"
-    );
+    assert!(stop.status.success() && said.contains("testbed start cluster-1"), "{said}");
     assert!(first.iter().all(|process| !process.is_running()));
     let (status, _) = run(&["status"], &dir)?;
     assert!(String::from_utf8(status.stdout)?.contains("cluster-1\tstopped\t"));
@@ -103,10 +81,7 @@ fn clusters_outlive_up_and_end_with_down() -> Outcome {
     assert!(second.iter().all(|process| !process.is_running()));
     assert!(!dir.exists(), "nothing is left");
     let (nothing, said) = run(&["down"], &dir)?;
-    assert!(
-        nothing.status.success() && said.contains("nothing to end"),
-        "{said}"
-    );
+    assert!(nothing.status.success() && said.contains("nothing to end"), "{said}");
     Ok(())
 }
 
@@ -127,10 +102,7 @@ fn a_killed_program_leaves_no_clusters_running() -> Outcome {
     assert_eq!(owned.len(), 3);
     assert!(owned.iter().all(Identity::is_running));
     let (refused, said) = run(&["stop", "cluster-1"], dir.path())?;
-    assert!(
-        !refused.status.success() && said.contains("foreground"),
-        "{said}"
-    );
+    assert!(!refused.status.success() && said.contains("foreground"), "{said}");
 
     foreground.kill()?;
     foreground.wait()?;
@@ -148,35 +120,20 @@ fn an_interrupted_start_leaves_nothing() -> Outcome {
     let parent = tempfile::tempdir()?;
     let dir = parent.path().join("bed");
     let _down = Down(&dir);
-    let mut up = program(&["up"], &dir)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
+    let mut up = program(&["up"], &dir).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     let server = dir.join("cluster-1/apiserver.log");
     let deadline = Instant::now() + PATIENCE;
     while !server.exists() {
-        assert!(
-            up.try_wait()?.is_none() && Instant::now() < deadline,
-            "it does not start"
-        );
+        assert!(up.try_wait()?.is_none() && Instant::now() < deadline, "it does not start");
         std::thread::sleep(Duration::from_millis(5));
     }
 
     let interrupt = format!("kill -s INT {}", up.id());
-    assert!(
-        Command::new("sh")
-            .args(["-c", &interrupt])
-            .status()?
-            .success()
-    );
+    assert!(Command::new("sh").args(["-c", &interrupt]).status()?.success());
 
     assert_eq!(up.wait()?.code(), Some(130));
     assert!(!dir.exists(), "files are left");
-    assert_eq!(
-        command_lines_with(&dir)?,
-        Vec::<String>::new(),
-        "programs are left"
-    );
+    assert_eq!(command_lines_with(&dir)?, Vec::<String>::new(), "programs are left");
     Ok(())
 }
 

@@ -7,15 +7,14 @@ use jiff::Timestamp;
 
 use crate::app::Session;
 use crate::commands::object_name;
+use crate::drift_words::what;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::hub::Hub;
 use crate::output::{self, Format};
 use crate::table::Table;
-use crate::text::{age_of, escape, or_dash, shorten};
+use crate::text::{age_of, escape, or_dash};
 
 const PAGE: u32 = 1000;
-const MAX_VALUE_CHARACTERS: usize = 40;
-
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Only this cluster
@@ -89,7 +88,7 @@ async fn watch(hub: &Hub, cluster: &str, format: Format) -> Outcome {
     let mut stream = hub.call(service.watch_drift(request)).await?;
     while let Some(message) = stream.message().await.map_err(|status| hub.failure(&status))? {
         match message.event {
-            Some(Event::Drift(drift)) if format == Format::Json => output::json_line(&drift)?,
+            Some(_) if format == Format::Json => output::json_line(&message)?,
             Some(Event::Drift(drift)) => output::line(&one_line(&drift))?,
             Some(Event::Synced(_)) => {
                 output::note("this is what stands now; watching for changes (Ctrl-C ends)");
@@ -143,28 +142,6 @@ fn one_line(drift: &Drift) -> String {
 }
 
 /// The first field that differs, in short; why it is not put right, if that is known.
-fn what(drift: &Drift) -> String {
-    let cut = |value: &str| {
-        if value.is_empty() { "nothing".to_owned() } else { shorten(value, MAX_VALUE_CHARACTERS) }
-    };
-    let mut text = match drift.fields.first() {
-        Some(first) => format!("{}: {} → {}", first.path, cut(&first.declared), cut(&first.live)),
-        None => match drift.class() {
-            Class::Missing => "it is not there".to_owned(),
-            Class::Unmanaged => "nobody declared it".to_owned(),
-            Class::Modified | Class::Conflicting | Class::Unspecified => "-".to_owned(),
-        },
-    };
-    if drift.fields.len() > 1 {
-        text = format!("{text} (+{})", drift.fields.len() - 1);
-    }
-    if drift.message.is_empty() {
-        text
-    } else {
-        format!("{text}; {}", shorten(&drift.message, 2 * MAX_VALUE_CHARACTERS))
-    }
-}
-
 fn class(drift: &Drift) -> &'static str {
     match drift.class() {
         Class::Modified => "Modified",

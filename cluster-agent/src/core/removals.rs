@@ -103,7 +103,7 @@ impl Removals {
     fn decide(&mut self, objects: usize, bundle: &VerifiedBundle) {
         let unconfirmed = self.pending.values().filter(|removal| !removal.confirmed).count();
         let confirmed_by_entry = bundle.entry.confirmed_removals.is_some_and(|confirmed| {
-            Some(confirmed.generation) == self.waiting_since
+            self.waiting_since.is_some_and(|since| confirmed.generation >= since)
                 && confirmed.count as usize == unconfirmed
         });
         if unconfirmed > unconfirmed_removals(objects) && !confirmed_by_entry {

@@ -57,7 +57,7 @@ fn the_inverse_of_a_change_is_its_mirror() {
             *action = match action {
                 Action::Add => Action::Remove,
                 Action::Change => Action::Change,
-                Action::Remove => Action::Add,
+                Action::Remove | Action::Release => Action::Add,
             };
         }
         forward.sort();
@@ -178,4 +178,17 @@ fn a_role_of_another_scope_grants_nothing() {
     ];
     let base = after(&crate::support::new_fleet(), vec![Edit::PutCluster(cluster(1, "one", &[]))]);
     assert_snapshot!(warnings(&base, edits), @"on cluster one: FederatedRoleBinding/b grants nothing: FederatedRole/r has `scope: Cluster` and can only be bound cluster-wide");
+}
+
+#[test]
+fn a_namespace_is_let_go_of_and_never_removed() {
+    let base = three_clusters();
+    let declared = plan(&base, vec![put(namespace("payments", ""))], NOW).unwrap();
+    let next = after(&base, declared.edits);
+    let gone = vec![Edit::Remove("FederatedNamespace/payments".parse().unwrap())];
+    let plan = plan(&next, gone, NOW).unwrap();
+    assert_eq!(
+        actions(&plan, "prod-1").iter().map(|(_, a)| *a).collect::<Vec<_>>(),
+        [Action::Release]
+    );
 }

@@ -129,10 +129,16 @@ fn what_next(
     let programs = binary("hanse")?;
     let programs = programs.parent().context("no folder")?;
     anstream::println!("\nIt all stays up. In another terminal:\n");
-    anstream::println!("  export PATH={}:$PATH HANSE_CONFIG={}", programs.display(), hub.config().display());
+    anstream::println!(
+        "  export PATH={}:$PATH HANSE_CONFIG={}",
+        programs.display(),
+        hub.config().display()
+    );
     anstream::println!("  hanse cluster list                     # who is in the fleet");
     anstream::println!("  hanse get all                          # what was agreed on");
-    anstream::println!("  hanse drift --watch                    # leave it open, and edit something:");
+    anstream::println!(
+        "  hanse drift --watch                    # leave it open, and edit something:"
+    );
     if let Some(cluster) = testbed.and_then(|testbed| testbed.clusters().first()) {
         anstream::println!(
             "  kubectl --kubeconfig {} -n payments delete rolebinding hanse:ns:payments-team",
@@ -140,7 +146,10 @@ fn what_next(
         );
     }
     if let Some((agent, _)) = clusters.last() {
-        anstream::println!("  hanse cluster label {} env=prod   # watch it get its share", agent.cluster());
+        anstream::println!(
+            "  hanse cluster label {} env=prod   # watch it get its share",
+            agent.cluster()
+        );
     }
     anstream::println!("  hanse revisions                        # who changed what, when and why");
     anstream::println!("\nWhat each program printed is in {}.", dir.display());

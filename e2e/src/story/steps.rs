@@ -129,13 +129,13 @@ impl Story<'_> {
         );
         tell.types(&format!("kubectl --context {cluster} -n {NAMESPACE} edit rolebinding {BINDING}   # + User {INTRUDER}"));
         let mut reports = self.hanse.watch_drift().await?;
-        let mut sights = look::watch_binding(&place.client, NAMESPACE, BINDING).await?;
+        let mut sights = look::watch_binding(&place.client, NAMESPACE, BINDING);
+        sights.next().await.context("no watch")?;
         let start = Instant::now();
         look::add_subject(&place.client, NAMESPACE, BINDING, INTRUDER).await?;
         let restored = async {
             let mut intruded = false;
             while let Some(subjects) = sights.next().await {
-                let subjects = subjects?;
                 intruded |= subjects.iter().any(|subject| subject == INTRUDER);
                 if intruded && subjects == [GROUP] {
                     return Ok(start.elapsed());

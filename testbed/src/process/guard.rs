@@ -52,10 +52,7 @@ pub(crate) struct Will {
 }
 
 impl Will {
-    pub(crate) const KILL: Self = Self {
-        signal: LastSignal::Kill,
-        remove: None,
-    };
+    pub(crate) const KILL: Self = Self { signal: LastSignal::Kill, remove: None };
 }
 
 /// Kills one process when it is dropped without having been dismissed, the owner's death included.
@@ -108,17 +105,11 @@ pub(crate) fn spawn(
     will: &Will,
 ) -> Result<(Child, Watcher)> {
     let program = resolve(command.get_program())?;
-    let output = File::options()
-        .create(true)
-        .append(true)
-        .open(log)
-        .path("write", log)?;
+    let output = File::options().create(true).append(true).open(log).path("write", log)?;
     let errors = output.try_clone().path("write", log)?;
 
     let mut gate = Command::new("/bin/sh");
-    gate.args(["-c", GATE, name])
-        .arg(&program)
-        .args(command.get_args());
+    gate.args(["-c", GATE, name]).arg(&program).args(command.get_args());
     for (key, value) in command.get_envs() {
         match value {
             Some(value) => gate.env(key, value),
@@ -128,18 +119,13 @@ pub(crate) fn spawn(
     if let Some(dir) = command.get_current_dir() {
         gate.current_dir(dir);
     }
-    gate.stdin(Stdio::piped())
-        .stdout(output)
-        .stderr(errors)
-        .process_group(0);
+    gate.stdin(Stdio::piped()).stdout(output).stderr(errors).process_group(0);
 
     let doing = || format!("cannot start {name}");
     let mut child = gate.spawn().doing(doing)?;
     let opened = Watcher::over(child.id(), will).and_then(|watcher| {
-        let mut go = child
-            .stdin
-            .take()
-            .ok_or_else(|| std::io::Error::other("its stdin is not a pipe"))?;
+        let mut go =
+            child.stdin.take().ok_or_else(|| std::io::Error::other("its stdin is not a pipe"))?;
         go.write_all(b"go\n")?;
         Ok(watcher)
     });
@@ -160,14 +146,7 @@ fn resolve(program: &OsStr) -> Result<PathBuf> {
         path.is_file().then(|| path.to_owned())
     } else {
         let search = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&search)
-            .map(|dir| dir.join(path))
-            .find(|path| path.is_file())
+        std::env::split_paths(&search).map(|dir| dir.join(path)).find(|path| path.is_file())
     };
-    found.ok_or_else(|| {
-        Error::new(
-            format!("cannot start {}", path.display()),
-            "no such program",
-        )
-    })
+    found.ok_or_else(|| Error::new(format!("cannot start {}", path.display()), "no such program"))
 }

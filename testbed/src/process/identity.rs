@@ -80,15 +80,9 @@ mod tests {
 
     #[test]
     fn a_namesake_is_never_signalled() -> Result<()> {
-        let mut child = std::process::Command::new("sleep")
-            .arg("60")
-            .spawn()
-            .doing(String::new)?;
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().doing(String::new)?;
         let real = Identity::of(child.id());
-        let stale = real.map(|real| Identity {
-            start_ticks: real.start_ticks - 1,
-            ..real
-        });
+        let stale = real.map(|real| Identity { start_ticks: real.start_ticks - 1, ..real });
         let reached = stale.map(|stale| stale.signal(Signal::KILL)).transpose();
         std::thread::sleep(std::time::Duration::from_millis(50));
         let survived = real.is_some_and(|real| real.is_running());
@@ -104,10 +98,7 @@ mod tests {
     fn knows_itself_and_not_a_namesake() {
         let own = Identity::of(std::process::id());
         assert!(own.is_some_and(|own| own.is_running()));
-        let namesake = own.map(|own| Identity {
-            start_ticks: own.start_ticks + 1,
-            ..own
-        });
+        let namesake = own.map(|own| Identity { start_ticks: own.start_ticks + 1, ..own });
         assert!(namesake.is_some_and(|namesake| !namesake.is_running()));
     }
 }

@@ -79,11 +79,7 @@ impl Process {
             watcher.dismiss();
             return Err(ended(name, status, log));
         };
-        let inner = Inner {
-            child: Some(child),
-            watcher: Some(watcher),
-            status: None,
-        };
+        let inner = Inner { child: Some(child), watcher: Some(watcher), status: None };
         Ok(Self {
             name: name.into(),
             identity,
@@ -96,13 +92,7 @@ impl Process {
     /// A detached process that someone else started.
     pub(crate) fn adopt(name: &str, identity: Identity, log: &Path) -> Self {
         let inner = Mutex::default();
-        Self {
-            name: name.into(),
-            identity,
-            log: log.into(),
-            last: LastSignal::Kill,
-            inner,
-        }
+        Self { name: name.into(), identity, log: log.into(), last: LastSignal::Kill, inner }
     }
 
     /// The name it was started under.
@@ -256,19 +246,14 @@ fn signal_group(leader: u32, signal: Signal) {
 
 /// A program ended that should run: how, and the last that it said.
 pub(crate) fn ended(name: &str, status: impl std::fmt::Display, log: &Path) -> Error {
-    Error::new(
-        format!("{name} ended"),
-        format!("{status}; its last words:\n{}", tail(log, 8)),
-    )
-    .hint(format!("read {}", log.display()))
+    Error::new(format!("{name} ended"), format!("{status}; its last words:\n{}", tail(log, 8)))
+        .hint(format!("read {}", log.display()))
 }
 
 fn tail(log: &Path, lines: usize) -> String {
     let bytes = std::fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let all: Vec<&str> = text.lines().collect();
-    let tail = all
-        .get(all.len().saturating_sub(lines)..)
-        .unwrap_or_default();
+    let tail = all.get(all.len().saturating_sub(lines)..).unwrap_or_default();
     tail.join("\n")
 }
