@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use hanse_testbed::AuditEvent;
 
 use crate::output;
@@ -27,9 +27,12 @@ pub(crate) async fn measure(world: &World, report: &mut Report) -> Result<()> {
         process::cpu(world.hub_pid)?.saturating_sub(hub),
         process::cpu(agent_pid)?.saturating_sub(agent),
     );
+    // None in the window proves something only if the agent's requests can be told at all.
+    if !cluster.audit().await?.iter().any(is_the_agents) {
+        bail!("the audit log has no request of the agent from before either");
+    }
     let events = cluster.audit_since(mark).await?;
-    let of_agent: Vec<&AuditEvent> =
-        events.iter().filter(|event| event.user_agent.starts_with("hanse-agent")).collect();
+    let of_agent: Vec<&AuditEvent> = events.iter().filter(|event| is_the_agents(event)).collect();
     let (renewals, calls): (Vec<_>, Vec<_>) =
         of_agent.into_iter().partition(|event| event.verb == "watch");
     for call in &calls {
@@ -47,6 +50,10 @@ pub(crate) async fn measure(world: &World, report: &mut Report) -> Result<()> {
         agent.as_millis()
     ));
     Ok(())
+}
+
+fn is_the_agents(event: &AuditEvent) -> bool {
+    event.user_agent.starts_with("hanse-agent")
 }
 
 /// The memory of both programs now.
