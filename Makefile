@@ -11,7 +11,7 @@ BIN := $(CARGO_TARGET_DIR)/debug
 
 .PHONY: help
 help: ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .PHONY: demo
 demo: prerequisites-build kubernetes programs ## Three real clusters, a hub, three agents and a story (DEMO_EXIT=1, CONTEXTS="a b")
@@ -25,8 +25,12 @@ test: prerequisites-test kubernetes programs ## Every test, on real clusters and
 lint: prerequisites-build cargo-deny ## Formatting, lints, dependencies
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo deny --workspace --log-level error check
+	cargo deny --workspace --log-level error check bans licenses sources
 	cd testbed/kube && go vet ./...
+
+.PHONY: advisories
+advisories: cargo-deny ## Known vulnerabilities in dependencies; needs the RustSec database, so the internet
+	cargo deny --workspace --log-level error check advisories
 
 .PHONY: bench
 bench: prerequisites-build kubernetes ## Measure, each figure next to a floor of the same run
