@@ -111,7 +111,7 @@ fn a_statement_is_of_its_base() {
                 before: Some(Digest([9; 32])),
                 after: None,
             };
-        })
+        });
     });
     assert!(matches!(removes, ChangeError::Inconsistent(_)), "{removes}");
     let (base, change) = proposed();
