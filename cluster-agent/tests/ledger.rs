@@ -85,7 +85,9 @@ async fn damage(bed: &Bed) -> Outcome {
     store.write(&ledger(7, 10)).await.unwrap();
     assert_eq!(LedgerStore::new(bed.agent().await?).load().await?, Some(ledger(7, 10)));
 
-    let edited = Patch::Merge(json!({ "data": { "ledger": "{}" } }));
+    // Sound by itself, but not what was written.
+    let other = serde_json::to_string(&ledger(99, 10))?;
+    let edited = Patch::Merge(json!({ "data": { "ledger": other } }));
     maps.patch(HEAD, &PatchParams::default(), &edited).await?;
     damaged(bed, 7).await?;
     Ok(())
