@@ -83,6 +83,8 @@ impl Supervisor {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::panic, reason = "a task that panics is what is tested")]
+
     use super::*;
 
     #[tokio::test(start_paused = true)]

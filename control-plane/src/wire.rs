@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::api::server;
 use crate::api::{HubInfo, Services};
@@ -35,6 +37,9 @@ const PICTURES: usize = 4;
 const PEOPLE: usize = 1_000;
 /// Connections of agents at once: a process may hold 20,000 file descriptors.
 const AGENTS: usize = 18_000;
+
+/// How long the database has to be let go of.
+const CLOSE: Duration = Duration::from_secs(2);
 
 /// How to run the hub.
 #[derive(Clone, Debug)]
@@ -68,6 +73,22 @@ pub struct Addresses {
     pub advertise: String,
     /// Told to agents.
     pub agent_advertise: String,
+}
+
+/// A hub that runs.
+pub struct Running {
+    /// Where it can be reached.
+    pub addresses: Addresses,
+    store: Store,
+}
+
+impl Running {
+    /// Lets go of the database, once the supervisor has ended everything.
+    pub async fn close(self) {
+        if timeout(CLOSE, self.store.close()).await.is_err() {
+            tracing::warn!("the database was not let go of in time");
+        }
+    }
 }
 
 /// Why the hub does not start.
@@ -105,7 +126,7 @@ pub enum StartError {
 }
 
 /// Starts everything under the supervisor; ready to serve when it returns.
-pub async fn start(config: &Config, supervisor: &Supervisor) -> Result<Addresses, StartError> {
+pub async fn start(config: &Config, supervisor: &Supervisor) -> Result<Running, StartError> {
     let now = Timestamp::now();
     if !config.dir.join("ca.crt").exists() {
         return Err(StartError::NotInitialised(config.dir.clone()));
@@ -120,7 +141,7 @@ pub async fn start(config: &Config, supervisor: &Supervisor) -> Result<Addresses
     let addresses = addresses(config, people.1.local_addr(), agents.1.local_addr());
 
     let info = hub_info(config, &ca, &fleet_row, &addresses, now);
-    let services = services(store, Arc::clone(&ca), info, config, supervisor).await?;
+    let services = services(store.clone(), Arc::clone(&ca), info, config, supervisor).await?;
     run_background(config, &services, ca, vec![people.0, agents.0], supervisor);
     let soft = supervisor.soft();
     let served = server::serve(
@@ -132,7 +153,7 @@ pub async fn start(config: &Config, supervisor: &Supervisor) -> Result<Addresses
     supervisor.spawn("people", served);
     let served = server::serve(Listener::Agents, services, agents.1.incoming(soft.clone()), soft);
     supervisor.spawn("agents", served);
-    Ok(addresses)
+    Ok(Running { addresses, store })
 }
 
 async fn check_fleet(store: &Store, ca: &CertificateAuthority) -> Result<FleetRow, StartError> {

@@ -25,11 +25,7 @@ impl CertificateAuthority {
             let path = path.to_owned();
             move |source| CaFileError::Write { path, source }
         };
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)
-            .map_err(failed(dir))?;
+        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed(dir))?;
         let certificate = dir.join(CERTIFICATE_FILE);
         let key = dir.join(KEY_FILE);
         for path in [&certificate, &key] {
@@ -51,10 +47,7 @@ impl CertificateAuthority {
         if mode & 0o007 != 0 {
             return Err(CaFileError::Exposed { path: key_path });
         }
-        let corrupt = |path: &Path, reason| CaFileError::Corrupt {
-            path: path.to_owned(),
-            reason,
-        };
+        let corrupt = |path: &Path, reason| CaFileError::Corrupt { path: path.to_owned(), reason };
 
         let certificate = CertificateDer::from_pem_slice(&certificate_pem)
             .map_err(|_| corrupt(&certificate_path, "it holds no certificate in PEM"))?;
@@ -73,10 +66,7 @@ impl CertificateAuthority {
             .and_then(|text| KeyPair::from_pem(text).ok())
             .ok_or_else(|| corrupt(&key_path, "it holds no private key in PEM"))?;
         if key.subject_public_key_info() != parsed.public_key().raw {
-            return Err(corrupt(
-                &key_path,
-                "it is not the key of the certificate in ca.crt",
-            ));
+            return Err(corrupt(&key_path, "it is not the key of the certificate in ca.crt"));
         }
         Self::from_parts(trust_domain, certificate, key)
             .map_err(|_| corrupt(&certificate_path, "its certificate cannot be used to issue"))
@@ -135,11 +125,7 @@ pub enum CaFileError {
 }
 
 fn create(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -157,9 +143,7 @@ fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, u32), CaFileError> {
     let file = OpenOptions::new().read(true).open(path).map_err(failed)?;
     let mode = file.metadata().map_err(failed)?.permissions().mode();
     let mut bytes = Zeroizing::new(Vec::new());
-    file.take(MAX_FILE_BYTES)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
+    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(failed)?;
     Ok((bytes, mode))
 }
 
@@ -203,10 +187,7 @@ mod tests {
             let error = authority().save(dir.path()).unwrap_err();
             assert!(matches!(&error, CaFileError::Exists { path } if path.ends_with(present)));
             assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-            assert_eq!(
-                fs::read_to_string(dir.path().join(present)).unwrap(),
-                "mine"
-            );
+            assert_eq!(fs::read_to_string(dir.path().join(present)).unwrap(), "mine");
         }
     }
 

@@ -69,14 +69,15 @@ pub(super) async fn serve(config: &Config, ready: impl FnOnce(&Addresses)) -> Re
     // Before anything is promised: a signal from here on ends it well.
     let stop = stop_signal(soft.clone())?;
     let started = wire::start(config, &supervisor).await;
-    let addresses = match started {
-        Ok(addresses) => addresses,
+    let running = match started {
+        Ok(running) => running,
         Err(error) => {
             // The error matters more than how what was begun ends.
             let _ = supervisor.shut_down().await;
             return Err(error.into());
         }
     };
+    let addresses = running.addresses.clone();
     replace(&path, &written(&addresses))
         .map_err(|error| Failure::new(format!("cannot write {}", path.display())).why(error))?;
     tracing::info!(
@@ -89,6 +90,7 @@ pub(super) async fn serve(config: &Config, ready: impl FnOnce(&Addresses)) -> Re
     stop.await;
     tracing::info!("stopping");
     let ended = supervisor.shut_down().await;
+    running.close().await;
     remove(&path)?;
     ended.map_err(|why| Failure::new("the hub failed").why(why).hint("its log says more"))
 }

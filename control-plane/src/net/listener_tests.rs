@@ -31,8 +31,7 @@ async fn certificates_that_do_not_hold_are_refused() {
         let hub = serve(listener, Limits::default());
         let now = Timestamp::now();
         // The same names, another key.
-        hub.refuses(Some(agent(&authority(), now)), "DecryptError")
-            .await;
+        hub.refuses(Some(agent(&authority(), now)), "DecryptError").await;
         hub.refuses(
             Some(agent(&hub.ca, now - SignedDuration::from_hours(48))),
             "CertificateExpired",
@@ -46,11 +45,7 @@ async fn certificates_that_do_not_hold_are_refused() {
         // Of our CA, but not for clients.
         let server = server_identity(&hub.ca);
         let key = PrivatePkcs8KeyDer::from(server.key.secret_der().to_vec());
-        hub.refuses(
-            Some((server.certificate.chain, key)),
-            "UnsupportedCertificate",
-        )
-        .await;
+        hub.refuses(Some((server.certificate.chain, key)), "UnsupportedCertificate").await;
     }
 }
 
@@ -76,9 +71,7 @@ async fn bad_clients_do_not_end_the_loop() {
         plain.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
         drop(TcpStream::connect(hub.address).await.unwrap());
         let reset = TcpStream::connect(hub.address).await.unwrap();
-        SockRef::from(&reset)
-            .set_linger(Some(Duration::ZERO))
-            .unwrap();
+        SockRef::from(&reset).set_linger(Some(Duration::ZERO)).unwrap();
         drop(reset);
         silent.push(TcpStream::connect(hub.address).await.unwrap());
     }
@@ -126,13 +119,7 @@ async fn slow_handshakes_are_cut_and_make_room() {
 
 #[tokio::test]
 async fn connections_over_the_limit_are_closed_until_one_ends() {
-    let hub = serve(
-        Listener::People,
-        Limits {
-            connections: 1,
-            ..Limits::default()
-        },
-    );
+    let hub = serve(Listener::People, Limits { connections: 1, ..Limits::default() });
     let (_, first) = hub.connect(hub.client(None)).await.unwrap();
     assert!(hub.connect(hub.client(None)).await.is_err());
     drop(first);
@@ -167,10 +154,7 @@ async fn resumed_sessions_keep_their_certificate() {
     let client = hub.client(Some(agent(&hub.ca, Timestamp::now())));
     for expected in [HandshakeKind::Full, HandshakeKind::Resumed] {
         let (answer, stream) = hub.connect(Arc::clone(&client)).await.unwrap();
-        assert_eq!(
-            (answer, stream.get_ref().1.handshake_kind()),
-            (b'c', Some(expected))
-        );
+        assert_eq!((answer, stream.get_ref().1.handshake_kind()), (b'c', Some(expected)));
     }
 }
 
@@ -187,10 +171,7 @@ async fn sessions_do_not_cross_to_the_other_listener() {
     let known = people.client(Some(agent(&people.ca, Timestamp::now())));
     people.connect(Arc::clone(&known)).await.unwrap();
     let (_, stream) = agents.connect(known).await.unwrap();
-    assert_eq!(
-        stream.get_ref().1.handshake_kind(),
-        Some(HandshakeKind::Full)
-    );
+    assert_eq!(stream.get_ref().1.handshake_kind(), Some(HandshakeKind::Full));
 }
 
 #[tokio::test]

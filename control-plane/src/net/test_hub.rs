@@ -1,10 +1,6 @@
 //! For tests: a hub that only answers, its credentials, and a client.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::io;
 use std::net::SocketAddr;
@@ -51,19 +47,14 @@ pub(super) fn authority() -> CertificateAuthority {
 }
 
 pub(super) fn server_identity(ca: &CertificateAuthority) -> Identity {
-    ca.issue_server(&["localhost".to_owned()], Timestamp::now())
-        .unwrap()
+    ca.issue_server(&["localhost".to_owned()], Timestamp::now()).unwrap()
 }
 
 pub(super) fn agent(ca: &CertificateAuthority, now: Timestamp) -> Credentials {
     let key = KeyPair::generate().unwrap();
-    let csr = CertificateParams::default()
-        .serialize_request(&key)
-        .unwrap();
+    let csr = CertificateParams::default().serialize_request(&key).unwrap();
     let proven = ProvenKey::from_csr(csr.der()).unwrap();
-    let issued = ca
-        .issue_agent(ClusterId(Uuid::nil()), &proven, now, AGENT_LIFETIME)
-        .unwrap();
+    let issued = ca.issue_agent(ClusterId(Uuid::nil()), &proven, now, AGENT_LIFETIME).unwrap();
     (issued.chain, key.serialize_der().into())
 }
 
@@ -107,13 +98,7 @@ pub(super) fn run(
             });
         }
     });
-    Hub {
-        ca,
-        config,
-        address,
-        shutdown,
-        server,
-    }
+    Hub { ca, config, address, shutdown, server }
 }
 
 impl Hub {
@@ -150,9 +135,7 @@ impl Hub {
             let answer = stream.read_u8().await?;
             Ok((answer, stream))
         };
-        timeout(PATIENCE, attempt)
-            .await
-            .unwrap_or_else(|_| panic!("no answer at all"))
+        timeout(PATIENCE, attempt).await.unwrap_or_else(|_| panic!("no answer at all"))
     }
 
     pub(super) async fn good_client_gets_in(&self) {
@@ -164,10 +147,7 @@ impl Hub {
     /// Refused by the handshake, with the alert that says why.
     pub(super) async fn refuses(&self, credentials: Option<Credentials>, alert: &str) {
         let refused = self.connect(self.client(credentials)).await;
-        let error = refused
-            .err()
-            .map(|error| error.to_string())
-            .unwrap_or_default();
+        let error = refused.err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.contains(alert), "{error:?} and not {alert}");
         self.good_client_gets_in().await;
     }

@@ -9,25 +9,25 @@
 //! What is in memory is what the database holds up to its number, never more: it moves on after the
 //! append. A commit runs to its end even when its caller goes away, so that the two never part.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use hanse_domain::change::{Change, ChangeError};
 use hanse_domain::fleet::{Edit, Fleet};
-use hanse_domain::history::manifest::Manifest;
-use hanse_domain::history::merkle::{Frontier, InclusionProof};
+use hanse_domain::history::merkle::Frontier;
 use hanse_domain::history::statement::Statement;
-use hanse_domain::ids::{ClusterId, Digest, RevisionNumber};
+use hanse_domain::ids::Digest;
 use hanse_domain::plan;
 use jiff::Timestamp;
 use tokio::sync::{Mutex, watch};
 use tokio_util::task::TaskTracker;
 
+use super::landed::Landed;
 use super::sessions::Sessions;
 use super::{ServiceError, load};
-use crate::store::{BundleRow, NewStatement, StatementRow, Store, StoreError};
+use crate::store::{StatementRow, Store, StoreError};
 
 /// Most bytes of a commit as it arrives.
 pub const MAX_COMMIT_BYTES: usize = 32 * 1024 * 1024;
@@ -47,18 +47,6 @@ pub struct Current {
     pub(super) frontier: Frontier,
     /// The newest statements, oldest first.
     pub(super) recent: VecDeque<Arc<Landed>>,
-}
-
-/// A statement that was just committed, with what every touched cluster needs of it.
-#[derive(Debug)]
-pub(super) struct Landed {
-    pub(super) number: RevisionNumber,
-    pub(super) statement: Bytes,
-    pub(super) signature: Bytes,
-    /// For each cluster that it touched.
-    pub(super) proofs: BTreeMap<ClusterId, InclusionProof>,
-    /// What each touched cluster had to hold before, by its digest.
-    pub(super) before: BTreeMap<ClusterId, (Digest, Arc<Manifest>)>,
 }
 
 /// A change to commit, as it arrived.
@@ -166,8 +154,8 @@ impl Inner {
             }
             Err(error) => return Err(error),
         };
-        let landed = landed(&base.fleet, &change, proposal.signature.clone());
-        let new = new_statement(&change, &landed, author, now)?;
+        let landed = Landed::of(&base.fleet, &change, proposal.signature.clone());
+        let new = landed.to_store(&change, author, now)?;
         match self.store.append(&new).await {
             Ok(()) => {}
             Err(StoreError::Stale { current }) => {
@@ -262,7 +250,7 @@ impl Inner {
                 .await
                 .map_err(|error| ServiceError::Internal(format!("a check failed: {error}")))?
                 .map_err(|error| damaged(error.to_string()))?;
-        let landed = landed(&base.fleet, &change, row.signature);
+        let landed = Landed::of(&base.fleet, &change, row.signature);
         self.land(&base, change, landed);
         Ok(())
     }
@@ -287,68 +275,6 @@ impl Inner {
             "revision {number} landed"
         );
     }
-}
-
-fn landed(base: &Fleet, change: &Change, signature: Bytes) -> Landed {
-    let before = change.touched.iter().filter_map(|id| {
-        let member = base.member(*id)?;
-        Some((*id, (member.digest, Arc::clone(&member.manifest))))
-    });
-    Landed {
-        number: change.statement.number,
-        statement: Bytes::copy_from_slice(&change.bytes),
-        signature,
-        proofs: change.fleet.inclusions(&change.touched),
-        before: before.collect(),
-    }
-}
-
-fn new_statement(
-    change: &Change,
-    landed: &Landed,
-    author: String,
-    now: Timestamp,
-) -> Result<NewStatement, ServiceError> {
-    let mut contents: BTreeMap<Digest, Bytes> = change
-        .contents
-        .iter()
-        .map(|content| (Digest::of(content), Bytes::copy_from_slice(content)))
-        .collect();
-    let mut bundles = Vec::with_capacity(change.touched.len());
-    for id in &change.touched {
-        let Some((member, proof)) = change.fleet.member(*id).zip(landed.proofs.get(id)) else {
-            return Err(ServiceError::Internal(format!("cluster {id} has no bundle")));
-        };
-        contents.insert(member.digest, member.manifest.encode().into());
-        bundles.push(BundleRow {
-            cluster: *id,
-            generation: landed.number,
-            manifest: member.digest,
-            leaf_index: proof.leaf_index,
-            tree_size: proof.tree_size,
-            path: proof.path.clone(),
-        });
-    }
-    let changes = &change.statement.changes;
-    Ok(NewStatement {
-        row: StatementRow {
-            number: landed.number,
-            digest: Digest::of(&change.bytes),
-            leaf_hash: Statement::leaf_hash(&change.bytes),
-            bytes: landed.statement.clone(),
-            signature: landed.signature.clone(),
-            author,
-            time: change.statement.time,
-            recorded_at: now,
-            clusters_changed: u32::try_from(bundles.len()).unwrap_or(u32::MAX),
-        },
-        contents: contents.into_iter().collect(),
-        leaves: changes
-            .iter()
-            .map(|(subject, transition)| (subject.to_string(), transition.after))
-            .collect(),
-        bundles,
-    })
 }
 
 fn refused(error: ChangeError) -> ServiceError {

@@ -18,6 +18,7 @@ pub mod dry_run;
 pub mod enrolment;
 pub mod error;
 pub mod fleet;
+mod landed;
 mod load;
 pub mod rate;
 pub mod sessions;

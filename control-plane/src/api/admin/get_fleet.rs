@@ -16,6 +16,8 @@ pub(super) async fn handle(
     _: &OpContext,
     _: proto::GetFleetRequest,
 ) -> Result<Responses<proto::GetFleetResponse>, ServiceError> {
+    // What another hub has acknowledged is in it, so that an author is not stale at once.
+    services.fleet.catch_up().await?;
     let current = services.fleet.current();
     let fleet = &current.fleet;
     let mut parts = Vec::with_capacity(1 + fleet.members().len() + fleet.documents().len());

@@ -1,5 +1,6 @@
 //! `hanse.agent.v1`: between the hub and the agents. A cluster is known by its certificate alone.
 
+mod deliver;
 mod drift_intake;
 mod renew_certificate;
 mod session;

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream;
-use hanse_domain::ids::{ClusterId, Digest, RevisionNumber};
+use hanse_domain::ids::{Digest, RevisionNumber};
 use hanse_proto::agent as proto;
 use hanse_proto::agent::session_request::Message as In;
 use hanse_proto::agent::session_response::Message as Out;
@@ -30,7 +30,7 @@ use crate::api::context::OpContext;
 use crate::api::{Responses, Services, convert, status};
 use crate::auth::Peer;
 use crate::service::ServiceError;
-use crate::service::delivery::{Delivery, Have};
+use crate::service::delivery::Have;
 use crate::service::rate::Bucket;
 use crate::service::sessions::{Call, End, Seen, Session};
 use crate::store::{AppliedRow, ClusterRow};
@@ -83,27 +83,27 @@ fn expiry(peer: &Peer, now: Timestamp) -> Instant {
     Instant::now() + Duration::try_from(left).unwrap_or_default()
 }
 
-struct Talk {
-    services: Services,
-    ctx: OpContext,
-    row: Arc<ClusterRow>,
-    fingerprint: Digest,
-    incoming: Streaming<proto::SessionRequest>,
-    live: Option<Live>,
+pub(super) struct Talk {
+    pub(super) services: Services,
+    pub(super) ctx: OpContext,
+    pub(super) row: Arc<ClusterRow>,
+    pub(super) fingerprint: Digest,
+    pub(super) incoming: Streaming<proto::SessionRequest>,
+    pub(super) live: Option<Live>,
     /// At most what one step gives.
-    out: VecDeque<Out>,
-    expires: Instant,
+    pub(super) out: VecDeque<Out>,
+    pub(super) expires: Instant,
 }
 
 /// After the Hello.
-struct Live {
-    session: Session,
-    have: Have,
-    applied: AppliedRow,
-    drift: DriftIntake,
-    messages: Bucket,
-    resends: Bucket,
-    complained: bool,
+pub(super) struct Live {
+    pub(super) session: Session,
+    pub(super) have: Have,
+    pub(super) applied: AppliedRow,
+    pub(super) drift: DriftIntake,
+    pub(super) messages: Bucket,
+    pub(super) resends: Bucket,
+    pub(super) complained: bool,
 }
 
 impl Talk {
@@ -269,36 +269,6 @@ impl Talk {
         live.applied = applied;
         self.services.sessions.changed(id);
         Ok(())
-    }
-
-    async fn deliver(&mut self, live: &mut Live) -> Result<(), ServiceError> {
-        let id = self.row.id;
-        match self.services.delivery.bundle_for(id, live.have).await? {
-            Delivery::Nothing => {}
-            Delivery::Bundle(bundle) => {
-                live.have = Some((bundle.generation, bundle.digest));
-                self.out.push_back(Out::Bundle(convert::bundle(*bundle)));
-            }
-            Delivery::Ahead { ours } => self.complain(live, id, ours),
-        }
-        Ok(())
-    }
-
-    /// The agent holds more than this hub knows of: once a stream is enough to say so.
-    fn complain(&self, live: &mut Live, id: ClusterId, ours: RevisionNumber) {
-        if std::mem::replace(&mut live.complained, true) {
-            return;
-        }
-        let theirs = live.have.map(|(generation, _)| generation);
-        tracing::error!(
-            cluster.id = %id,
-            "cluster {} ({id}) holds generation {}, newer than this hub's {ours}: the hub was restored \
-             from an old backup; nothing is delivered",
-            self.row.name,
-            theirs.unwrap_or_default()
-        );
-        let seen = self.services.sessions.seen(id).unwrap_or_default();
-        live.session.set_seen(Seen { ahead: theirs, ..seen });
     }
 }
 

@@ -1,0 +1,54 @@
+//! Dry runs: each touched cluster that is connected is asked, and nothing is changed.
+
+use std::collections::BTreeMap;
+
+use hanse_domain::bundle::{Held, verify};
+use hanse_proto::agent::session_request::Message as Say;
+use hanse_proto::agent::session_response::Message as Hear;
+use hanse_proto::{admin, agent};
+
+use crate::agent::{accepted, offer};
+use crate::author::{fleet, propose, role};
+use crate::hub::Hub;
+
+pub(crate) async fn touched_clusters_are_asked(hub: &Hub) {
+    let [a, b, _c] = accepted(hub, ["a", "b", "c"]).await;
+    let (mut at_a, _) = a.connect(hub).await;
+    at_a.bundle().await;
+    let (mut at_b, _) = b.connect(hub).await;
+    at_b.bundle().await;
+    let change = propose(&fleet(hub).await, vec![role("r", &["a", "c"], "get")]);
+    let asked = admin::DryRunRequest { change: Some(change) };
+    let mut client = hub.fleet().await;
+    let (answers, ()) = tokio::join!(
+        async {
+            let mut stream = client.dry_run(asked).await.unwrap().into_inner();
+            let mut answers = BTreeMap::new();
+            while let Some(answer) = stream.message().await.unwrap() {
+                answers.insert(answer.cluster.clone(), answer);
+            }
+            answers
+        },
+        async {
+            let Hear::DryRun(asked) = at_a.hear().await.unwrap().unwrap() else {
+                panic!("no dry run")
+            };
+            let bundle = asked.bundle.unwrap();
+            let held = Held { fleet: Some(a.fleet), ..Held::default() };
+            let verified = verify(a.id, &held, &offer(&bundle)).unwrap().unwrap();
+            assert_eq!((verified.generation.0, verified.documents.len()), (2, 1));
+            // Another cluster's answer to this question is nothing.
+            let forged = agent::DryRunResult { id: asked.id, problems: Vec::new(), tried: 9 };
+            at_b.say(Say::DryRun(forged)).await;
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            let problem = admin::ObjectProblem { object: None, message: "denied".to_owned() };
+            let result = agent::DryRunResult { id: asked.id, problems: vec![problem], tried: 1 };
+            at_a.say(Say::DryRun(result)).await;
+        }
+    );
+    assert_eq!(answers.len(), 2, "{answers:?}");
+    assert_eq!((answers["a"].tried, answers["a"].problems.len()), (1, 1));
+    assert_eq!(answers["c"].unavailable, "not connected");
+    assert_eq!(fleet(hub).await.number.0, 1);
+    at_b.quiet().await;
+}

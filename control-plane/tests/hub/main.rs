@@ -1,0 +1,85 @@
+//! A hub as a process, real TLS on loopback, scripted agents and people. What touches the database
+//! runs on SQLite and on a private PostgreSQL.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::doc_markdown,
+    clippy::similar_names,
+    clippy::wildcard_enum_match_arm,
+    clippy::assigning_clones,
+    clippy::format_collect,
+    reason = "a test fails by panicking, is read rather than run fast, and names databases"
+)]
+
+mod agent;
+mod author;
+mod certificates;
+mod clients;
+mod database;
+mod drift;
+mod dry_run;
+mod enrolment;
+mod fleet;
+mod hub;
+mod isolation;
+mod limits;
+mod matrix;
+mod program;
+mod replicas;
+mod restart;
+mod session;
+
+/// Declares each test once for each database.
+macro_rules! on_both {
+    ($($module:ident { $($test:ident),* $(,)? })*) => {
+        on_both!(@on on_postgres $($module { $($test)* })*);
+        on_both!(@on on_sqlite $($module { $($test)* })*);
+    };
+    (@on $kind:ident $($module:ident { $($test:ident)* })*) => {
+        mod $kind {
+            $(mod $module {
+                $(
+                    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                    async fn $test() {
+                        let database = crate::database::Database::$kind().await;
+                        let hub = crate::hub::Hub::start(database).await;
+                        crate::$module::$test(&hub).await;
+                        hub.end_well().await;
+                    }
+                )*
+            })*
+        }
+    };
+}
+
+on_both! {
+    enrolment {
+        a_cluster_joins_once,
+        bad_tokens_have_one_answer,
+        names_in_the_request_mean_nothing,
+        a_renewal_keeps_the_identity,
+    }
+    fleet {
+        what_is_committed_is_read_back,
+        the_second_author_is_stale,
+        a_lost_answer_can_be_asked_for_again,
+        what_cannot_be_is_refused_with_all_reasons,
+        only_invited_clusters_are_accepted,
+    }
+    session {
+        a_cluster_gets_what_is_placed_on_it,
+        only_what_is_missing_travels,
+        a_later_hello_asks_for_everything,
+        the_newest_bundle_wins,
+        reports_make_the_phase,
+    }
+    isolation { no_byte_of_another_cluster }
+    drift {
+        reports_are_stored_and_watched,
+        a_picture_in_parts_clears_what_is_not_in_it,
+        both_sides_compute_one_digest,
+    }
+    dry_run { touched_clusters_are_asked }
+    restart { a_restart_keeps_everything, killed_between_commits }
+}

@@ -1,0 +1,121 @@
+//! The program, as a person meets it.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::database::Database;
+use crate::hub::{Hub, PROGRAM};
+
+fn run(args: &[&str]) -> (bool, String) {
+    let done = Command::new(PROGRAM).args(args).output().unwrap();
+    (done.status.success(), String::from_utf8([done.stdout, done.stderr].concat()).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn init_makes_a_hub_once() {
+    let temp = TempDir::new().unwrap();
+    let dir = temp.path().join("deep/hub");
+    let shown = dir.display().to_string();
+    let (done, said) =
+        run(&["init", "--dir", &shown, "--name", "hub.example.com", "--name", "::1"]);
+    assert!(done, "{said}");
+    for step in
+        ["hanse-control-plane serve --dir ", "export HANSE_CONFIG=", "hanse check", "sha256:"]
+    {
+        assert!(said.contains(step), "{said}");
+    }
+    for file in ["ca.key", "admin.yaml", "hub.json", "hanse.db"] {
+        let mode = fs::metadata(dir.join(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{file}");
+    }
+    let admin = fs::read_to_string(dir.join("admin.yaml")).unwrap();
+    assert!(admin.contains("server: \"https://hub.example.com:7443\""), "{admin}");
+    let before = fs::read(dir.join("hanse.db")).unwrap();
+    let (done, said) = run(&["init", "--dir", &shown]);
+    assert!(!done && said.contains("error: ") && said.contains("hint:  "), "{said}");
+    assert_eq!(fs::read(dir.join("hanse.db")).unwrap(), before);
+    // What fails leaves nothing behind.
+    let other = temp.path().join("other").display().to_string();
+    for bad in [["--name", "not a name"], ["--database", "postgres://nobody@127.0.0.1:1/none"]] {
+        let (done, said) = run(&["init", "--dir", &other, bad[0], bad[1]]);
+        assert!(!done && said.contains("why:   "), "{said}");
+        let left: Vec<_> =
+            fs::read_dir(temp.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(left, ["deep"], "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_fails_says_why() {
+    let temp = TempDir::new().unwrap();
+    let nowhere = temp.path().join("none").display().to_string();
+    let (done, said) = run(&["serve", "--dir", &nowhere]);
+    assert!(
+        !done && said.contains(&format!("hint:  hanse-control-plane init --dir {nowhere}")),
+        "{said}"
+    );
+
+    let hub = Hub::make(Database::on_sqlite().await);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (done, said) = hub.run(&["serve", "--listen", &taken.local_addr().unwrap().to_string()]);
+    assert!(!done && said.contains("cannot listen on 127.0.0.1:"), "{said}");
+    assert!(said.contains("hint:  see what listens there"), "{said}");
+
+    let garbage = temp.path().join("garbage.db");
+    fs::write(&garbage, "not a database, whatever it is called").unwrap();
+    let (done, said) = hub.run(&["serve", "--database", &garbage.display().to_string()]);
+    assert!(!done && said.contains("it is not a SQLite database"), "{said}");
+    // Another hub's database.
+    let empty = temp.path().join("empty.db").display().to_string();
+    let (done, said) = hub.run(&["serve", "--database", &empty]);
+    assert!(!done && said.contains("holds no fleet"), "{said}");
+    fs::remove_file(hub.dir.join("ca.key")).unwrap();
+    let (done, said) = hub.run(&["serve"]);
+    assert!(!done && said.contains("ca.key does not exist"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damaged_data_is_not_served() {
+    let hub = Hub::start(Database::on_sqlite().await).await;
+    crate::author::commit(&hub, vec![crate::author::role("a", &[], "get")]).await.unwrap();
+    hub.terminate().await;
+    let file = hub.dir.join("hanse.db");
+    let whole = fs::read(&file).unwrap();
+    // The document's bytes, behind the store's back; its digest tells.
+    let mut damaged = whole.clone();
+    let text = b"resources: [pods]";
+    let at = damaged.windows(text.len()).position(|window| window == text).unwrap();
+    damaged[at + 12] = b'q';
+    fs::write(&file, damaged).unwrap();
+    let (done, said) = hub.run(&["serve"]);
+    assert!(!done && said.contains("damaged data"), "{said}");
+    fs::write(&file, whole).unwrap();
+    hub.serve(&[]).await;
+    assert_eq!(crate::author::fleet(&hub).await.number.0, 1);
+    hub.end_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_are_made_listed_and_revoked() {
+    let hub = Hub::start(Database::on_sqlite().await).await;
+    let vera = hub.viewer();
+    let me =
+        hub.identity(&vera).await.who_am_i(hanse_proto::admin::WhoAmIRequest {}).await.unwrap();
+    assert_eq!(me.into_inner().role, "viewer");
+    let (done, said) = hub.run(&["user", "create", "vera", "--role", "administrator"]);
+    assert!(!done && said.contains("--replace"), "{said}");
+    let (done, said) = hub.run(&["user", "create", "Not A Name", "--role", "viewer"]);
+    assert!(!done && said.contains("not a user name"), "{said}");
+    let (done, said) = hub.run(&["user", "list"]);
+    assert!(done && said.contains("vera") && said.contains("administrator"), "{said}");
+    let (done, said) = hub.run(&["user", "revoke", "nobody"]);
+    assert!(!done && said.contains("there is no user nobody"), "{said}");
+    let status = hanse_proto::admin::GetHubStatusRequest {};
+    let status = hub.identity(&vera).await.get_hub_status(status).await.unwrap().into_inner();
+    assert_eq!((status.database.as_str(), status.trust_domain.as_str()), ("sqlite", "hanse.local"));
+    hub.end_well().await;
+}

@@ -1,0 +1,48 @@
+//! Two hubs on one PostgreSQL.
+
+use std::time::{Duration, Instant};
+
+use hanse_proto::admin;
+use tonic::Code;
+
+use crate::agent::accepted;
+use crate::author::{commit, fleet, propose, role, send};
+use crate::database::Database;
+use crate::hub::Hub;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_at_one_reaches_a_stream_at_the_other() {
+    let one = Hub::start(Database::on_postgres().await).await;
+    let [cluster] = accepted(&one, ["prod"]).await;
+    let other = one.replica().await;
+    let (mut talk, welcome) = cluster.connect(&other).await;
+    assert!(welcome.accepted);
+    talk.bundle().await;
+    for verb in ["get", "list", "watch"] {
+        let began = Instant::now();
+        let number = commit(&one, vec![role("a", &[], verb)]).await.unwrap();
+        assert_eq!(talk.bundle().await.generation.0, number);
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    }
+    // Both at once on one base: one wins, the other is told, and both stand at the same.
+    let base = fleet(&one).await;
+    let (x, y) =
+        (propose(&base, vec![role("x", &[], "get")]), propose(&base, vec![role("y", &[], "get")]));
+    let (x, y) = tokio::join!(send(&one, x), send(&other, y));
+    let lost = if x.is_ok() { y } else { x }.unwrap_err();
+    assert!(lost.message().starts_with("STALE:"), "{lost:?}");
+    let (x, y) = (fleet(&one).await, fleet(&other).await);
+    assert_eq!((x.number, x.history, x.root()), (y.number, y.history, y.root()));
+    // A commit right behind, at the hub that did not see the last one, is no conflict.
+    assert_eq!(commit(&other, vec![role("z", &[], "get")]).await.unwrap(), 6);
+    assert_eq!(commit(&one, vec![role("z", &[], "list")]).await.unwrap(), 7);
+
+    // A revocation at one ends the stream at the other.
+    let request = admin::RevokeClusterRequest { cluster_id: cluster.id.to_string() };
+    one.clusters().await.revoke_cluster(request).await.unwrap();
+    let revoked = Instant::now();
+    assert_eq!(talk.end().await.code(), Code::Unauthenticated);
+    assert!(revoked.elapsed() < Duration::from_secs(5), "{:?}", revoked.elapsed());
+    other.end_well().await;
+    one.end_well().await;
+}
