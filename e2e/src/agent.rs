@@ -106,7 +106,7 @@ impl Agent {
 
     /// Its process id, while it runs.
     pub fn pid(&self) -> Option<u32> {
-        self.slot().as_ref().map(|process| u32::try_from(process.pid()).unwrap_or(0))
+        self.slot().as_ref().map(Process::pid)
     }
 
     /// The cluster's name.

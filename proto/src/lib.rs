@@ -2,7 +2,7 @@
 //! the wire meets the domain. JSON is protobuf's own mapping and the stable form for scripts.
 
 /// The generated code of all packages, nested as protobuf nests them.
-#[allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod hanse {
     pub mod admin {
         pub mod v1 {

@@ -1,5 +1,4 @@
 //! The demo: starts everything, tells the story, then stays up until Ctrl-C.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the demo talks to a person")]
 
 mod contexts;
 

@@ -33,7 +33,6 @@ pub struct Printing {
     steps: usize,
 }
 
-#[expect(clippy::print_stdout, reason = "the demo talks to a person")]
 impl Narrator for Printing {
     fn step(&mut self, title: &str, why: &str) {
         self.steps += 1;
