@@ -20,15 +20,20 @@ use super::{NAMESPACE, SERVICE_ACCOUNT, within};
 use crate::core::io::Notice;
 
 const QUEUE: usize = 64;
-/// Events that may come at once, and how fast the right to one comes back.
-const BURST: u32 = 20;
-const REFILL: Duration = Duration::from_secs(3);
+/// Events that may be written at once, and how fast the right to one comes back.
+const EVENT_RATE: (u32, Duration) = (20, Duration::from_secs(3));
+/// The same for log lines: a cluster with 10,000 foreign bindings must not fill a disk.
+const LOG_RATE: (u32, Duration) = (50, Duration::from_secs(1));
 /// A note may have 1,024 bytes.
 const MAX_NOTE_BYTES: usize = 1000;
 
 /// Where notices go.
-#[derive(Clone, Debug)]
-pub struct Events(mpsc::Sender<Notice>);
+#[derive(Debug)]
+pub struct Events {
+    queue: mpsc::Sender<Notice>,
+    log: Rate,
+    silent: bool,
+}
 
 impl Events {
     /// The place to put notices, and the task that writes them.
@@ -36,20 +41,25 @@ impl Events {
         client: Client,
         soft: CancellationToken,
     ) -> (Self, impl Future<Output = Result<(), std::convert::Infallible>>) {
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        (Self(sender), write(client, receiver, soft))
+        let (queue, receiver) = mpsc::channel(QUEUE);
+        (Self { queue, log: Rate::new(LOG_RATE), silent: false }, write(client, receiver, soft))
     }
 
     /// Logs a notice and, if there is room, has an Event written. Never waits.
-    pub fn tell(&self, notice: Notice) {
-        let text = Text::of(&notice);
-        if text.warning {
-            tracing::warn!(reason = text.reason, "{}", text.note);
-        } else {
-            tracing::info!(reason = text.reason, "{}", text.note);
+    pub fn tell(&mut self, notice: Notice) {
+        let Text { reason, warning, note, .. } = Text::of(&notice);
+        let silent = !self.log.allows();
+        if silent && !self.silent {
+            tracing::warn!("more notices than can be logged; HANSE_LOG=debug shows them all");
+        }
+        self.silent = silent;
+        match (silent, warning) {
+            (true, _) => tracing::debug!(reason, "{note}"),
+            (false, true) => tracing::warn!(reason, "{note}"),
+            (false, false) => tracing::info!(reason, "{note}"),
         }
         // Full: the log has it.
-        let _ = self.0.try_send(notice);
+        let _ = self.queue.try_send(notice);
     }
 }
 
@@ -122,7 +132,7 @@ async fn write(
     soft: CancellationToken,
 ) -> Result<(), std::convert::Infallible> {
     let events = Api::<Event>::namespaced(client, NAMESPACE);
-    let mut rate = Rate { left: BURST, since: Instant::now() };
+    let mut rate = Rate::new(EVENT_RATE);
     loop {
         let notice = tokio::select! {
             () = soft.cancelled() => return Ok(()),
@@ -143,17 +153,26 @@ async fn write(
     }
 }
 
+/// So many at once, and then one each time that the right to one has come back.
+#[derive(Debug)]
 struct Rate {
+    burst: u32,
+    refill: Duration,
     left: u32,
     since: Instant,
 }
 
 impl Rate {
+    fn new((burst, refill): (u32, Duration)) -> Self {
+        Self { burst, refill, left: burst, since: Instant::now() }
+    }
+
     fn allows(&mut self) -> bool {
-        let earned = self.since.elapsed().as_secs() / REFILL.as_secs();
+        let earned = self.since.elapsed().as_nanos() / self.refill.as_nanos().max(1);
         if earned > 0 {
             self.since = Instant::now();
-            self.left = self.left.saturating_add(u32::try_from(earned).unwrap_or(BURST)).min(BURST);
+            let earned = u32::try_from(earned).unwrap_or(self.burst);
+            self.left = self.left.saturating_add(earned).min(self.burst);
         }
         let allows = self.left > 0;
         self.left = self.left.saturating_sub(1);
@@ -175,7 +194,7 @@ fn event(text: Text) -> Event {
     let related = text.about.map(|about| ObjectReference {
         api_version: Some(about.kind.api_version()),
         kind: Some(about.kind.name().to_owned()),
-        name: Some(about.name),
+        name: Some(crate::terminal::plain(&about.name)),
         namespace: about.namespace,
         ..ObjectReference::default()
     });
@@ -203,10 +222,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_and_then_a_trickle() {
-        let mut rate = Rate { left: BURST, since: Instant::now() };
+        let mut rate = Rate::new(EVENT_RATE);
         let allowed = (0..100).filter(|_| rate.allows()).count();
         assert_eq!(allowed, 20);
-        tokio::time::advance(REFILL * 2).await;
+        tokio::time::advance(EVENT_RATE.1 * 2).await;
         let allowed = (0..100).filter(|_| rate.allows()).count();
         assert_eq!(allowed, 2);
     }
