@@ -88,13 +88,21 @@ pub fn report(report: Report, cluster: &ClusterFacts) -> SessionRequest {
 }
 
 /// The result of a dry run.
-pub fn dry_run_result(id: u64, problems: Vec<(ObjectRef, String)>, tried: usize) -> SessionRequest {
-    request(Request::DryRun(DryRunResult {
-        id,
-        problems: problems.into_iter().map(|(object, why)| problem(&object, why)).collect(),
-        tried: u32::try_from(tried).unwrap_or(u32::MAX),
-    }))
+pub fn dry_run_result(id: u64, tried: DryRunOutcome) -> SessionRequest {
+    let result = match tried {
+        Ok((problems, tried)) => DryRunResult {
+            id,
+            problems: problems.into_iter().map(|(object, why)| problem(&object, why)).collect(),
+            tried: u32::try_from(tried).unwrap_or(u32::MAX),
+            refused: String::new(),
+        },
+        Err(refused) => DryRunResult { id, refused, ..DryRunResult::default() },
+    };
+    request(Request::DryRun(result))
 }
+
+/// What the API server would refuse and how many objects were tried, or why none was.
+pub type DryRunOutcome = Result<(Vec<(ObjectRef, String)>, usize), String>;
 
 const fn request(message: Request) -> SessionRequest {
     SessionRequest { message: Some(message) }

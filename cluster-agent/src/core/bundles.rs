@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hanse_domain::bundle::{self, Held, Offer, Refusal, VerifiedBundle};
 use hanse_domain::ids::Digest;
+use hanse_domain::object::{MANAGED_LABEL, ObjectRef};
 use hanse_domain::render::{Rendering, render};
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,8 +14,8 @@ use super::ledger::Ledger;
 use super::owned::Owned;
 use super::{Core, Writing};
 
-/// How long to wait before the ledger is written again after a failure.
-const LEDGER_RETRY: SignedDuration = SignedDuration::from_millis(500);
+/// How long to wait before the ledger is written again after a failure; it doubles, to a minute.
+const LEDGER_RETRY_MS: i64 = 250;
 
 impl Core {
     /// The hub sent a bundle. Only the newest one counts.
@@ -78,7 +79,10 @@ impl Core {
         ledger.objects = self
             .objects
             .iter()
-            .filter(|(reference, _)| rendering.objects.contains_key(*reference))
+            .filter(|(reference, owned)| {
+                rendering.objects.contains_key(*reference)
+                    || rendering.unrendered.contains(&owned.rendered.source)
+            })
             .filter_map(|(_, owned)| owned.record())
             .collect();
         removals.record(&mut ledger);
@@ -91,9 +95,13 @@ impl Core {
             let (Failure::Refused(why) | Failure::Unavailable(why) | Failure::Conflict(why)) =
                 failure;
             tracing::warn!(why, "the ledger could not be written; trying again");
-            self.ledger_retry = Some(now + LEDGER_RETRY);
+            let failures = self.ledger_failures.0.saturating_add(1);
+            let delay_ms = LEDGER_RETRY_MS.saturating_mul(1 << failures.min(8)).min(60_000);
+            self.ledger_failures = (failures, why);
+            self.ledger_retry = Some(now + SignedDuration::from_millis(delay_ms));
             return;
         }
+        self.ledger_failures = (0, String::new());
         match self.writing.take() {
             Some(Writing::Bundle(bundle, ledger)) => {
                 self.ledger = ledger;
@@ -104,16 +112,23 @@ impl Core {
             Some(Writing::Record(ledger)) => self.ledger = ledger,
             None => {}
         }
-        if self.writing.is_none()
-            && let Some(offer) = self.waiting_offer.take()
-        {
+        if let Some(offer) = self.waiting_offer.take() {
             self.offered(offer, now);
         }
     }
 
-    pub(super) fn write_again(&mut self) {
-        if let Some(Writing::Bundle(_, ledger) | Writing::Record(ledger)) = &self.writing {
-            self.effects.push(Effect::WriteLedger(ledger.clone()));
+    /// Begins the write anew, with what is known by now: a newer offer takes the place of the bundle
+    /// that could not be written.
+    pub(super) fn write_again(&mut self, now: Timestamp) {
+        match (self.writing.take(), self.waiting_offer.take()) {
+            (Some(Writing::Bundle(..)), Some(newer)) => self.offered(newer, now),
+            (Some(Writing::Bundle(bundle, _)), None) => self.accept(*bundle, now),
+            (Some(Writing::Record(_)) | None, offer) => {
+                self.ledger_changed = true;
+                if let Some(offer) = offer {
+                    self.offered(offer, now);
+                }
+            }
         }
     }
 
@@ -152,24 +167,42 @@ impl Core {
     pub(super) fn dry_run(&mut self, id: u64, offer: &Offer, now: Timestamp) {
         let contents = self.contents();
         let held = Held { accepted: None, fleet: Some(self.fleet), contents: Some(&contents) };
-        let objects = match bundle::verify(self.cluster, &held, offer) {
-            Ok(Some(bundle)) => {
-                let rendering = rendering_of(&bundle, now);
-                let changes = |r: &hanse_domain::render::Rendered| {
-                    let known = self.objects.get(&r.object.reference);
-                    known.is_none_or(|owned| owned.rendered.object != r.object)
-                };
-                rendering.objects.into_values().filter(changes).map(|r| r.object).collect()
-            }
-            Ok(None) => Vec::new(),
+        let bundle = match bundle::verify(self.cluster, &held, offer) {
+            Ok(Some(bundle)) => bundle,
+            // Without a generation to compare with, nothing is what is held already.
+            Ok(None) => return,
             Err(refusal) => {
-                self.effects
-                    .push(Effect::Notice(Notice::BundleRefused(format!("dry run: {refusal}"))));
-                Vec::new()
+                let objects = Err(refusal.to_string());
+                self.effects.push(Effect::DryRun { id, objects, problems: Vec::new() });
+                return;
             }
         };
-        self.effects.push(Effect::DryRun { id, objects });
+        let (mut objects, mut problems) = (Vec::new(), Vec::new());
+        for (reference, rendered) in rendering_of(&bundle, now).objects {
+            let known = self.objects.get(&reference);
+            if known.is_some_and(|owned| owned.rendered.object == rendered.object) {
+                continue;
+            }
+            let made = known.is_some_and(|owned| owned.uid.is_some());
+            if !made && self.foreign.get(&reference) == Some(&false) {
+                problems.push((reference.clone(), not_ours(&reference)));
+            } else {
+                objects.push(rendered.object);
+            }
+        }
+        self.effects.push(Effect::DryRun { id, objects: Ok(objects), problems });
     }
+}
+
+/// Why an object that was there before is left alone, and how to hand it over.
+pub fn not_ours(reference: &ObjectRef) -> String {
+    let namespace = reference.namespace.as_ref().map(|ns| format!("-n {ns} ")).unwrap_or_default();
+    format!(
+        "it was there before and is not the federation's; to hand it over: \
+         kubectl {namespace}label {} {} {MANAGED_LABEL}=true",
+        reference.kind.name().to_lowercase(),
+        reference.name
+    )
 }
 
 fn rendering_of(bundle: &VerifiedBundle, now: Timestamp) -> Rendering {

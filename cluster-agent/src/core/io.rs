@@ -46,6 +46,10 @@ pub enum Input {
     Seen(Live),
     /// An object went.
     Gone(ObjectRef),
+    /// The watch of a kind is broken: what happens is not seen until `Sighted`.
+    Blind(ObjectKind, String),
+    /// The watch of a kind works (again).
+    Sighted(ObjectKind),
     /// The stream to the hub is up.
     Connected,
     /// The hub knows the cluster; `drift_wanted`: it has another picture of the drift.
@@ -80,7 +84,13 @@ pub enum Input {
 #[derive(Debug, PartialEq)]
 pub enum Effect {
     /// Server-side apply with our field manager, by force. Ends in `Input::Applied`.
-    Apply(Object),
+    Apply {
+        /// What to apply.
+        object: Object,
+        /// We have not made it yet. Of a kind that is watched by our label alone, one without the
+        /// label may be there: then it is not ours, and the answer is `Failure::Refused`.
+        first: bool,
+    },
     /// Delete, if it still has this uid. Ends in `Input::Removed`.
     Remove {
         /// Which one.
@@ -96,8 +106,10 @@ pub enum Effect {
     DryRun {
         /// From the hub.
         id: u64,
-        /// What to try.
-        objects: Vec<Object>,
+        /// What to try, or why the bundle as a whole would be refused.
+        objects: Result<Vec<Object>, String>,
+        /// What is known already to be refused.
+        problems: Vec<(ObjectRef, String)>,
     },
     /// Come back with `Input::Tick` at this moment; replaces an earlier one.
     Wake(Timestamp),

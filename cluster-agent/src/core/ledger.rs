@@ -10,9 +10,10 @@ use hanse_domain::document::Document;
 use hanse_domain::history::manifest::Manifest;
 use hanse_domain::history::roster::ClusterEntry;
 use hanse_domain::history::statement::Statement;
-use hanse_domain::ids::{Digest, Generation, RevisionNumber};
+use hanse_domain::ids::{ClusterId, Digest, Generation, RevisionNumber};
 use hanse_domain::object::{ObjectKind, ObjectRef};
 use hanse_domain::parse;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The content of the ledger, as it is stored.
@@ -30,9 +31,9 @@ pub struct Ledger {
     /// What was made, with uids.
     pub objects: Vec<Recorded>,
     /// What is to be removed and is not yet.
-    pub removals: Vec<Recorded>,
-    /// The generation at which `removals` began to wait for a confirmation; 0 when they don't.
-    pub waiting_since: u64,
+    pub removals: Vec<RecordedRemoval>,
+    /// The generation at which some of `removals` wait for a confirmation; 0 when none does.
+    pub waiting_at: u64,
 }
 
 /// An object that the agent made.
@@ -53,6 +54,19 @@ pub struct Recorded {
     /// Digest of what the API server made of it, in our fields; empty for a removal.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub fields: String,
+}
+
+/// An object that is to be removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RecordedRemoval {
+    /// Which one; with an empty uid when an apply's answer did not come.
+    pub object: Recorded,
+    /// Whether it goes without waiting.
+    pub confirmed: bool,
+    /// When it goes at the latest.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Recorded {
@@ -124,6 +138,15 @@ impl Ledger {
             entry,
             documents,
         }))
+    }
+
+    /// Whether it is of another cluster or another fleet: what it says of generations is then no
+    /// business of this one.
+    pub fn is_foreign(&self, cluster: ClusterId, fleet: Digest) -> bool {
+        let manifest = Manifest::decode(self.manifest.as_bytes());
+        let statement = Statement::decode(self.statement.as_bytes());
+        manifest.is_ok_and(|manifest| manifest.cluster != cluster)
+            || statement.is_ok_and(|statement| statement.fleet != fleet)
     }
 
     /// Generation and digest; nothing before the first bundle.

@@ -32,12 +32,14 @@ use hanse_domain::ids::{ClusterId, Digest, Generation, RevisionNumber};
 use hanse_domain::object::{ObjectKind, ObjectRef};
 use jiff::Timestamp;
 
+pub use bundles::not_ours;
 use drifts::Drifts;
 pub use drifts::MAX_REPORT_ITEMS;
 pub use io::{
     DriftRecord, DriftState, Effect, Failure, Input, Live, Notice, Progress, ProgressPhase, Report,
 };
-pub use ledger::{BadLedger, Ledger, Recorded};
+pub use ledger::{BadLedger, Ledger, Recorded, RecordedRemoval};
+pub use objects::is_marked;
 use owned::{Owned, Work};
 use removals::Removals;
 
@@ -64,6 +66,10 @@ pub struct Core {
     writing: Option<Writing>,
     ledger_changed: bool,
     ledger_retry: Option<Timestamp>,
+    /// Failures in a row, and what the last one was.
+    ledger_failures: (u32, String),
+    /// Kinds that cannot be watched, since when and why.
+    blind: BTreeMap<ObjectKind, (Timestamp, String)>,
     /// What documents of the bundle declare without effect.
     rendering_problems: Vec<String>,
     next_expiry: Option<Timestamp>,
@@ -94,6 +100,14 @@ impl Core {
     /// Begins with what the ledger holds. A ledger whose bundle cannot be read keeps its generation
     /// and its record of objects; the bundle is asked for anew.
     pub fn new(cluster: ClusterId, fleet: Digest, ledger: Ledger) -> Self {
+        let foreign = ledger.is_foreign(cluster, fleet);
+        if foreign {
+            tracing::warn!(
+                "the ledger is of another fleet or cluster; beginning anew, and leaving alone what \
+                 was made for that one"
+            );
+        }
+        let ledger = if foreign { Ledger::default() } else { ledger };
         let bundle = ledger.bundle();
         let floor = match &bundle {
             Ok(Some(bundle)) => bundle.generation,
@@ -103,7 +117,7 @@ impl Core {
             cluster,
             fleet,
             floor,
-            bundle: bundle.ok().flatten().filter(|bundle| bundle.manifest.cluster == cluster),
+            bundle: bundle.ok().flatten(),
             ledger,
             waiting_offer: None,
             asked_for_all: false,
@@ -111,6 +125,8 @@ impl Core {
             writing: None,
             ledger_changed: false,
             ledger_retry: None,
+            ledger_failures: (0, String::new()),
+            blind: BTreeMap::new(),
             rendering_problems: Vec::new(),
             next_expiry: None,
             listed: BTreeSet::new(),
@@ -132,6 +148,13 @@ impl Core {
             Input::Listed(kind, objects) => self.listed(kind, objects, now),
             Input::Seen(live) => self.seen(live, now),
             Input::Gone(object) => self.gone(&object, now),
+            Input::Blind(kind, why) => {
+                let (_, reason) = self.blind.entry(kind).or_insert_with(|| (now, String::new()));
+                *reason = why;
+            }
+            Input::Sighted(kind) => {
+                self.blind.remove(&kind);
+            }
             Input::Connected => self.on_connected(),
             Input::Welcomed { drift_wanted } => {
                 self.welcomed = true;
@@ -191,22 +214,24 @@ impl Core {
         self.removals.retry(now);
         if self.ledger_retry.is_some_and(|at| at <= now) {
             self.ledger_retry = None;
-            self.write_again();
+            self.write_again(now);
         }
     }
 
     /// Tells the hub what it does not know yet.
     fn report(&mut self) {
-        if !(self.connected && self.welcomed && self.is_started()) {
+        if !(self.connected && self.welcomed) || (!self.is_started() && self.blind.is_empty()) {
             return;
         }
         let progress = self.progress();
-        let nothing_yet = progress.held.is_none() && self.refused.is_none();
+        let nothing_yet = progress.held.is_none() && progress.phase == ProgressPhase::Applied;
         if !nothing_yet && self.progress_sent.as_ref() != Some(&progress) {
             self.effects.push(Effect::Send(Report::Applied(progress.clone())));
             self.progress_sent = Some(progress);
         }
-        if let Some(report) = self.drifts.next_report() {
+        if self.is_started()
+            && let Some(report) = self.drifts.next_report()
+        {
             self.effects.push(Effect::Send(report));
         }
     }
@@ -224,11 +249,22 @@ impl Core {
                 Work::Idle => {}
             }
         }
+        for (reference, why) in self.removals.problems() {
+            if problems.len() < MAX_PROBLEMS {
+                problems.insert(reference.clone(), why.to_owned());
+            }
+        }
         let waiting = self.removals.waiting();
         let mut message = self.rendering_problems.join("; ");
         let phase = if let Some(why) = &self.refused {
             message.clone_from(why);
             ProgressPhase::Refused
+        } else if let Some((since, why)) = self.blind.values().min_by_key(|(since, _)| *since) {
+            message = format!("the cluster cannot be watched since {since:.0}: {why}");
+            ProgressPhase::Failed
+        } else if self.ledger_failures.0 > 1 {
+            message = format!("the ledger cannot be written: {}", self.ledger_failures.1);
+            ProgressPhase::Failed
         } else if !problems.is_empty() {
             ProgressPhase::Failed
         } else if busy {
@@ -258,7 +294,7 @@ impl Core {
         let due = later
             .chain(self.next_expiry)
             .chain(self.ledger_retry)
-            .chain(self.removals.next_retry())
+            .chain(self.removals.next_due())
             .min();
         if let Some(due) = due
             && self.wake != Some(due)

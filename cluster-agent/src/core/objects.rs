@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Core;
+use super::bundles::not_ours;
 use super::drifts::Sight;
 use super::io::{DriftRecord, DriftState, Effect, Failure, Live, Notice};
 use super::owned::{Owned, Verdict, Work, turn};
@@ -18,10 +19,9 @@ impl Core {
     /// Everything of one kind. Whatever is not in it is not there.
     pub(super) fn listed(&mut self, kind: ObjectKind, objects: Vec<Live>, now: Timestamp) {
         let starting = !self.is_started();
-        let first = self.listed.insert(kind);
         let there: BTreeSet<ObjectRef> =
             objects.iter().map(|live| live.reference.clone()).collect();
-        if first && starting && self.listed.len() == 1 {
+        if self.listed.is_empty() {
             self.restore(now);
         }
         let known = self.objects.keys().chain(self.foreign.keys());
@@ -34,6 +34,7 @@ impl Core {
             self.gone(&reference, now);
         }
         self.removals_not_in(kind, &there);
+        self.listed.insert(kind);
         if starting && self.is_started() {
             self.render(now);
             if let Some(offer) = self.waiting_offer.take() {
@@ -70,7 +71,7 @@ impl Core {
             .ledger
             .removals
             .iter()
-            .filter_map(super::Recorded::reference)
+            .filter_map(|removal| removal.object.reference())
             .filter(|r| r.kind == kind && !there.contains(r) && self.removals.contains(r))
             .collect();
         for reference in done {
@@ -88,9 +89,12 @@ impl Core {
     ) {
         let gone: Vec<ObjectRef> = self
             .objects
-            .keys()
-            .filter(|reference| !rendering.objects.contains_key(*reference))
-            .cloned()
+            .iter()
+            .filter(|(reference, owned)| {
+                !rendering.objects.contains_key(*reference)
+                    && !rendering.unrendered.contains(&owned.rendered.source)
+            })
+            .map(|(reference, _)| reference.clone())
             .collect();
         for reference in gone {
             self.objects.remove(&reference);
@@ -116,11 +120,12 @@ impl Core {
     /// An object came or changed.
     pub(super) fn seen(&mut self, live: Live, now: Timestamp) {
         let reference = live.reference.clone();
+        let starting = !self.is_started();
         let Some(owned) = self.objects.get_mut(&reference) else {
             return self.seen_foreign(&live, now);
         };
         // Made before a crash that came before the ledger was written.
-        if owned.uid.as_ref() != Some(&live.uid) && is_made_by_us(&live) {
+        if starting && owned.uid.as_ref() != Some(&live.uid) && is_made_by_us(&live) {
             owned.uid = Some(live.uid.clone());
             self.ledger_changed = true;
         }
@@ -150,6 +155,11 @@ impl Core {
                 self.drifted(&reference, Some(&live.resource_version), finding, now)
             }
         }
+        self.namespace_is_there(&reference);
+    }
+
+    /// What was refused for want of its namespace is tried again.
+    fn namespace_is_there(&mut self, reference: &ObjectRef) {
         if reference.kind == ObjectKind::Namespace {
             self.retry_refused(|r| r.namespace.as_deref() == Some(&reference.name));
         }
@@ -217,6 +227,7 @@ impl Core {
 
     fn seen_foreign(&mut self, live: &Live, now: Timestamp) {
         self.note_foreign(live);
+        self.namespace_is_there(&live.reference);
         if self.removals.contains(&live.reference) {
             if self.removals.awaits_uid(&live.reference) && is_made_by_us(live) {
                 self.removals.made(&live.reference, &live.uid);
@@ -242,10 +253,7 @@ impl Core {
     }
 
     fn note_foreign(&mut self, live: &Live) {
-        let label =
-            live.body.pointer("/metadata/labels").and_then(|labels| labels.get(MANAGED_LABEL));
-        let handed_over = label.and_then(Value::as_str) == Some("true");
-        self.foreign.insert(live.reference.clone(), handed_over);
+        self.foreign.insert(live.reference.clone(), is_marked(live));
     }
 
     fn retry_refused(&mut self, which: impl Fn(&ObjectRef) -> bool) {
@@ -269,19 +277,15 @@ impl Core {
                     continue;
                 }
                 if owned.uid.is_none() && self.foreign.get(reference) == Some(&false) {
-                    let why = format!(
-                        "it was there before and is not the federation's; to hand it over: \
-                         kubectl label {} {} {MANAGED_LABEL}=true",
-                        reference.kind.name().to_lowercase(),
-                        reference.name
-                    );
+                    let why = not_ours(reference);
                     let notice = Notice::ObjectRefused(reference.clone(), why.clone());
                     self.effects.push(Effect::Notice(notice));
                     owned.retry(now, true, why);
                     continue;
                 }
                 owned.send();
-                self.effects.push(Effect::Apply(owned.rendered.object.clone()));
+                let (object, first) = (owned.rendered.object.clone(), owned.uid.is_none());
+                self.effects.push(Effect::Apply { object, first });
             }
         }
         while let Some((object, uid)) = self.removals.next() {
@@ -323,6 +327,7 @@ impl Core {
                 self.ledger_changed |= changed;
                 self.foreign.remove(reference);
                 self.corrected(reference, now);
+                self.namespace_is_there(reference);
                 self.judge_meanwhile(reference, meanwhile, now);
             }
             Err(Failure::Refused(why)) => {
@@ -380,18 +385,32 @@ impl Core {
         now: Timestamp,
     ) {
         match result {
-            // A conflict: the object is another one by now, which is not ours to remove.
-            Ok(()) | Err(Failure::Conflict(_)) => {
+            Ok(()) => {
                 if self.removals.done(reference) {
                     self.effects.push(Effect::Notice(Notice::Removed(reference.clone())));
                 }
                 self.ledger_changed = true;
             }
-            Err(Failure::Refused(_) | Failure::Unavailable(_)) => {
-                self.removals.later(reference, now)
+            // The object is another one by now, which is not ours to remove.
+            Err(Failure::Conflict(_)) => {
+                self.removals.done(reference);
+                self.ledger_changed = true;
             }
+            Err(Failure::Refused(why)) => {
+                let why = format!("it cannot be removed: {why}");
+                let notice = Notice::ObjectRefused(reference.clone(), why.clone());
+                self.effects.push(Effect::Notice(notice));
+                self.removals.later(reference, why, now);
+            }
+            Err(Failure::Unavailable(why)) => self.removals.later(reference, why, now),
         }
     }
+}
+
+/// Whether an object carries our label: the cluster's administrator hands it over with that.
+pub fn is_marked(live: &Live) -> bool {
+    let labels = live.body.pointer("/metadata/labels");
+    labels.and_then(|labels| labels.get(MANAGED_LABEL)).and_then(Value::as_str) == Some("true")
 }
 
 /// Whether our field manager applied an object.

@@ -4,23 +4,20 @@ use std::collections::BTreeMap;
 
 use hanse_domain::bundle::VerifiedBundle;
 use hanse_domain::ids::{Generation, RevisionNumber};
-use hanse_domain::kinds::Spec;
 use hanse_domain::object::{ObjectKind, ObjectRef};
 use hanse_domain::plan::unconfirmed_removals;
 use hanse_domain::render::Rendering;
 use jiff::{SignedDuration, Timestamp};
 
-use super::ledger::{Ledger, Recorded};
+use super::ledger::{Ledger, Recorded, RecordedRemoval};
 use super::owned::{Owned, Work};
-
-const RETRY: SignedDuration = SignedDuration::from_secs(2);
 
 /// Removals that are not done yet.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Removals {
     pending: BTreeMap<ObjectRef, Removal>,
-    /// The generation at which some began to wait for a confirmation.
-    waiting_since: Option<Generation>,
+    /// The newest generation at which some wait for a confirmation: what a person has seen of them.
+    waiting_at: Option<Generation>,
 }
 
 #[derive(Clone, Debug)]
@@ -29,27 +26,31 @@ struct Removal {
     /// ours when it shows our field manager.
     uid: Option<String>,
     confirmed: bool,
+    /// A binding that has expired goes, whatever waits beside it.
+    expires_at: Option<Timestamp>,
     stage: Stage,
+    attempts: u32,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Stage {
     Wanted,
     InFlight,
-    Later(Timestamp),
+    Later { at: Timestamp, why: String },
 }
 
 impl Removals {
     /// Takes up again what the ledger says was not done.
     pub(super) fn restore(&mut self, ledger: &Ledger) {
-        self.waiting_since =
-            (ledger.waiting_since > 0).then_some(RevisionNumber(ledger.waiting_since));
+        self.waiting_at = (ledger.waiting_at > 0).then_some(RevisionNumber(ledger.waiting_at));
         for record in &ledger.removals {
-            if let Some(reference) = record.reference() {
+            if let Some(reference) = record.object.reference() {
                 let removal = Removal {
-                    uid: Some(record.uid.clone()).filter(|uid| !uid.is_empty()),
-                    confirmed: self.waiting_since.is_none(),
+                    uid: Some(record.object.uid.clone()).filter(|uid| !uid.is_empty()),
+                    confirmed: record.confirmed,
+                    expires_at: record.expires_at,
                     stage: Stage::Wanted,
+                    attempts: 0,
                 };
                 self.pending.insert(reference, removal);
             }
@@ -66,7 +67,7 @@ impl Removals {
     }
 
     /// Compares what was made with what shall be, and decides what goes. Namespaces never go: they
-    /// may hold what is not ours. A binding that expired goes unasked.
+    /// may hold what is not ours.
     pub(super) fn plan(
         &mut self,
         objects: &BTreeMap<ObjectRef, Owned>,
@@ -74,18 +75,10 @@ impl Removals {
         bundle: &VerifiedBundle,
         now: Timestamp,
     ) {
-        let expired = |owned: &Owned| {
-            bundle.documents.iter().any(|(document, _)| {
-                document.reference == owned.rendered.source
-                    && matches!(
-                        document.placed(&bundle.entry.labels).map(|placed| placed.spec),
-                        Ok(Spec::RoleBinding(spec)) if spec.expires_at.is_some_and(|at| at <= now)
-                    )
-            })
-        };
         for (reference, owned) in objects {
             let made = owned.uid.is_some() || owned.work == Work::InFlight;
             if rendering.objects.contains_key(reference)
+                || rendering.unrendered.contains(&owned.rendered.source)
                 || reference.kind == ObjectKind::Namespace
                 || !made
             {
@@ -93,24 +86,35 @@ impl Removals {
             }
             self.pending.entry(reference.clone()).or_insert_with(|| Removal {
                 uid: owned.uid.clone().filter(|_| owned.work != Work::InFlight),
-                confirmed: expired(owned),
+                confirmed: false,
+                expires_at: owned.rendered.expires_at,
                 stage: Stage::Wanted,
+                attempts: 0,
             });
         }
+        self.expire(now);
         self.decide(objects.len(), bundle);
     }
 
+    /// Confirms what has expired.
+    pub(super) fn expire(&mut self, now: Timestamp) {
+        for removal in self.pending.values_mut() {
+            removal.confirmed |= removal.expires_at.is_some_and(|at| at <= now);
+        }
+    }
+
+    /// A confirmation counts when it names the generation that a person saw and exactly the number
+    /// that waits.
     fn decide(&mut self, objects: usize, bundle: &VerifiedBundle) {
         let unconfirmed = self.pending.values().filter(|removal| !removal.confirmed).count();
-        let confirmed_by_entry = bundle.entry.confirmed_removals.is_some_and(|confirmed| {
-            self.waiting_since.is_some_and(|since| confirmed.generation >= since)
-                && confirmed.count as usize == unconfirmed
+        let confirmed = bundle.entry.confirmed_removals.is_some_and(|confirmed| {
+            Some(confirmed.generation) == self.waiting_at && confirmed.count as usize == unconfirmed
         });
-        if unconfirmed > unconfirmed_removals(objects) && !confirmed_by_entry {
-            self.waiting_since = self.waiting_since.or(Some(bundle.generation));
+        if unconfirmed > unconfirmed_removals(objects) && !confirmed {
+            self.waiting_at = Some(bundle.generation);
             return;
         }
-        self.waiting_since = None;
+        self.waiting_at = None;
         for removal in self.pending.values_mut() {
             removal.confirmed = true;
         }
@@ -146,34 +150,45 @@ impl Removals {
     pub(super) fn done(&mut self, reference: &ObjectRef) -> bool {
         let done = self.pending.remove(reference).is_some();
         if self.pending.values().all(|removal| removal.confirmed) {
-            self.waiting_since = None;
+            self.waiting_at = None;
         }
         done
     }
 
-    /// It did not work.
-    pub(super) fn later(&mut self, reference: &ObjectRef, now: Timestamp) {
+    /// It did not work: again after 2 s, doubling, to 5 minutes.
+    pub(super) fn later(&mut self, reference: &ObjectRef, why: String, now: Timestamp) {
         if let Some(removal) = self.pending.get_mut(reference) {
-            removal.stage = Stage::Later(now + RETRY);
+            let delay_s = (1_i64 << removal.attempts.min(9)).saturating_mul(2).min(300);
+            removal.attempts = removal.attempts.saturating_add(1);
+            removal.stage = Stage::Later { at: now + SignedDuration::from_secs(delay_s), why };
         }
     }
 
-    /// Tries again what is due.
+    /// Tries again what is due, and lets go what has expired.
     pub(super) fn retry(&mut self, now: Timestamp) {
+        self.expire(now);
         for removal in self.pending.values_mut() {
-            if matches!(removal.stage, Stage::Later(at) if at <= now) {
+            if matches!(removal.stage, Stage::Later { at, .. } if at <= now) {
                 removal.stage = Stage::Wanted;
             }
         }
     }
 
-    /// When the next one is due.
-    pub(super) fn next_retry(&self) -> Option<Timestamp> {
-        let at = |removal: &Removal| match removal.stage {
-            Stage::Later(at) => Some(at),
-            Stage::Wanted | Stage::InFlight => None,
+    /// When something is due next.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        let due = |removal: &Removal| match &removal.stage {
+            Stage::Later { at, .. } => Some(*at),
+            Stage::Wanted | Stage::InFlight => removal.expires_at.filter(|_| !removal.confirmed),
         };
-        self.pending.values().filter_map(at).min()
+        self.pending.values().filter_map(due).min()
+    }
+
+    /// What could not be removed, and why.
+    pub(super) fn problems(&self) -> impl Iterator<Item = (&ObjectRef, &str)> {
+        self.pending.iter().filter_map(|(reference, removal)| match &removal.stage {
+            Stage::Later { why, .. } => Some((reference, why.as_str())),
+            Stage::Wanted | Stage::InFlight => None,
+        })
     }
 
     /// How many wait for a confirmation.
@@ -182,9 +197,12 @@ impl Removals {
         u32::try_from(waiting).unwrap_or(u32::MAX)
     }
 
-    /// Whether some are confirmed and not done.
+    /// Whether some are under way, or will be right away.
     pub(super) fn is_busy(&self) -> bool {
-        self.pending.values().any(|removal| removal.confirmed && removal.uid.is_some())
+        self.pending.values().any(|removal| {
+            let failing = matches!(removal.stage, Stage::Later { .. });
+            removal.confirmed && removal.uid.is_some() && !failing
+        })
     }
 
     /// Whether the uid of an object is still to be learnt.
@@ -194,13 +212,12 @@ impl Removals {
 
     /// Writes them into a ledger.
     pub(super) fn record(&self, ledger: &mut Ledger) {
-        ledger.removals = self
-            .pending
-            .iter()
-            .map(|(reference, removal)| {
-                Recorded::new(reference, removal.uid.as_deref().unwrap_or_default())
-            })
-            .collect();
-        ledger.waiting_since = self.waiting_since.map_or(0, |generation| generation.0);
+        let recorded = |(reference, removal): (&ObjectRef, &Removal)| RecordedRemoval {
+            object: Recorded::new(reference, removal.uid.as_deref().unwrap_or_default()),
+            confirmed: removal.confirmed,
+            expires_at: removal.expires_at,
+        };
+        ledger.removals = self.pending.iter().map(recorded).collect();
+        ledger.waiting_at = self.waiting_at.map_or(0, |generation| generation.0);
     }
 }

@@ -88,6 +88,7 @@ impl Observer {
         let mut backoff = Backoff::new(FIRST_DELAY, LONGEST_DELAY);
         let mut listed: Vec<Live> = Vec::new();
         let mut turn = Some(self.take_turn().await);
+        let mut failures = 0_u32;
         while let Some(event) = events.next().await {
             let event = match event {
                 Ok(event) => event,
@@ -98,11 +99,20 @@ impl Observer {
                         return Ok(());
                     }
                     self.outage.warn(kind, &error);
+                    // One failure is how a watch ends now and then; a second one is an outage.
+                    failures += 1;
+                    if failures > 1 {
+                        self.send(Input::Blind(kind, error.to_string())).await?;
+                    }
                     tokio::time::sleep(backoff.next_delay()).await;
                     continue;
                 }
             };
             backoff.reset();
+            if failures > 1 {
+                self.send(Input::Sighted(kind)).await?;
+            }
+            failures = 0;
             match event {
                 Event::Init => {
                     listed = Vec::new();
@@ -164,7 +174,7 @@ impl Observer {
 }
 
 /// Whether only objects with our label are watched.
-const fn is_labelled(kind: ObjectKind) -> bool {
+pub(crate) const fn is_labelled(kind: ObjectKind) -> bool {
     match kind {
         ObjectKind::ResourceQuota | ObjectKind::LimitRange | ObjectKind::NetworkPolicy => true,
         ObjectKind::Namespace

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use hanse_domain::object::ObjectRef;
 use hanse_proto::agent::SessionRequest;
 use hanse_proto::agent::agent_service_client::AgentServiceClient;
 use tokio::sync::mpsc;
@@ -17,6 +16,7 @@ use super::{End, Event, Link, Outage};
 use crate::core::io::{Input, Report};
 use crate::kube::client::ClusterFacts;
 use crate::wire;
+use crate::wire::DryRunOutcome;
 
 /// Messages that may wait to be sent.
 const OUTGOING: usize = 256;
@@ -44,13 +44,8 @@ impl Session {
     }
 
     /// Sends what a dry run brought. Never waits.
-    pub fn dry_run_result(
-        &self,
-        id: u64,
-        problems: Vec<(ObjectRef, String)>,
-        tried: usize,
-    ) -> Result<(), Full> {
-        self.send(wire::dry_run_result(id, problems, tried))
+    pub fn dry_run_result(&self, id: u64, outcome: DryRunOutcome) -> Result<(), Full> {
+        self.send(wire::dry_run_result(id, outcome))
     }
 
     fn send(&self, message: SessionRequest) -> Result<(), Full> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hanse_domain::object::Object;
+use hanse_domain::object::{Object, ObjectRef};
 use jiff::Timestamp;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::{JoinError, JoinSet};
@@ -125,7 +125,7 @@ impl Agent {
             }
             Done::DryRun { id, problems, tried } => {
                 self.dry_runs -= 1;
-                self.send(|session, _| session.dry_run_result(id, problems, tried));
+                self.send(|session, _| session.dry_run_result(id, Ok((problems, tried))));
             }
         }
         Ok(())
@@ -134,11 +134,13 @@ impl Agent {
     fn feed(&mut self, input: Input) {
         for effect in self.core.handle(input, Timestamp::now()) {
             match effect {
-                Effect::Apply(object) => self.queue.push(Write::Apply(object)),
+                Effect::Apply { object, first } => {
+                    self.queue.push(Write::Apply { object, first });
+                }
                 Effect::Remove { object, uid } => self.queue.push(Write::Remove { object, uid }),
                 Effect::WriteLedger(ledger) => self.write_ledger(ledger),
                 Effect::Send(report) => self.report(report),
-                Effect::DryRun { id, objects } => self.dry_run(id, objects),
+                Effect::DryRun { id, objects, problems } => self.dry_run(id, objects, problems),
                 Effect::Wake(at) => self.wake = Some(at),
                 Effect::Notice(notice) => self.events.tell(notice),
             }
@@ -156,14 +158,20 @@ impl Agent {
         self.send(|session, cluster| session.report(report, cluster));
     }
 
-    fn dry_run(&mut self, id: u64, objects: Vec<Object>) {
-        if self.dry_runs >= MAX_DRY_RUNS {
-            tracing::warn!("too many dry runs at once; number {id} is not tried");
-            self.send(|session, _| session.dry_run_result(id, Vec::new(), 0));
-            return;
+    fn dry_run(
+        &mut self,
+        id: u64,
+        objects: Result<Vec<Object>, String>,
+        problems: Vec<(ObjectRef, String)>,
+    ) {
+        let busy = || Err("the agent has too many dry runs at once; try again".to_owned());
+        match objects.and_then(|o| if self.dry_runs < MAX_DRY_RUNS { Ok(o) } else { busy() }) {
+            Ok(objects) => {
+                self.dry_runs += 1;
+                self.work.spawn(work::dry_run(self.applier.clone(), id, objects, problems));
+            }
+            Err(refused) => self.send(|session, _| session.dry_run_result(id, Err(refused))),
         }
-        self.dry_runs += 1;
-        self.work.spawn(work::dry_run(self.applier.clone(), id, objects));
     }
 
     /// Sends, if the stream is up. One that takes no more is given up: the link begins a new one, and

@@ -8,8 +8,8 @@ use hanse_domain::object::{Object, ObjectKind, ObjectRef};
 /// A write.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Write {
-    /// Server-side apply.
-    Apply(Object),
+    /// Server-side apply; `first` when we have not made the object yet.
+    Apply { object: Object, first: bool },
     /// Delete, if it still has this uid.
     Remove { object: ObjectRef, uid: String },
 }
@@ -18,7 +18,7 @@ impl Write {
     /// Which object.
     pub(super) const fn reference(&self) -> &ObjectRef {
         match self {
-            Self::Apply(object) => &object.reference,
+            Self::Apply { object, .. } => &object.reference,
             Self::Remove { object, .. } => object,
         }
     }

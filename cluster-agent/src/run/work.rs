@@ -8,11 +8,13 @@ use hanse_domain::object::{Object, ObjectKind, ObjectRef};
 use tokio::sync::Mutex;
 
 use super::queue::Write;
-use crate::core::io::{Failure, Input};
+use crate::core::io::{Failure, Input, Live};
 use crate::core::ledger::Ledger;
+use crate::core::{is_marked, not_ours};
 use crate::kube::CallError;
 use crate::kube::apply::Applier;
 use crate::kube::ledger::LedgerStore;
+use crate::kube::observe::is_labelled;
 
 /// Dry-run requests at once, within one dry run.
 const DRY_RUNS: usize = 8;
@@ -32,8 +34,8 @@ pub(super) enum Done {
 
 pub(super) async fn write(applier: Applier, write: Write) -> Done {
     match write {
-        Write::Apply(object) => {
-            let outcome = applier.apply(&object).await;
+        Write::Apply { object, first } => {
+            let outcome = apply(&applier, &object, first).await;
             let reference = object.reference;
             Done::Written(reference.clone(), Box::new(Input::Applied(reference, outcome)))
         }
@@ -44,11 +46,28 @@ pub(super) async fn write(applier: Applier, write: Write) -> Done {
     }
 }
 
+/// Applies. What we have not made yet, of a kind that is watched by our label alone, is looked for
+/// first: one without the label is not ours to take.
+async fn apply(applier: &Applier, object: &Object, first: bool) -> Result<Live, Failure> {
+    if first && is_labelled(object.reference.kind) {
+        let there = applier.read(&object.reference).await?;
+        if there.is_some_and(|live| !is_marked(&live)) {
+            return Err(Failure::Refused(not_ours(&object.reference)));
+        }
+    }
+    applier.apply(object).await
+}
+
 pub(super) async fn write_ledger(store: Arc<Mutex<LedgerStore>>, ledger: Ledger) -> Done {
     Done::Ledger(store.lock().await.write(&ledger).await)
 }
 
-pub(super) async fn dry_run(applier: Applier, id: u64, objects: Vec<Object>) -> Done {
+pub(super) async fn dry_run(
+    applier: Applier,
+    id: u64,
+    objects: Vec<Object>,
+    mut problems: Vec<(ObjectRef, String)>,
+) -> Done {
     let namespaces: BTreeSet<String> = objects
         .iter()
         .filter(|object| object.reference.kind == ObjectKind::Namespace)
@@ -63,8 +82,8 @@ pub(super) async fn dry_run(applier: Applier, id: u64, objects: Vec<Object>) -> 
     });
     let outcomes: Vec<(ObjectRef, Result<(), CallError>)> =
         futures::stream::iter(attempts).buffered(DRY_RUNS).collect().await;
-    let mut problems = Vec::new();
-    let mut tried = 0;
+    let mut tried = problems.len();
+    problems.truncate(MAX_PROBLEMS);
     for (reference, outcome) in outcomes {
         match outcome {
             Ok(()) => tried += 1,

@@ -38,7 +38,7 @@ pub struct DryRuns {
 #[derive(Default)]
 struct Pending {
     next: AtomicU64,
-    waiting: Mutex<BTreeMap<(ClusterId, u64), oneshot::Sender<Answer>>>,
+    waiting: Mutex<BTreeMap<(ClusterId, u64), oneshot::Sender<Result<Answer, String>>>>,
 }
 
 /// An object that the API server would refuse.
@@ -116,7 +116,7 @@ impl DryRuns {
     }
 
     /// An agent's answer. One that nobody waits for, or of another cluster, is dropped.
-    pub fn answered(&self, cluster: ClusterId, id: u64, answer: Answer) {
+    pub fn answered(&self, cluster: ClusterId, id: u64, answer: Result<Answer, String>) {
         if let Some(waiting) = self.pending.take(cluster, id) {
             // Who asked may have gone.
             let _ = waiting.send(answer);
@@ -144,7 +144,7 @@ impl DryRuns {
             return Err("busy with other dry runs".to_owned());
         }
         match tokio::time::timeout_at(deadline, receive).await {
-            Ok(Ok(answer)) => Ok(answer),
+            Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err("its connection ended".to_owned()),
             Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
         }
@@ -152,7 +152,7 @@ impl DryRuns {
 }
 
 impl Pending {
-    fn take(&self, cluster: ClusterId, id: u64) -> Option<oneshot::Sender<Answer>> {
+    fn take(&self, cluster: ClusterId, id: u64) -> Option<oneshot::Sender<Result<Answer, String>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&(cluster, id))
     }
 }

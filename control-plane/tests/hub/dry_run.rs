@@ -38,11 +38,13 @@ pub(crate) async fn touched_clusters_are_asked(hub: &Hub) {
             let verified = verify(a.id, &held, &offer(&bundle)).unwrap().unwrap();
             assert_eq!((verified.generation.0, verified.documents.len()), (2, 1));
             // Another cluster's answer to this question is nothing.
-            let forged = agent::DryRunResult { id: asked.id, problems: Vec::new(), tried: 9 };
+            let forged = agent::DryRunResult { id: asked.id, tried: 9, ..Default::default() };
             at_b.say(Say::DryRun(forged)).await;
             tokio::time::sleep(std::time::Duration::from_millis(200)).await;
             let problem = admin::ObjectProblem { object: None, message: "denied".to_owned() };
-            let result = agent::DryRunResult { id: asked.id, problems: vec![problem], tried: 1 };
+            let problems = vec![problem];
+            let result =
+                agent::DryRunResult { id: asked.id, problems, tried: 1, ..Default::default() };
             at_a.say(Say::DryRun(result)).await;
         }
     );

@@ -55,8 +55,12 @@ impl<'l> Managers<'l> {
     /// Whether Kubernetes, and nobody else, is known to have written the object. Where nobody is known
     /// it is not: any writer can strip `managedFields`.
     pub(super) fn only_kubernetes(&self) -> bool {
-        !self.0.is_empty()
-            && self.0.iter().all(|manager| KUBERNETES.contains(&manager.name.as_str()))
+        self.only(&KUBERNETES)
+    }
+
+    /// Whether these managers, and nobody else, are known to have written the object.
+    pub(super) fn only(&self, names: &[&str]) -> bool {
+        !self.0.is_empty() && self.0.iter().all(|manager| names.contains(&manager.name.as_str()))
     }
 
     /// Another manager that applies a field that is declared.

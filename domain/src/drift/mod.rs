@@ -103,13 +103,16 @@ pub fn contested(declared: &Value, live: &Value, field_manager: &str) -> Option<
 }
 
 /// Looks at access that is not ours. Nothing when it is Kubernetes' own bootstrap policy as
-/// Kubernetes wrote it, or the agent's own rights.
+/// Kubernetes wrote it, or the agent's own rights as `join` wrote them.
 pub fn unmanaged(reference: &ObjectRef, live: &Value) -> Option<Finding> {
-    if !reference.kind.is_access() || is_agents_own(reference) {
+    if !reference.kind.is_access() {
         return None;
     }
     let managers = Managers::of(live, "");
     if is_bootstrap(reference) && managers.only_kubernetes() {
+        return None;
+    }
+    if is_agents_own(reference) && managers.only(&[JOIN_MANAGER]) {
         return None;
     }
     let newest = managers.newest();
@@ -134,6 +137,9 @@ pub fn unmanaged(reference: &ObjectRef, live: &Value) -> Option<Finding> {
         since: newest.and_then(|manager| manager.time).or(created),
     })
 }
+
+/// The field manager with which `hanse-agent join` installs the agent's own rights.
+pub const JOIN_MANAGER: &str = "hanse-agent/join";
 
 /// What `hanse-agent join` installs for the agent itself.
 fn is_agents_own(reference: &ObjectRef) -> bool {

@@ -4,7 +4,7 @@
 mod access;
 mod namespace;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -28,6 +28,8 @@ pub struct Rendered {
     pub source: DocumentRef,
     /// What to do about drift.
     pub drift: DriftPolicy,
+    /// When it goes by itself.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// What one cluster's documents become.
@@ -37,6 +39,9 @@ pub struct Rendering {
     pub objects: BTreeMap<ObjectRef, Rendered>,
     /// What grants nothing, and why, for people.
     pub problems: Vec<(DocumentRef, String)>,
+    /// Documents that cannot be rendered here. What they declared before is to stay: failing is not
+    /// the same as declaring nothing.
+    pub unrendered: BTreeSet<DocumentRef>,
     /// When the next binding expires, and so the next rendering differs.
     pub next_expiry: Option<Timestamp>,
 }
@@ -55,6 +60,7 @@ pub fn render<'d>(
                 placed.insert(&document.reference, (spec, number));
             }
             Err(error) => {
+                rendering.unrendered.insert(document.reference.clone());
                 rendering.problems.push((document.reference.clone(), error.to_string()));
             }
         }
@@ -71,11 +77,15 @@ pub fn render<'d>(
                 }
             }
         };
+        let expires_at = match &placed.spec {
+            Spec::RoleBinding(spec) => spec.expires_at,
+            Spec::Namespace(_) | Spec::Role(_) => None,
+        };
         for object in bodies {
             let object = mark(object, reference, *number);
             rendering.objects.insert(
                 object.reference.clone(),
-                Rendered { object, source: (*reference).clone(), drift: placed.drift },
+                Rendered { object, source: (*reference).clone(), drift: placed.drift, expires_at },
             );
         }
     }

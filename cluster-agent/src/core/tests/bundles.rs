@@ -19,7 +19,7 @@ fn a_bundle_is_persisted_then_applied_namespaces_first() {
     while let Some(effect) = world.queue.pop_front() {
         match &effect {
             Effect::WriteLedger(ledger) => order.push(format!("ledger {}", ledger.generation)),
-            Effect::Apply(object) => order.push(object.reference.to_string()),
+            Effect::Apply { object, .. } => order.push(object.reference.to_string()),
             _ => {}
         }
         world.carry_out(effect);
@@ -134,7 +134,7 @@ fn a_declaration_that_changes_while_its_apply_is_under_way_is_applied_again() {
     // Persisted; the apply is in the queue and not answered yet.
     let write = world.queue.pop_front().unwrap();
     world.carry_out(write);
-    let place = world.queue.iter().position(|e| matches!(e, Effect::Apply(_))).unwrap();
+    let place = world.queue.iter().position(|e| matches!(e, Effect::Apply { .. })).unwrap();
     let apply = world.queue.remove(place).unwrap();
     world.commit(vec![role("dev", "list", "Enforce")]);
     let place = world.queue.iter().position(|e| matches!(e, Effect::WriteLedger(_))).unwrap();
@@ -144,4 +144,80 @@ fn a_declaration_that_changes_while_its_apply_is_under_way_is_applied_again() {
     world.settle();
     let live = &world.objects[&cluster_role("hanse:ns:dev")];
     assert_eq!(live.body["rules"][0]["verbs"], json!(["list"]));
+}
+
+#[test]
+fn a_ledger_of_another_fleet_counts_for_nothing() {
+    let mut world = World::new();
+    for verb in ["get", "list", "watch"] {
+        world.commit(vec![role("dev", verb, "Enforce")]);
+        world.settle();
+    }
+    let mut other = World::in_fleet(b"another root");
+    other.ledger = world.ledger.clone();
+    other.commit(vec![role("ops", "get", "Enforce")]);
+    other.queue.clear();
+    other.restart();
+    other.settle();
+    assert_eq!(other.last_progress().phase, ProgressPhase::Applied);
+    assert_eq!(other.last_progress().held.unwrap().0, RevisionNumber(2));
+    assert_eq!(other.names(), ["ClusterRole hanse:ns:ops"]);
+}
+
+#[test]
+fn a_bundle_that_cannot_be_written_is_told_and_gives_way_to_a_newer_one() {
+    let mut world = World::new();
+    world.settle();
+    world.outage = Some(Failure::Refused("quota".into()));
+    world.commit(vec![role("dev", "get", "Enforce")]);
+    world.settle();
+    world.pass(jiff::SignedDuration::from_secs(5));
+    assert_eq!(world.last_progress().phase, ProgressPhase::Failed);
+    assert!(world.last_progress().message.contains("cannot be written: quota"));
+    world.commit(vec![role("dev", "list", "Enforce")]);
+    world.settle();
+    world.outage = None;
+    let before = world.requests;
+    world.pass(jiff::SignedDuration::from_secs(70));
+    let live = &world.objects[&cluster_role("hanse:ns:dev")];
+    assert_eq!(live.body["rules"][0]["verbs"], json!(["list"]));
+    assert_eq!(world.requests - before, 3, "the ledger, the role, its uid: the older one never");
+}
+
+#[test]
+fn what_cannot_be_watched_is_told() {
+    let mut world = World::new();
+    world.commit(vec![role("dev", "get", "Enforce")]);
+    world.settle();
+    world.input(Input::Blind(ObjectKind::RoleBinding, "401 Unauthorized".into()));
+    world.settle();
+    assert_eq!(world.last_progress().phase, ProgressPhase::Failed);
+    assert!(
+        world.last_progress().message.contains("cannot be watched since 2026-11-24T10:00:00Z: 401")
+    );
+    world.input(Input::Sighted(ObjectKind::RoleBinding));
+    world.settle();
+    assert_eq!(world.last_progress().phase, ProgressPhase::Applied);
+}
+
+#[test]
+fn what_was_refused_for_want_of_its_namespace_follows_it_at_once() {
+    let mut world = World::new();
+    world.commit(vec![role("dev", "get", "Enforce"), binding("team", "dev", "later", "")]);
+    let mut refused = false;
+    while let Some(effect) = world.queue.pop_front() {
+        if let Effect::Apply { object, .. } = &effect
+            && object.reference.kind == ObjectKind::RoleBinding
+        {
+            refused = true;
+            let why = Failure::Refused("namespaces \"later\" not found".into());
+            world.input(Input::Applied(object.reference.clone(), Err(why)));
+        } else {
+            world.carry_out(effect);
+        }
+    }
+    assert!(refused);
+    world.create(&ObjectRef::cluster(ObjectKind::Namespace, "later"), json!({"metadata": {}}));
+    world.settle();
+    assert_eq!(world.last_progress().phase, ProgressPhase::Applied);
 }

@@ -4,7 +4,7 @@ use hanse_domain::object::{ObjectKind, ObjectRef};
 use jiff::SignedDuration;
 
 use super::world::{CLUSTER, World, binding, cluster_role, namespace, role};
-use crate::core::{Effect, Input, ProgressPhase};
+use crate::core::{Effect, Failure, Input, ProgressPhase};
 
 fn remove(edit: &Edit) -> Edit {
     let Edit::Put(document) = edit else { panic!("a document expected") };
@@ -51,13 +51,13 @@ fn many_removals_wait_for_a_confirmation_that_names_their_number() {
     assert_eq!(world.objects.len(), 8);
     assert_eq!(world.last_progress().phase, ProgressPhase::AwaitingConfirmation);
     assert_eq!(world.last_progress().removals_waiting, 8);
-    let generation = world.fleet.number;
     world.restart();
     world.settle();
     assert_eq!(world.objects.len(), 8, "a restart is no confirmation");
 
     let confirm = |world: &mut World, count| {
         let mut entry = (*world.fleet.member(CLUSTER).unwrap().entry).clone();
+        let generation = world.fleet.number;
         entry.confirmed_removals = Some(ConfirmedRemovals { generation, count });
         world.commit(vec![Edit::PutCluster(entry)]);
         world.settle();
@@ -109,4 +109,64 @@ fn an_expired_binding_goes_without_the_hub_also_over_a_restart() {
         assert!(!world.objects.contains_key(&guest), "restart: {restart}");
         assert_eq!(world.objects.len(), 2);
     }
+}
+
+#[test]
+fn a_removal_that_is_refused_is_told_and_holds_nothing_else_up() {
+    let mut world = World::new();
+    let (dev, ops) = (role("dev", "get", "Enforce"), role("ops", "get", "Enforce"));
+    world.commit(vec![dev.clone(), ops.clone()]);
+    world.settle();
+    world.commit(vec![remove(&dev)]);
+    let place = world.queue.iter().position(|e| matches!(e, Effect::WriteLedger(_))).unwrap();
+    let write = world.queue.remove(place).unwrap();
+    world.carry_out(write);
+    world.outage = Some(Failure::Refused("a webhook says no".into()));
+    world.settle();
+    assert_eq!(world.last_progress().phase, ProgressPhase::Failed);
+    let problem = &world.last_progress().problems[&cluster_role("hanse:ns:dev")];
+    assert!(problem.contains("cannot be removed: a webhook says no"), "{problem}");
+    world.outage = None;
+    world.pass(SignedDuration::from_secs(10));
+    assert_eq!(world.names(), ["ClusterRole hanse:ns:ops"]);
+    assert_eq!(world.last_progress().phase, ProgressPhase::Applied);
+}
+
+#[test]
+fn an_expired_binding_goes_also_from_among_removals_that_wait() {
+    let mut world = World::new();
+    let guest = binding("guest", "r0", "payments", "  expiresAt: 2026-11-24T11:00:00Z\n");
+    let roles: Vec<Edit> = (0..8).map(|i| role(&format!("r{i}"), "get", "Enforce")).collect();
+    world.commit(roles.iter().cloned().chain([namespace("payments"), guest.clone()]).collect());
+    world.settle();
+    world.commit(roles.iter().map(remove).chain([remove(&guest)]).collect());
+    world.settle();
+    assert_eq!(world.last_progress().removals_waiting, 9);
+    world.restart();
+    world.settle();
+    assert_eq!(world.last_progress().removals_waiting, 9);
+    world.pass(SignedDuration::from_hours(2));
+    let reference = ObjectRef::namespaced(ObjectKind::RoleBinding, "payments", "hanse:ns:guest");
+    assert!(!world.objects.contains_key(&reference));
+    assert_eq!(world.last_progress().removals_waiting, 8);
+    assert_eq!(world.objects.len(), 9);
+}
+
+#[test]
+fn a_confirmation_counts_only_for_the_removals_that_a_person_saw() {
+    let mut world = World::new();
+    let roles: Vec<Edit> = (0..8).map(|i| role(&format!("r{i}"), "get", "Enforce")).collect();
+    world.commit(roles.clone());
+    world.settle();
+    world.commit(roles.iter().take(7).map(remove).collect());
+    world.settle();
+    let seen = world.fleet.number;
+    // Meanwhile one is declared again, and another goes: seven again, but not the same seven.
+    world.commit(vec![roles[0].clone(), remove(&roles[7])]);
+    world.settle();
+    let mut entry = (*world.fleet.member(CLUSTER).unwrap().entry).clone();
+    entry.confirmed_removals = Some(ConfirmedRemovals { generation: seen, count: 7 });
+    world.commit(vec![Edit::PutCluster(entry)]);
+    world.settle();
+    assert_eq!(world.objects.len(), 8);
 }

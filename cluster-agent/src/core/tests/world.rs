@@ -77,7 +77,11 @@ pub(super) fn cluster_role(name: &str) -> ObjectRef {
 impl World {
     /// An agent that has looked at its empty cluster and is connected to a hub that accepted it.
     pub(super) fn new() -> Self {
-        let fleet = Fleet::new(Digest::of(b"root"));
+        Self::in_fleet(b"root")
+    }
+
+    pub(super) fn in_fleet(root: &[u8]) -> Self {
+        let fleet = Fleet::new(Digest::of(root));
         let mut world = Self {
             now: "2026-11-24T10:00:00Z".parse().unwrap(),
             core: Core::new(CLUSTER, fleet.id, Ledger::default()),
@@ -171,7 +175,7 @@ impl World {
 
     pub(super) fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Apply(object) => {
+            Effect::Apply { object, .. } => {
                 self.requests += 1;
                 let reference = object.reference.clone();
                 let result = self.outage.clone().map_or_else(|| Ok(self.write(&object)), Err);

@@ -59,9 +59,12 @@ pub(in crate::api) fn applied(msg: &agent::Applied) -> Result<AppliedRow, Servic
 }
 
 /// What an agent answers to a dry run, bounded.
-pub(in crate::api) fn dry_run_answer(msg: &agent::DryRunResult) -> Answer {
+pub(in crate::api) fn dry_run_answer(msg: &agent::DryRunResult) -> Result<Answer, String> {
+    if !msg.refused.is_empty() {
+        return Err(bounded(&msg.refused, MAX_MESSAGE_BYTES));
+    }
     let problems = msg.problems.iter().take(MAX_DRY_RUN_PROBLEMS);
-    Answer { problems: problems.map(bounded_problem).collect(), tried: msg.tried }
+    Ok(Answer { problems: problems.map(bounded_problem).collect(), tried: msg.tried })
 }
 
 /// A problem as proto has it.
