@@ -17,6 +17,10 @@ use crate::parse::{self, ParseError};
 /// Most edits in one statement.
 pub const MAX_EDITS: usize = 20_000;
 
+/// Most bytes that one cluster can hold: what an agent takes in one message and writes into its
+/// ledger.
+pub const MAX_BUNDLE_BYTES: usize = 12 * 1024 * 1024;
+
 /// A statement with what it brings.
 #[derive(Clone, Debug)]
 pub struct Change {
@@ -60,6 +64,17 @@ pub enum ChangeError {
     /// What it says is not what its contents make.
     #[error("the statement does not fit its contents: {0}")]
     Inconsistent(String),
+    /// More than one cluster can hold.
+    #[error(
+        "cluster {cluster} would have to hold {bytes} bytes of documents, more than {MAX_BUNDLE_BYTES}: \
+         place fewer or smaller documents on it"
+    )]
+    TooMuch {
+        /// Which one.
+        cluster: String,
+        /// Of its manifest, its documents and the statement.
+        bytes: usize,
+    },
 }
 
 impl Change {
@@ -92,6 +107,7 @@ impl Change {
         };
         let bytes = statement.encode();
         statement.bounded(&bytes)?;
+        fits(&fleet, &touched, bytes.len())?;
         let contents = effective.iter().filter_map(Edit::content).collect();
         Ok(Self { statement, bytes, contents, edits: effective, fleet, touched })
     }
@@ -122,6 +138,7 @@ impl Change {
         if fleet.root() != statement.fleet_root {
             return Err(ChangeError::Inconsistent("another fleet root".to_owned()));
         }
+        fits(&fleet, &touched, bytes.len())?;
         let contents = edits.iter().filter_map(Edit::content).collect();
         Ok(Self { statement, bytes: bytes.to_vec(), contents, edits, fleet, touched })
     }
@@ -131,6 +148,22 @@ fn bounded(changes: &BTreeMap<Subject, Transition>) -> Result<(), ChangeError> {
     if changes.len() > MAX_EDITS {
         let why = format!("{} changes, more than {MAX_EDITS}", changes.len());
         return Err(ChangeError::Inconsistent(why));
+    }
+    Ok(())
+}
+
+/// Every touched cluster must be able to hold its share.
+fn fits(
+    fleet: &Fleet,
+    touched: &BTreeSet<ClusterId>,
+    statement: usize,
+) -> Result<(), ChangeError> {
+    for member in touched.iter().filter_map(|id| fleet.member(*id)) {
+        let documents: usize = fleet.placed_on(member).map(|(d, _)| d.bytes.len()).sum();
+        let bytes = statement + member.manifest.encode().len() + documents;
+        if bytes > MAX_BUNDLE_BYTES {
+            return Err(ChangeError::TooMuch { cluster: member.entry.name.clone(), bytes });
+        }
     }
     Ok(())
 }

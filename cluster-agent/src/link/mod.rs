@@ -29,6 +29,8 @@ pub use tls::{TlsError, endpoint};
 
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
+/// How long a stream must last for the next one to be tried without a pause.
+const LASTED: Duration = Duration::from_secs(5);
 /// After a refusal that only a person can lift.
 const REFUSED_DELAY: Duration = Duration::from_secs(30);
 
@@ -76,6 +78,7 @@ impl Link {
         let mut renewal = renewal::Renewal::plan(&self.identity.credentials);
         let mut outage = Outage::default();
         loop {
+            let begun = tokio::time::Instant::now();
             let session = session::run(&self, &endpoint, &mut renewal, &mut outage);
             let end = tokio::select! {
                 () = soft.cancelled() => return Ok(()),
@@ -95,7 +98,8 @@ impl Link {
                     backoff.next_delay()
                 }
                 End::Broken { why, welcomed } => {
-                    if welcomed {
+                    // One that ends soon will end so again: only one that lasted begins anew at once.
+                    if welcomed && begun.elapsed() >= LASTED {
                         backoff.reset();
                     }
                     outage.tell(&why);

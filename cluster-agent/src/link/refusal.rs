@@ -8,7 +8,9 @@ use tonic::{Code, Status};
 
 /// Whether only a person can lift it: the hub knows this identity and does not want it.
 pub(super) fn is_refusal(status: &Status) -> bool {
-    matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied)
+    // Aborted: another stream with this identity took over; taking it back at once would only go on
+    // like that.
+    matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied | Code::Aborted)
         || Error::source(status).is_some_and(is_refused_by_tls)
 }
 
@@ -52,6 +54,7 @@ mod tests {
         assert!(!is_refused_by_tls(&alert(AlertDescription::InternalError)));
         assert!(!is_refused_by_tls(&io::Error::from(io::ErrorKind::ConnectionReset)));
         assert!(is_refusal(&Status::permission_denied("revoked")));
+        assert!(is_refusal(&Status::aborted("superseded")));
         assert!(!is_refusal(&Status::unavailable("later")));
     }
 }

@@ -153,3 +153,17 @@ fn what_cannot_be_read_again_is_not_proposed() {
         Change::propose(&base, vec![put(role("a", READS_PODS))], &message, NOW).unwrap_err();
     insta::assert_snapshot!(error, @"not a valid statement: a message over 4096 bytes");
 }
+
+#[test]
+fn a_cluster_is_not_made_to_hold_more_than_an_agent_takes() {
+    let base = three_clusters();
+    let long = |i: usize| {
+        let filler = format!("  # {}\n", "x".repeat(250_000));
+        put(role(&format!("r{i}"), &(READS_PODS.to_owned() + &filler)))
+    };
+    let fits = Change::propose(&base, (0..40).map(long).collect(), "much", NOW).unwrap();
+    assert!(Change::check(&base, &fits.bytes, &fits.contents).is_ok());
+    let error = Change::propose(&base, (0..60).map(long).collect(), "much", NOW).unwrap_err();
+    assert!(matches!(error, ChangeError::TooMuch { .. }), "{error}");
+    assert!(error.to_string().contains("place fewer or smaller documents"), "{error}");
+}
