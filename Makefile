@@ -19,7 +19,7 @@ demo: prerequisites-build kubernetes programs ## Three real clusters, a hub, thr
 
 .PHONY: test
 test: prerequisites-test kubernetes programs ## Every test, on real clusters and on both databases
-	cargo test --workspace --no-fail-fast
+	cargo test --workspace --locked --no-fail-fast
 
 .PHONY: lint
 lint: prerequisites-build cargo-deny ## Formatting, lints, dependencies
@@ -61,4 +61,5 @@ prerequisites-test:
 
 .PHONY: clean
 clean: ## Remove what was built, and the demo's data
-	rm -rf $(CARGO_TARGET_DIR) demo-data
+	cargo clean
+	rm -rf demo-data

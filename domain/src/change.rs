@@ -153,11 +153,7 @@ fn bounded(changes: &BTreeMap<Subject, Transition>) -> Result<(), ChangeError> {
 }
 
 /// Every touched cluster must be able to hold its share.
-fn fits(
-    fleet: &Fleet,
-    touched: &BTreeSet<ClusterId>,
-    statement: usize,
-) -> Result<(), ChangeError> {
+fn fits(fleet: &Fleet, touched: &BTreeSet<ClusterId>, statement: usize) -> Result<(), ChangeError> {
     for member in touched.iter().filter_map(|id| fleet.member(*id)) {
         let documents: usize = fleet.placed_on(member).map(|(d, _)| d.bytes.len()).sum();
         let bytes = statement + member.manifest.encode().len() + documents;

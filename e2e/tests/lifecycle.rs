@@ -7,7 +7,7 @@ mod common;
 use anyhow::Result;
 use common::{One, binding, namespace, role};
 use hanse_e2e::{look, poll};
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, ResourceQuota};
 use k8s_openapi::api::rbac::v1::ClusterRole;
 use kube::api::{Api, ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::json;
@@ -121,14 +121,25 @@ async fn what_was_there_before_is_not_taken_over_unasked() -> Result<()> {
         ..Namespace::default()
     };
     namespaces.create(&PostParams::default(), &theirs).await?;
+    // A guard rail under our name, without our label: the watch by label does not show it.
+    let quota: ResourceQuota = serde_json::from_value(json!({
+        "metadata": {"name": "hanse"}, "spec": {"hard": {"pods": "1"}},
+    }))?;
+    let quotas = Api::<ResourceQuota>::namespaced(client.clone(), "team");
+    quotas.create(&PostParams::default(), &quota).await?;
     let file = one.dir.path().join("documents.yaml");
     std::fs::write(&file, namespace("team"))?;
     one.hanse().run(&["apply", "-f", file.to_str().unwrap(), "--yes"]).await?;
     let cluster = one.cluster_is(|c| c["phase"] == "PHASE_FAILED").await?;
     assert!(cluster["message"].to_string().contains("hanse.dev/managed=true"), "{cluster}");
     let label = json!({"metadata": {"labels": {"hanse.dev/managed": "true"}}});
-    namespaces.patch("team", &PatchParams::default(), &Patch::Merge(label)).await?;
+    namespaces.patch("team", &PatchParams::default(), &Patch::Merge(&label)).await?;
+    let cluster = one.cluster_is(|c| c["message"].to_string().contains("resourcequota")).await?;
+    assert_eq!(cluster["phase"], "PHASE_FAILED", "{cluster}");
+    assert_eq!(quotas.get("hanse").await?.spec.unwrap().hard.unwrap()["pods"].0, "1");
+    quotas.patch("hanse", &PatchParams::default(), &Patch::Merge(&label)).await?;
     one.settled().await?;
+    assert_eq!(quotas.get("hanse").await?.spec.unwrap().hard.unwrap()["pods"].0, "10");
     let labels = namespaces.get("team").await?.metadata.labels.unwrap_or_default();
     assert_eq!(
         labels.get("pod-security.kubernetes.io/enforce").map(String::as_str),
@@ -159,6 +170,51 @@ async fn an_agent_enforces_its_last_bundle_also_when_it_starts_without_a_hub() -
             d["class"] == "CLASS_MISSING" && d["state"] == "STATE_CORRECTED"
         };
         Ok(drift.iter().any(missing).then_some(()))
+    })
+    .await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_whose_api_server_is_away_is_shown_as_such() -> Result<()> {
+    let one = One::start().await?;
+    one.apply(&[role("dev", "Enforce")]).await?;
+    let cluster = one.federation.testbed.cluster("cluster-1")?;
+    cluster.stop().await?;
+    let shown = one.cluster_is(|c| c["phase"] == "PHASE_FAILED").await?;
+    assert!(shown["message"].to_string().contains("cannot be watched"), "{shown}");
+    // What is declared meanwhile waits, and the hub says so.
+    let file = one.dir.path().join("documents.yaml");
+    std::fs::write(&file, role("later", "Enforce"))?;
+    let path = file.to_str().unwrap();
+    one.hanse().run(&["apply", "-f", path, "--yes", "--timeout", "1s"]).await?;
+    cluster.start().await?;
+    one.cluster_is(|c| c["phase"] == "PHASE_SYNCED").await?;
+    assert!(look::has_cluster_role(&one.client().await?, "hanse:ns:later").await?);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_cluster_is_cut_off_and_can_join_anew_under_its_name() -> Result<()> {
+    let one = One::start().await?;
+    one.apply(&[role("dev", "Enforce")]).await?;
+    let agent = one.federation.agent("cluster-1")?;
+    one.hanse().ok(&["cluster", "revoke", "cluster-1", "--yes"]).await?;
+    one.hanse().ok(&["cluster", "remove", "cluster-1", "--yes"]).await?;
+    agent.stop().await?;
+    assert!(look::has_cluster_role(&one.client().await?, "hanse:ns:dev").await?, "it stays");
+    std::fs::remove_dir_all(agent.dir())?;
+    agent.join(one.hanse(), &["env=prod"]).await?;
+    agent.start()?;
+    one.settled().await?;
+    let cluster = one.hanse().json(&["cluster", "list", "-o", "json"]).await?;
+    assert_eq!(cluster["clusters"].as_array().unwrap().len(), 1, "{cluster}");
+    // Every command means the one that lives.
+    one.hanse().ok(&["cluster", "label", "cluster-1", "region=eu", "--yes"]).await?;
+    one.hanse().ok(&["cluster", "revoke", "cluster-1", "--yes"]).await?;
+    let (_, _) = poll::until("the hub has let go of it", || async {
+        let check = one.hanse().run(&["cluster", "list", "--all", "-o", "json"]).await?;
+        Ok((!check.stdout.contains("\"connected\": true")).then_some(()))
     })
     .await?;
     Ok(())

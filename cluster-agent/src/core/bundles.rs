@@ -106,6 +106,7 @@ impl Core {
             Some(Writing::Bundle(bundle, ledger)) => {
                 self.ledger = ledger;
                 self.floor = bundle.generation;
+                self.untold = true;
                 self.bundle = Some(*bundle);
                 self.render(now);
             }

@@ -83,6 +83,8 @@ pub struct Core {
     connected: bool,
     welcomed: bool,
     progress_sent: Option<Progress>,
+    /// A bundle was accepted, and that all of it is there was not told yet.
+    untold: bool,
     wake: Option<Timestamp>,
     effects: Vec<Effect>,
 }
@@ -137,6 +139,7 @@ impl Core {
             connected: false,
             welcomed: false,
             progress_sent: None,
+            untold: false,
             wake: None,
             effects: Vec::new(),
         }
@@ -181,6 +184,7 @@ impl Core {
             }
             self.write_record();
         }
+        self.tell_applied();
         self.report();
         self.set_wake();
         std::mem::take(&mut self.effects)
@@ -215,6 +219,20 @@ impl Core {
         if self.ledger_retry.is_some_and(|at| at <= now) {
             self.ledger_retry = None;
             self.write_again(now);
+        }
+    }
+
+    /// Tells people in the cluster when all of a new bundle is there.
+    fn tell_applied(&mut self) {
+        if !self.untold || self.writing.is_some() {
+            return;
+        }
+        let progress = self.progress();
+        if progress.phase == ProgressPhase::Applied
+            && let Some((generation, _)) = progress.held
+        {
+            self.untold = false;
+            self.effects.push(Effect::Notice(Notice::BundleApplied(generation)));
         }
     }
 

@@ -93,18 +93,6 @@ pub enum PlanError {
         /// Why.
         why: String,
     },
-    /// Two documents declare one object.
-    #[error("on cluster {cluster}: {first} and {second} both declare {object}")]
-    DeclaredTwice {
-        /// Where.
-        cluster: String,
-        /// What.
-        object: ObjectRef,
-        /// By whom.
-        first: DocumentRef,
-        /// And by whom.
-        second: DocumentRef,
-    },
     /// Two clusters would have one name.
     #[error("there is another cluster with the name {0}")]
     ClusterName(String),
