@@ -284,6 +284,7 @@ fn refused(error: ChangeError) -> ServiceError {
         | ChangeError::OtherFleet
         | ChangeError::Malformed(_)
         | ChangeError::Document(_)
-        | ChangeError::Inconsistent(_) => ServiceError::invalid(error),
+        | ChangeError::Inconsistent(_)
+        | ChangeError::TooMuch { .. } => ServiceError::invalid(error),
     }
 }
