@@ -76,7 +76,7 @@ async fn settled(world: &World, proxy: &Proxy, before: usize) -> Result<Counted>
 }
 
 /// TLS and HTTP/2 with the agent's own certificate and nothing said on it: the floor.
-async fn bare(world: &World, proxy: &Proxy) -> Result<u64> {
+async fn bare(world: &World, proxy: &Proxy) -> Result<Counted> {
     let dir = world.federation.agent(CLUSTER)?.dir();
     let read = |name: &str| std::fs::read_to_string(dir.join(name));
     let (credentials, ca) = (read("agent.pem")?, read("ca.crt")?);
@@ -89,10 +89,11 @@ async fn bare(world: &World, proxy: &Proxy) -> Result<u64> {
     })
     .await?;
     drop(channel);
-    Ok(found.up + found.down)
+    Ok(found)
 }
 
-fn tell(report: &mut Report, restarted: &[Counted], cut: &[Counted], bare: u64) {
+fn tell(report: &mut Report, restarted: &[Counted], cut: &[Counted], floor: Counted) {
+    let bare = floor.up + floor.down;
     let restart = median(restarted.iter().map(|c| c.up + c.down));
     let after_cut = median(cut.iter().map(|c| c.up + c.down));
     let most = restarted.iter().map(|c| c.up + c.down).max().unwrap_or_default();
@@ -110,12 +111,14 @@ fn tell(report: &mut Report, restarted: &[Counted], cut: &[Counted], bare: u64) 
     report.judge_number(what, "then", (over, 256.0, "bytes"));
     report.notes.push(format!(
         "P7: TCP payload both ways until nothing more is said for {} s; median of {} restarts (at most \
-         {most}) and {} cuts; to the hub {}, from it {} after a restart",
+         {most}) and {} cuts. After a restart {} to the hub and {} from it, of the floor {} and {}",
         QUIET.as_secs(),
         restarted.len(),
         cut.len(),
         median(restarted.iter().map(|c| c.up)),
         median(restarted.iter().map(|c| c.down)),
+        floor.up,
+        floor.down,
     ));
 }
 
