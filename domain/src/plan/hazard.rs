@@ -160,6 +160,12 @@ fn of_binding(binding: &RoleBindingSpec, add: &mut impl FnMut(HazardKind, String
         };
         add(HazardKind::GrantsClusterAdmin, format!("grants cluster-admin {place}"));
     }
+    if let RoleRef::ClusterRole(role) = &binding.role
+        && role.starts_with("system:")
+    {
+        let text = format!("grants ClusterRole/{role}, which Kubernetes itself uses");
+        add(HazardKind::GrantsEscalation, text);
+    }
     for subject in &binding.subjects {
         let (Subject::User(name) | Subject::Group(name)) = subject else {
             continue;

@@ -185,13 +185,17 @@ fn only_access_is_reported_and_not_the_agents_own() {
     use ObjectKind::{
         ClusterRole, ClusterRoleBinding, Namespace, NetworkPolicy, Role, RoleBinding,
     };
-    let live = written(&["helm"]);
+    let live = written(&["hanse-agent/join"]);
+    // One more writer, for example of one more subject, and it is not only the agent's own.
+    let touched = written(&["hanse-agent/join", "kubectl-edit"]);
     for kind in [ClusterRole, ClusterRoleBinding] {
         assert!(!is_unmanaged(kind, None, "hanse-agent", &live));
+        assert!(is_unmanaged(kind, None, "hanse-agent", &touched));
         assert!(is_unmanaged(kind, None, "hanse-agent-2", &live));
     }
     for kind in [Role, RoleBinding] {
         assert!(!is_unmanaged(kind, Some("hanse-agent"), "hanse-agent", &live));
+        assert!(is_unmanaged(kind, Some("hanse-agent"), "hanse-agent", &touched));
         assert!(is_unmanaged(kind, Some("payments"), "hanse-agent", &live));
     }
     assert!(!is_unmanaged(Namespace, None, "x", &live));

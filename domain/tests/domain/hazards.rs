@@ -132,6 +132,13 @@ fn bindings_that_deserve_a_second_look() {
         of_binding(ada, "{kind: ClusterRole, name: cluster-admin}"),
         ["grants-cluster-admin"]
     );
+    assert_eq!(
+        of_binding(
+            ada,
+            "{kind: ClusterRole, name: system:controller:clusterrole-aggregation-controller}"
+        ),
+        ["grants-escalation"]
+    );
     for subject in [
         "{kind: Group, name: 'system:masters'}",
         "{kind: Group, name: 'system:authenticated'}",

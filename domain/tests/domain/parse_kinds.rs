@@ -213,3 +213,9 @@ fn errors_of_several_documents_come_together_in_order() {
         "a byte order mark moves no line"
     );
 }
+
+#[test]
+fn the_agents_own_role_is_not_handed_out() {
+    let binds = "  subjects: [{kind: User, name: ada}]\n  roleRef: {kind: ClusterRole, name: hanse-agent}\n  clusterWide: true\n";
+    assert_snapshot!(errors(&everywhere("FederatedRoleBinding", "b", binds)), @"f.yaml:8: spec.roleRef.name: the agent's own role is not handed out");
+}

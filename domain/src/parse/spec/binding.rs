@@ -112,7 +112,12 @@ fn role_ref(report: &mut Report, cursor: &Cursor<'_>) -> Option<RoleRef> {
                 RoleRef::Federated(name.checked(report, names::check_dns_subdomain)?)
             }
             Type::ClusterRole => {
-                RoleRef::ClusterRole(name.checked(report, names::check_path_segment)?)
+                let role = name.checked(report, names::check_path_segment)?;
+                if role == "hanse-agent" {
+                    name.error(report, "the agent's own role is not handed out");
+                    return None;
+                }
+                RoleRef::ClusterRole(role)
             }
             Type::Role => RoleRef::Role(name.checked(report, names::check_path_segment)?),
         })
