@@ -5,7 +5,9 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use clap::ValueEnum;
 use clap::builder::styling::{AnsiColor, Style};
+use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::failure::{Failure, Outcome};
 use crate::text::{escape, escape_json, escape_lines};
@@ -76,23 +78,69 @@ pub(crate) fn exact(bytes: &[u8]) -> Outcome<()> {
     written(result.and_then(|()| stdout.flush()))
 }
 
-/// A value as JSON.
-pub(crate) fn json(value: &impl Serialize) -> Outcome<()> {
+/// One of the API's messages as JSON.
+pub(crate) fn json(message: &impl Serialize) -> Outcome<()> {
+    json_as_written(&in_utc(message)?)
+}
+
+/// What people wrote, as JSON.
+pub(crate) fn json_as_written(value: &impl Serialize) -> Outcome<()> {
     let json = serde_json::to_string_pretty(value).map_err(|e| not_encodable(&e))?;
     exact(format!("{}\n", escape_json(&json)).as_bytes())
 }
 
-/// A value as JSON, in one line.
-pub(crate) fn json_line(value: &impl Serialize) -> Outcome<()> {
-    let json = serde_json::to_string(value).map_err(|e| not_encodable(&e))?;
+/// One of the API's messages as JSON, in one line.
+pub(crate) fn json_line(message: &impl Serialize) -> Outcome<()> {
+    let json = serde_json::to_string(&in_utc(message)?).map_err(|e| not_encodable(&e))?;
     exact(format!("{}\n", escape_json(&json)).as_bytes())
 }
 
-/// A value as YAML.
-pub(crate) fn yaml(value: &impl Serialize) -> Outcome<()> {
-    let value = serde_json::to_value(value).map_err(|e| not_encodable(&e))?;
-    let yaml = serde_saphyr::to_string(&value).map_err(|e| not_encodable(&e))?;
+/// One of the API's messages as YAML.
+pub(crate) fn yaml(message: &impl Serialize) -> Outcome<()> {
+    let yaml = serde_saphyr::to_string(&in_utc(message)?).map_err(|e| not_encodable(&e))?;
     exact(yaml.as_bytes())
+}
+
+/// The fields of the API's messages that are times.
+const TIMES: [&str; 11] = [
+    "caExpiresAt",
+    "certificateExpiresAt",
+    "detectedAt",
+    "expiresAt",
+    "joinedAt",
+    "lastSeen",
+    "recordedAt",
+    "resolvedAt",
+    "since",
+    "startedAt",
+    "time",
+];
+
+/// A message with its times as people and scripts expect UTC: `Z`, not `+00:00`.
+fn in_utc(message: &impl Serialize) -> Outcome<Value> {
+    let mut value = serde_json::to_value(message).map_err(|e| not_encodable(&e))?;
+    zulu(&mut value);
+    Ok(value)
+}
+
+fn zulu(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields.iter_mut() {
+                if let Value::String(text) = value {
+                    let is_time =
+                        TIMES.contains(&key.as_str()) && text.parse::<Timestamp>().is_ok();
+                    if let Some(time) = text.strip_suffix("+00:00").filter(|_| is_time) {
+                        *text = format!("{time}Z");
+                    }
+                } else {
+                    zulu(value);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(zulu),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 fn not_encodable(error: &dyn std::error::Error) -> Failure {
@@ -131,5 +179,77 @@ pub(crate) async fn confirm(question: &str) -> Outcome<()> {
         Ok(())
     } else {
         Err(Failure::cancelled())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hanse_proto::admin::{Cluster, Drift, FieldDifference, ListClustersResponse, Revision};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn times_of_messages_end_in_z() {
+        let at = |nanos| Some(pbjson_types::Timestamp { seconds: 86_400, nanos });
+        let cluster = Cluster { joined_at: at(5_000_000), last_seen: at(0), ..Cluster::default() };
+        let clusters = ListClustersResponse { clusters: vec![cluster] };
+        let joined = in_utc(&clusters).ok();
+        assert_eq!(
+            joined,
+            Some(json!({ "clusters": [
+                { "lastSeen": "1970-01-02T00:00:00Z", "joinedAt": "1970-01-02T00:00:00.005Z" }
+            ] }))
+        );
+        let message = "1970-01-02T00:00:00+00:00";
+        let revision = Revision { time: at(0), message: message.to_owned(), ..Revision::default() };
+        assert_eq!(
+            in_utc(&revision).ok(),
+            Some(json!({ "time": "1970-01-02T00:00:00Z", "message": message }))
+        );
+    }
+
+    #[test]
+    fn what_is_no_time_stays() {
+        let field = FieldDifference {
+            path: "time".into(),
+            live: "x+00:00".into(),
+            ..FieldDifference::default()
+        };
+        let drift = Drift { fields: vec![field], ..Drift::default() };
+        assert_eq!(in_utc(&drift).ok(), serde_json::to_value(&drift).ok());
+        let odd =
+            json!({ "time": "soon+00:00", "since": "1970-01-02T01:00:00+01:00", "lastSeen": null });
+        assert_eq!(in_utc(&odd).ok(), Some(odd));
+    }
+
+    /// Every time of the wire is in the list.
+    #[test]
+    fn all_times_are_known() {
+        let protos = [
+            include_str!("../../proto/hanse/admin/v1/cluster.proto"),
+            include_str!("../../proto/hanse/admin/v1/drift.proto"),
+            include_str!("../../proto/hanse/admin/v1/fleet.proto"),
+            include_str!("../../proto/hanse/admin/v1/identity.proto"),
+        ];
+        let mut fields: Vec<String> = protos
+            .iter()
+            .flat_map(|proto| proto.lines())
+            .filter_map(|line| line.trim().strip_prefix("google.protobuf.Timestamp "))
+            .filter_map(|field| field.split_once(' '))
+            .map(|(field, _)| camel(field))
+            .collect();
+        fields.sort();
+        fields.dedup();
+        assert_eq!(fields, TIMES);
+    }
+
+    fn camel(snake: &str) -> String {
+        let mut words = snake.split('_');
+        let first = words.next().unwrap_or_default().to_owned();
+        words.fold(first, |name, word| {
+            let (head, tail) = word.split_at(1);
+            name + &head.to_uppercase() + tail
+        })
     }
 }

@@ -65,6 +65,18 @@ pub(crate) fn shorten(text: &str, most: usize) -> String {
     cut + "…"
 }
 
+/// A hint for a name that is not there: those that look like it, and where all of them are listed.
+pub(crate) fn near<'n>(typed: &str, names: impl IntoIterator<Item = &'n str>, all: &str) -> String {
+    const MOST: usize = 3;
+    const LIKENESS: f32 = 0.7;
+    let names: Vec<&str> = names.into_iter().collect();
+    let like = similar::get_close_matches(typed, &names, MOST, LIKENESS);
+    if like.is_empty() {
+        return all.to_owned();
+    }
+    format!("did you mean `{}`? Otherwise: {all}", like.join("` or `"))
+}
+
 /// How long ago, in the units that `kubectl get` has for it.
 pub(crate) fn age(now: Timestamp, then: Timestamp) -> String {
     span(now.as_second().saturating_sub(then.as_second()).max(0))
@@ -156,6 +168,32 @@ mod tests {
             assert_eq!(escape(given), shown);
         }
         assert_eq!(escape_lines("a:\n\tb\u{7}"), "a:\n\tb\\u{7}");
+    }
+
+    #[test]
+    fn each_range_of_steering_and_hiding_characters_is_written_out() {
+        for (first, last) in [
+            ('\u{0}', '\u{1f}'),
+            ('\u{7f}', '\u{9f}'),
+            ('\u{61c}', '\u{61c}'),
+            ('\u{200b}', '\u{200d}'),
+            ('\u{200e}', '\u{200f}'),
+            ('\u{2028}', '\u{2029}'),
+            ('\u{202a}', '\u{202e}'),
+            ('\u{2060}', '\u{2060}'),
+            ('\u{2066}', '\u{2069}'),
+            ('\u{feff}', '\u{feff}'),
+            ('\u{e0000}', '\u{e007f}'),
+        ] {
+            for c in first..=last {
+                assert_eq!(escape(&format!("a{c}")), format!("a{}", c.escape_unicode()));
+                let json = escape_json(&format!("\"a{c}\""));
+                assert!(c == '\n' || json.is_ascii() && !json.contains(c), "{json:?}");
+            }
+        }
+        // What is next to the ranges, and joins no text with another.
+        let harmless = " ~\u{a0}\u{61b}\u{61d}\u{200a}\u{2010}\u{2027}\u{202f}\u{205f}\u{2070}\u{fefe}\u{ff00}\u{e0080}";
+        assert_eq!(escape(harmless), harmless);
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Args {
         let base = fleet::fetch(&session.hub().await?).await?;
         let plan = change::planned(&base, edits)?;
         if self.json {
-            output::json(&plan_json::show(&base, &plan))?;
+            output::json_as_written(&plan_json::show(&base, &plan))?;
         } else {
             output::data(&plan_view::show(&base, &plan))?;
         }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::hub::Hub;
 use crate::output::{self, Format};
+use crate::text::near;
 use crate::{document_table, fleet};
 
 pub(super) async fn get(
@@ -31,18 +32,13 @@ fn selected<'f>(
     selector: Option<&LabelSelector>,
 ) -> Outcome<Vec<&'f Held>> {
     let of_kind = |held: &&Held| kind.is_none_or(|kind| held.document.reference.kind == kind);
-    let missing: Vec<String> = names
-        .iter()
-        .filter(|name| {
-            !fleet.documents().values().filter(of_kind).any(|h| h.document.reference.name == **name)
-        })
-        .map(|name| match kind {
+    let known = || fleet.documents().values().filter(of_kind).map(|h| &*h.document.reference.name);
+    if let Some(name) = names.iter().find(|name| !known().any(|known| known == **name)) {
+        let what = match kind {
             Some(kind) => format!("{}/{name} does not exist", kind.name()),
             None => format!("{name} does not exist"),
-        })
-        .collect();
-    if let Some(first) = missing.first() {
-        return Err(Failure::new("not-found", first.clone()).hint("hanse get all"));
+        };
+        return Err(Failure::new("not-found", what).hint(near(name, known(), "hanse get all")));
     }
     let all = fleet.documents().values().filter(of_kind);
     let wanted = all.filter(|h| names.is_empty() || names.contains(&h.document.reference.name));
@@ -57,10 +53,12 @@ fn show(fleet: &Fleet, held: &[&Held], single: bool, format: Format) -> Outcome<
         Format::Json => {
             let mut items = held.iter().map(|h| value(h)).collect::<Outcome<Vec<Value>>>()?;
             match items.pop() {
-                Some(item) if single && items.is_empty() => output::json(&item),
+                Some(item) if single && items.is_empty() => output::json_as_written(&item),
                 last => {
                     items.extend(last);
-                    output::json(&json!({ "apiVersion": "v1", "kind": "List", "items": items }))
+                    output::json_as_written(
+                        &json!({ "apiVersion": "v1", "kind": "List", "items": items }),
+                    )
                 }
             }
         }
