@@ -1,7 +1,7 @@
 //! The fleet as the hub has it now, built on this machine: what is planned on is what was checked
 //! here, not what the hub made of it.
 
-use hanse_domain::document::Document;
+use hanse_domain::document::{Document, DocumentRef};
 use hanse_domain::fleet::Fleet;
 use hanse_domain::history::roster::ClusterEntry;
 use hanse_domain::ids::{Digest, RevisionNumber};
@@ -11,6 +11,7 @@ use hanse_proto::admin::{GetFleetRequest, Head, Leaf};
 
 use crate::failure::{Failure, Outcome};
 use crate::hub::Hub;
+use crate::text;
 
 /// Reads the fleet from the hub.
 pub(crate) async fn fetch(hub: &Hub) -> Outcome<Fleet> {
@@ -23,6 +24,12 @@ pub(crate) async fn fetch(hub: &Hub) -> Outcome<Fleet> {
         }
     }
     parts.assemble()
+}
+
+/// A hint for a document that is not there.
+pub(crate) fn near(fleet: &Fleet, reference: &DocumentRef) -> String {
+    let names = fleet.documents().keys().filter(|other| other.kind == reference.kind);
+    text::near(&reference.name, names.map(|other| &*other.name), "hanse get all")
 }
 
 /// What has arrived so far.

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hanse_proto::admin::cluster::Phase;
 use hanse_proto::admin::cluster_service_client::ClusterServiceClient;
 use hanse_proto::admin::drift_service_client::DriftServiceClient;
 use hanse_proto::admin::fleet_service_client::FleetServiceClient;
@@ -14,6 +15,7 @@ use tonic::{Response, Status, Streaming};
 
 use crate::config::Context;
 use crate::failure::{Failure, Outcome};
+use crate::text::near;
 use crate::{probe, trouble};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -129,12 +131,27 @@ impl Hub {
 
     /// One cluster, by its name.
     pub(crate) async fn cluster(&self, name: &str) -> Outcome<Cluster> {
-        let clusters = self.clusters().await?;
-        clusters.into_iter().find(|cluster| cluster.name == name).ok_or_else(|| {
-            Failure::new("not-found", format!("there is no cluster `{name}`"))
-                .hint("hanse cluster list")
-        })
+        named(self.clusters().await?, name)
     }
+}
+
+/// The cluster that has a name now. Revoked ones keep theirs, and are meant only when there is no
+/// other; the newest of them then.
+pub(crate) fn named(clusters: impl IntoIterator<Item = Cluster>, name: &str) -> Outcome<Cluster> {
+    let (found, others): (Vec<Cluster>, Vec<Cluster>) =
+        clusters.into_iter().partition(|cluster| cluster.name == name);
+    let newest = |cluster: &Cluster| {
+        let joined = cluster.joined_at.as_ref().map(|at| (at.seconds, at.nanos));
+        (cluster.phase() != Phase::Revoked, joined, cluster.id.clone())
+    };
+    found.into_iter().max_by_key(newest).ok_or_else(|| {
+        let names = others.iter().filter(|c| c.phase() != Phase::Revoked).map(|c| &*c.name);
+        Failure::new("not-found", format!("there is no cluster `{name}`")).hint(near(
+            name,
+            names,
+            "hanse cluster list",
+        ))
+    })
 }
 
 /// A failure with its true cause, where the connection was lost before the cause was known.
@@ -157,4 +174,50 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cluster(id: &str, name: &str, phase: Phase, joined: i64) -> Cluster {
+        let joined_at = Some(pbjson_types::Timestamp { seconds: joined, nanos: 0 });
+        Cluster {
+            id: id.into(),
+            name: name.into(),
+            phase: phase.into(),
+            joined_at,
+            ..Cluster::default()
+        }
+    }
+
+    #[test]
+    fn a_name_is_that_of_the_cluster_that_is_not_revoked() {
+        let id = |clusters: &[Cluster]| named(clusters.to_vec(), "a").ok().map(|c| c.id);
+        let both_ways = |mut clusters: Vec<Cluster>, expected: &str| {
+            assert_eq!(id(&clusters).as_deref(), Some(expected), "{clusters:?}");
+            clusters.reverse();
+            assert_eq!(id(&clusters).as_deref(), Some(expected), "{clusters:?}");
+        };
+        let dead = cluster("9", "a", Phase::Revoked, 50);
+        let deader = cluster("8", "a", Phase::Revoked, 40);
+        let other = cluster("7", "b", Phase::Synced, 90);
+        let invited = Cluster { joined_at: None, ..cluster("2", "a", Phase::Invited, 0) };
+        both_ways(vec![dead.clone(), cluster("1", "a", Phase::Synced, 10)], "1");
+        both_ways(vec![dead.clone(), invited], "2");
+        both_ways(vec![dead, other.clone(), deader], "9");
+        assert_eq!(id(&[other]), None);
+    }
+
+    #[test]
+    fn an_unknown_name_brings_up_near_ones() {
+        let known =
+            [cluster("1", "prod-1", Phase::Synced, 1), cluster("2", "prod-11", Phase::Revoked, 1)];
+        let hint = |name| {
+            let failure = named(known.clone(), name).err();
+            failure.and_then(|failure| failure.hint_text().map(str::to_owned))
+        };
+        insta::assert_snapshot!(hint("prod1").unwrap_or_default(), @"did you mean `prod-1`? Otherwise: hanse cluster list");
+        insta::assert_snapshot!(hint("other").unwrap_or_default(), @"hanse cluster list");
+    }
 }

@@ -15,12 +15,15 @@ use crate::hub::Hub;
 use crate::output::{self, Format};
 use crate::selector;
 use crate::table::Table;
-use crate::text::{age_of, escape, labels, or_dash};
+use crate::text::{age_of, count, escape, labels, or_dash};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// List the clusters
     List {
+        /// Also those that were revoked
+        #[arg(long)]
+        all: bool,
         /// Output format
         #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
         output: Format,
@@ -75,7 +78,7 @@ impl Command {
     pub(crate) async fn run(self, session: &Session) -> Outcome {
         let hub = session.hub().await?;
         match self {
-            Self::List { output } => list(&hub, output).await,
+            Self::List { all, output } => list(&hub, all, output).await,
             Self::Accept { name, labels, commit } => {
                 let id = roster::joining(&hub.cluster(&name).await?)?;
                 roster::accept(&hub, id, &name, labels.into_iter().collect(), &commit, false).await
@@ -95,13 +98,19 @@ impl Command {
 
 pub(crate) use roster::accept;
 
-async fn list(hub: &Hub, format: Format) -> Outcome {
-    let clusters = hub.clusters().await?;
+async fn list(hub: &Hub, all: bool, format: Format) -> Outcome {
+    let mut clusters = hub.clusters().await?;
+    let known = clusters.len();
+    clusters.retain(|cluster| all || cluster.phase() != Phase::Revoked);
+    let hidden = known - clusters.len();
     match format {
         Format::Table | Format::Wide => show(&clusters, format == Format::Wide)?,
         Format::Name => output::lines(clusters.iter().map(|c| format!("cluster/{}", c.name)))?,
         Format::Json => output::json(&ListClustersResponse { clusters })?,
         Format::Yaml => output::yaml(&ListClustersResponse { clusters })?,
+    }
+    if hidden > 0 && matches!(format, Format::Table | Format::Wide) {
+        output::note(&format!("not shown: {}; add --all", count(hidden, "revoked cluster")));
     }
     Ok(Exit::OK)
 }
@@ -140,7 +149,8 @@ pub(crate) fn show(clusters: &[Cluster], wide: bool) -> Outcome<()> {
 
 fn table(clusters: &[Cluster], wide: bool, now: Timestamp) -> Table {
     let head = ["NAME", "STATUS", "LABELS", "GENERATION", "DRIFT", "LAST SEEN", "AGENT"];
-    let more: &[&str] = if wide { &["KUBERNETES", "OBJECTS", "CERTIFICATE", "ID"] } else { &[] };
+    let more: &[&str] =
+        if wide { &["KUBERNETES", "OBJECTS", "CERTIFICATE", "ID", "MESSAGE"] } else { &[] };
     let mut table = Table::new(head.iter().chain(more).copied());
     for cluster in clusters {
         let mut row = vec![
@@ -157,7 +167,8 @@ fn table(clusters: &[Cluster], wide: bool, now: Timestamp) -> Table {
             row.push(or_dash(cluster.kubernetes_version.clone()));
             row.push(cluster.objects.to_string());
             row.push(expires.map_or_else(|| "-".to_owned(), |at| crate::text::until(now, at)));
-            row.push(cluster.id.clone());
+            row.push(or_dash(cluster.id.clone()));
+            row.push(or_dash(cluster.message.clone()));
         }
         table.row(row);
     }
@@ -210,16 +221,17 @@ mod tests {
             connected: false,
             phase: Phase::Failed.into(),
             drift_open: 2,
+            message: "its certificate is used twice\u{9b}".into(),
             ..synced.clone()
         };
         let invited =
             Cluster { name: "new".into(), phase: Phase::Invited.into(), ..Cluster::default() };
         let now = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(300);
         insta::assert_snapshot!(table(&[synced, failed, invited], true, now).to_string(), @r"
-        NAME         STATUS           LABELS         GENERATION   DRIFT   LAST SEEN   AGENT   KUBERNETES   OBJECTS   CERTIFICATE   ID
-        prod-1       Synced           a=b,env=prod   4/4          0       now         0.1.0   -            0         in 23h        id-1
-        x\u{1b}[2J   Failed,Offline   a=b,env=prod   4/4          2       4m59s       0.1.0   -            0         in 23h        id-1
-        new          Invited          -              0/0          0       -           -       -            0         -
+        NAME         STATUS           LABELS         GENERATION   DRIFT   LAST SEEN   AGENT   KUBERNETES   OBJECTS   CERTIFICATE   ID     MESSAGE
+        prod-1       Synced           a=b,env=prod   4/4          0       now         0.1.0   -            0         in 23h        id-1   -
+        x\u{1b}[2J   Failed,Offline   a=b,env=prod   4/4          2       4m59s       0.1.0   -            0         in 23h        id-1   its certificate is used twice\u{9b}
+        new          Invited          -              0/0          0       -           -       -            0         -             -      -
         ");
     }
 }

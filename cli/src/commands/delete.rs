@@ -7,7 +7,7 @@ use crate::app::Session;
 use crate::change::{self, CommitArgs, Confirm, DryRun, Order};
 use crate::failure::{Failure, Outcome};
 use crate::files::Files;
-use crate::kinds;
+use crate::{fleet, kinds};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -51,15 +51,11 @@ impl Args {
         };
         change::make(&hub, &order, |base| {
             let there = |reference: &&DocumentRef| base.documents().contains_key(*reference);
-            let missing: Vec<String> = references
-                .iter()
-                .filter(|r| !there(r))
-                .map(|r| format!("{r} does not exist"))
-                .collect();
-            if !missing.is_empty() && !self.ignore_not_found {
+            let missing: Vec<&DocumentRef> = references.iter().filter(|r| !there(r)).collect();
+            if let (Some(first), false) = (missing.first(), self.ignore_not_found) {
                 return Err(Failure::new("not-found", "nothing was deleted")
-                    .details(missing)
-                    .hint("hanse get all"));
+                    .details(missing.iter().map(|r| format!("{r} does not exist")))
+                    .hint(fleet::near(base, first)));
             }
             Ok(references.iter().filter(there).cloned().map(Edit::Remove).collect())
         })

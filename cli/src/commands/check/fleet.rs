@@ -37,7 +37,8 @@ fn report(clusters: &[Cluster], findings: &mut Findings) {
         accepted.iter().copied().filter(|cluster| test(cluster)).collect()
     };
     let away = of(&|c| !c.connected);
-    let good = of(&|c| c.connected && c.phase() == Phase::Synced);
+    let synced = |c: &Cluster| c.connected && c.phase() == Phase::Synced;
+    let good = of(&|c| synced(c) && c.message.is_empty());
     if !good.is_empty() {
         findings.ok(format!(
             "{} of {} connected and in sync",
@@ -70,6 +71,13 @@ fn report(clusters: &[Cluster], findings: &mut Findings) {
         let name = escape(&cluster.name);
         findings.failed(
             format!("{name} refuses something: {}", escape(&cluster.message)),
+            format!("hanse describe cluster {name}"),
+        );
+    }
+    for cluster in of(&|c| synced(c) && !c.message.is_empty()) {
+        let name = escape(&cluster.name);
+        findings.warning(
+            format!("{name} is in sync, but {}", escape(&cluster.message)),
             format!("hanse describe cluster {name}"),
         );
     }
@@ -120,6 +128,10 @@ mod tests {
             },
             cluster("e", Phase::Pending, true, false),
             cluster("f", Phase::Syncing, true, true),
+            Cluster {
+                message: "its agent cannot see Secrets".into(),
+                ..cluster("g", Phase::Synced, true, true)
+            },
         ];
         let mut findings = Findings::default();
         findings.section("clusters");
@@ -127,7 +139,7 @@ mod tests {
         let text = anstream::adapter::strip_str(&findings.text()).to_string();
         insta::assert_snapshot!(text, @"
         clusters
-          √ 1 of 5 clusters connected and in sync
+          √ 1 of 6 clusters connected and in sync
           ‼ 1 cluster offline: b
             hint: in the cluster: kubectl -n hanse-agent logs deploy/hanse-agent
           ‼ 1 cluster not in sync yet: f
@@ -136,6 +148,8 @@ mod tests {
             hint: hanse cluster confirm-removals d 9
           × c refuses something: denied
             hint: hanse describe cluster c
+          ‼ g is in sync, but its agent cannot see Secrets
+            hint: hanse describe cluster g
           ‼ 1 cluster joined and not accepted: e
             hint: hanse cluster accept e
           ‼ 2 cases of open drift

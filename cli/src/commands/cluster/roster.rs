@@ -10,6 +10,7 @@ use crate::change::{self, CommitArgs, Confirm, DryRun, Order};
 use crate::failure::{Failure, Outcome};
 use crate::hub::Hub;
 use crate::selector;
+use crate::text::near;
 
 fn order(commit: &CommitArgs, confirm: Confirm) -> Order<'_> {
     Order { args: commit, confirm, dry_run: DryRun::None, aside: false }
@@ -77,10 +78,18 @@ pub(super) async fn confirm_removals(
     count: u32,
     commit: &CommitArgs,
 ) -> Outcome {
-    let confirmation = confirmation(cluster, count)?;
+    let (confirmation, id) = (confirmation(cluster, count)?, id(&cluster.id)?);
     let name = &cluster.name;
     change::make(hub, &order(commit, Confirm::Risks), |fleet| {
         let mut entry = entry(fleet, name)?;
+        if entry.id != id {
+            return Err(Failure::new(
+                "not-found",
+                format!("this cluster {name} is not in the fleet"),
+            )
+            .why("a cluster of that name that was there before is")
+            .hint(format!("hanse cluster remove {name}, then hanse cluster accept {name}")));
+        }
         entry.confirmed_removals = Some(confirmation);
         Ok(vec![Edit::PutCluster(entry)])
     })
@@ -106,8 +115,12 @@ fn confirmation(cluster: &Cluster, count: u32) -> Outcome<ConfirmedRemovals> {
 
 fn entry(fleet: &Fleet, name: &str) -> Outcome<ClusterEntry> {
     let member = fleet.member_named(name).ok_or_else(|| {
-        Failure::new("not-found", format!("cluster {name} is not in the fleet"))
-            .hint("hanse cluster list shows them all; hanse cluster accept lets one in")
+        let names = fleet.members().values().map(|member| &*member.entry.name);
+        Failure::new("not-found", format!("cluster {name} is not in the fleet")).hint(near(
+            name,
+            names,
+            "hanse cluster list; hanse cluster accept lets one in",
+        ))
     })?;
     Ok((*member.entry).clone())
 }

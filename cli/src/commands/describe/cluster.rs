@@ -57,7 +57,8 @@ fn text(cluster: &Cluster, fleet: &Fleet, drift: &[Drift], now: Timestamp) -> St
             "Removals waiting: {count}\n  hanse cluster confirm-removals {name} {count}"
         );
     }
-    if let Some(member) = fleet.member_named(&cluster.name) {
+    // By id: the roster may still have a revoked cluster of that name.
+    if let Some(member) = cluster.id.parse().ok().and_then(|id| fleet.member(id)) {
         if member.manifest.documents.is_empty() {
             out.push_str("Documents: none\n");
         } else {
@@ -84,7 +85,7 @@ mod tests {
     #[test]
     fn everything_about_a_cluster() {
         let cluster = Cluster {
-            id: "id-1".into(),
+            id: "00000000-0000-0000-0000-000000000001".into(),
             name: "cluster-1".into(),
             phase: Phase::AwaitingConfirmation.into(),
             accepted: true,
@@ -96,7 +97,7 @@ mod tests {
         let shown = text(&cluster, &fleet::example(""), &[], Timestamp::UNIX_EPOCH);
         insta::assert_snapshot!(shown, @r"
         Name:                 cluster-1
-        Id:                   id-1
+        Id:                   00000000-0000-0000-0000-000000000001
         Status:               AwaitingConfirmation
         Message:              7 removals wait\u{1b}
         Labels:               -
@@ -117,5 +118,9 @@ mod tests {
           hanse cluster confirm-removals cluster-1 7
         Documents: none
         ");
+        // Another one that has the name of one in the roster.
+        let rejoined = Cluster { id: "00000000-0000-0000-0000-000000000009".into(), ..cluster };
+        let shown = text(&rejoined, &fleet::example(""), &[], Timestamp::UNIX_EPOCH);
+        assert!(!shown.contains("Documents"), "{shown}");
     }
 }

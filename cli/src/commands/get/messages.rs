@@ -2,12 +2,13 @@
 
 use hanse_domain::history::roster::Labels;
 use hanse_domain::selector::LabelSelector;
+use hanse_proto::admin::cluster::Phase;
 use hanse_proto::admin::{Cluster, ListClustersResponse, ListDriftResponse, ListRevisionsResponse};
 use serde::Serialize;
 
 use crate::commands::{cluster, drift as drift_command, revisions as revisions_command};
 use crate::failure::{Exit, Failure, Outcome};
-use crate::hub::Hub;
+use crate::hub::{self, Hub};
 use crate::output::{self, Format};
 
 pub(super) async fn clusters(
@@ -16,18 +17,17 @@ pub(super) async fn clusters(
     selector: Option<&LabelSelector>,
     format: Format,
 ) -> Outcome {
+    let known = hub.clusters().await?;
+    let clusters: Vec<Cluster> = if names.is_empty() {
+        known.into_iter().filter(|cluster| cluster.phase() != Phase::Revoked).collect()
+    } else {
+        names.iter().map(|name| hub::named(known.clone(), name)).collect::<Outcome<_>>()?
+    };
     let matches = |cluster: &Cluster| {
         let labels: Labels = cluster.labels.clone().into_iter().collect();
-        (names.is_empty() || names.contains(&cluster.name))
-            && selector.is_none_or(|s| s.matches(&labels))
+        selector.is_none_or(|selector| selector.matches(&labels))
     };
-    let clusters: Vec<Cluster> = hub.clusters().await?.into_iter().filter(matches).collect();
-    if let Some(missing) =
-        names.iter().find(|name| selector.is_none() && !clusters.iter().any(|c| c.name == **name))
-    {
-        return Err(Failure::new("not-found", format!("there is no cluster `{missing}`"))
-            .hint("hanse cluster list"));
-    }
+    let clusters: Vec<Cluster> = clusters.into_iter().filter(matches).collect();
     match (clusters.as_slice(), format) {
         (all, Format::Table | Format::Wide) => cluster::show(all, format == Format::Wide)?,
         (all, Format::Name) => output::lines(all.iter().map(|c| format!("cluster/{}", c.name)))?,
