@@ -1,6 +1,6 @@
 //! `hanse wait`: until clusters are as one wants them.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,9 +9,10 @@ use hanse_proto::admin::{Cluster, WatchClustersRequest};
 
 use crate::app::Session;
 use crate::change::duration;
+use crate::commands::cluster::status;
 use crate::commands::revisions;
 use crate::failure::{Exit, Failure, Outcome};
-use crate::hub::Hub;
+use crate::hub::{self, Hub};
 use crate::output;
 use crate::text::{count, escape, took};
 
@@ -61,19 +62,29 @@ impl FromStr for Condition {
 }
 
 impl Condition {
-    /// A revision that exists is there when the cluster holds it or a later one, or when the cluster
+    /// A revision that exists is there when all of it or of a later one is applied, or when the cluster
     /// is in sync: then it did not concern the cluster.
     fn holds(self, cluster: &Cluster) -> bool {
+        // A row may still say so of an agent that is away, or that is ahead of a restored hub.
         let synced = cluster.phase() == Phase::Synced
-            && cluster.generation_applied >= cluster.generation_desired;
+            && cluster.connected
+            && cluster.generation_applied == cluster.generation_desired;
         match self {
             Self::Connected => cluster.connected,
             Self::Accepted => cluster.accepted,
             Self::Synced => synced,
-            Self::Revision(number) => cluster.generation_applied >= number || synced,
+            Self::Revision(number) => {
+                synced
+                    || cluster.phase() == Phase::Synced
+                        && (number..=cluster.generation_desired)
+                            .contains(&cluster.generation_applied)
+            }
         }
     }
 }
+
+/// Clusters that are waited for: names and what was last heard, by id.
+type Waiting = BTreeMap<String, (String, String)>;
 
 impl Args {
     pub(crate) async fn run(self, session: &Session) -> Outcome {
@@ -87,38 +98,45 @@ impl Args {
         match watched {
             Ok(Ok(())) => Ok(Exit::OK),
             Ok(Err(failure)) => Err(failure),
-            Err(_) => Err(Failure::new(
-                "timeout",
-                format!(
+            Err(_) => {
+                let mut missing: Vec<&(String, String)> = waiting.values().collect();
+                missing.sort();
+                let what = format!(
                     "{} not there after {}",
-                    count(waiting.len(), "cluster"),
+                    count(missing.len(), "cluster"),
                     took(self.timeout)
-                ),
-            )
-            .details(waiting.iter().map(|name| format!("cluster/{name}: not yet")))
-            .hint("hanse cluster list")),
+                );
+                let details =
+                    missing.iter().map(|(name, is)| format!("cluster/{name}: not yet: {is}"));
+                Err(Failure::new("timeout", what)
+                    .details(details)
+                    .hint("hanse cluster list -o wide"))
+            }
         }
     }
 
-    async fn named(&self, hub: &Hub) -> Outcome<BTreeSet<String>> {
+    async fn named(&self, hub: &Hub) -> Outcome<Waiting> {
         let known = hub.clusters().await?;
-        if self.all {
-            let there = known.into_iter().filter(|c| c.accepted && c.phase() != Phase::Revoked);
-            return Ok(there.map(|cluster| cluster.name).collect());
-        }
-        let name = |word: &String| {
-            let name = word.split_once('/').map_or(word.as_str(), |(_, name)| name);
-            if known.iter().any(|cluster| cluster.name == name) {
-                return Ok(name.to_owned());
-            }
-            Err(Failure::new("not-found", format!("there is no cluster `{name}`"))
-                .hint("hanse cluster list"))
+        let clusters: Vec<Cluster> = if self.all {
+            known.into_iter().filter(|c| c.accepted && c.phase() != Phase::Revoked).collect()
+        } else {
+            let name = |word: &String| {
+                let name = word.split_once('/').map_or(word.as_str(), |(_, name)| name);
+                hub::named(known.clone(), name)
+            };
+            self.clusters.iter().map(name).collect::<Outcome<_>>()?
         };
-        self.clusters.iter().map(name).collect()
+        Ok(clusters.into_iter().map(|c| (c.id.clone(), (c.name.clone(), state(&c)))).collect())
     }
 }
 
-async fn watch(hub: &Hub, condition: Condition, waiting: &mut BTreeSet<String>) -> Outcome<()> {
+/// How a cluster is, and what stands in its way.
+fn state(cluster: &Cluster) -> String {
+    let status = status(cluster);
+    if cluster.message.is_empty() { status } else { format!("{status}: {}", cluster.message) }
+}
+
+async fn watch(hub: &Hub, condition: Condition, waiting: &mut Waiting) -> Outcome<()> {
     if waiting.is_empty() {
         output::note("there is no cluster to wait for");
         return Ok(());
@@ -129,7 +147,12 @@ async fn watch(hub: &Hub, condition: Condition, waiting: &mut BTreeSet<String>) 
         let Some(cluster) = message.cluster else {
             continue;
         };
-        if condition.holds(&cluster) && waiting.remove(&cluster.name) {
+        let Some((_, is)) = waiting.get_mut(&cluster.id) else {
+            continue;
+        };
+        *is = state(&cluster);
+        if condition.holds(&cluster) {
+            waiting.remove(&cluster.id);
             output::line(&format!("cluster/{} condition met", escape(&cluster.name)))?;
         }
         if waiting.is_empty() {
@@ -146,6 +169,7 @@ mod tests {
     #[test]
     fn conditions_hold_when_they_should() {
         let cluster = |phase: Phase, applied, desired| Cluster {
+            connected: true,
             phase: phase.into(),
             generation_applied: applied,
             generation_desired: desired,
@@ -155,8 +179,21 @@ mod tests {
         let holds = |text: &str, cluster: &Cluster| condition(text).ok().map(|c| c.holds(cluster));
         assert_eq!(holds("synced", &cluster(Phase::Synced, 4, 4)), Some(true));
         assert_eq!(holds("synced", &cluster(Phase::Syncing, 3, 4)), Some(false));
-        assert_eq!(holds("revision=4", &cluster(Phase::Syncing, 4, 5)), Some(true));
+        // An agent holds a generation before it has applied it, and whatever comes of it.
+        for phase in [Phase::Syncing, Phase::Failed, Phase::AwaitingConfirmation] {
+            assert_eq!(holds("synced", &cluster(phase, 5, 5)), Some(false), "{phase:?}");
+            assert_eq!(holds("revision=5", &cluster(phase, 5, 5)), Some(false), "{phase:?}");
+        }
+        // Its agent is away; what the row says was so once.
+        let away = Cluster { connected: false, ..cluster(Phase::Synced, 4, 4) };
+        assert_eq!(holds("synced", &away), Some(false));
+        assert_eq!(holds("revision=4", &away), Some(true));
+        assert_eq!(holds("revision=9", &away), Some(false));
+        // An old backup was restored at the hub.
+        assert_eq!(holds("synced", &cluster(Phase::Synced, 9, 4)), Some(false));
+        assert_eq!(holds("revision=4", &cluster(Phase::Synced, 9, 4)), Some(false));
         assert_eq!(holds("revision=5", &cluster(Phase::Syncing, 4, 5)), Some(false));
+        assert_eq!(holds("revision=4", &cluster(Phase::Synced, 4, 4)), Some(true));
         assert_eq!(holds("revision=9", &cluster(Phase::Synced, 4, 4)), Some(true));
         assert_eq!(
             holds("Connected", &Cluster { connected: true, ..Cluster::default() }),

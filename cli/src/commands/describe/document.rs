@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use hanse_domain::document::{DocumentRef, Kind};
 use hanse_domain::fleet::{Fleet, Held};
 use hanse_domain::history::roster::Labels;
+use hanse_proto::admin::cluster::Phase;
 use hanse_proto::admin::{Cluster, Drift};
 use jiff::Timestamp;
 
@@ -21,13 +22,19 @@ pub(super) async fn describe(hub: &Hub, kind: Kind, name: &str) -> Outcome<Strin
     let fleet = fleet::fetch(hub).await?;
     let reference = DocumentRef { kind, name: name.to_owned() };
     let held = fleet.documents().get(&reference).ok_or_else(|| {
-        Failure::new("not-found", format!("{reference} does not exist")).hint("hanse get all")
+        Failure::new("not-found", format!("{reference} does not exist"))
+            .hint(fleet::near(&fleet, &reference))
     })?;
     let clusters = hub.clusters().await?;
     let source = reference.to_string();
     let mut drift = drift::list(hub, "", false).await?;
     drift.retain(|drift| drift.source == source);
     Ok(text(&fleet, held, &clusters, &drift, Timestamp::now()))
+}
+
+/// A generation that an agent holds is not applied before the phase says so.
+fn has_applied(cluster: &Cluster, number: u64) -> bool {
+    cluster.phase() == Phase::Synced && cluster.generation_applied >= number
 }
 
 fn text(
@@ -57,7 +64,7 @@ fn text(
         let name = &member.entry.name;
         let cluster = clusters.iter().find(|cluster| cluster.id == member.entry.id.to_string());
         let state = match cluster {
-            Some(cluster) if cluster.generation_applied >= held.number.0 => "applied",
+            Some(cluster) if has_applied(cluster, held.number.0) => "applied",
             Some(_) => "pending",
             None => "unknown to the hub",
         };
@@ -84,8 +91,6 @@ fn text(
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use hanse_proto::admin::cluster::Phase;
-
     use super::*;
 
     const ROLE: &str = "apiVersion: hanse.dev/v1alpha1\nkind: FederatedRole\nmetadata: {name: reader}\n\
@@ -103,6 +108,9 @@ mod tests {
             generation_applied: 3,
             ..Cluster::default()
         };
+        let refusing = Cluster { phase: Phase::Failed.into(), ..applied.clone() };
+        assert!(has_applied(&applied, 3) && !has_applied(&applied, 4));
+        assert!(!has_applied(&refusing, 3));
         let open = Drift { cluster: "cluster-1".into(), ..Drift::default() };
         insta::assert_snapshot!(text(&fleet, held, &[applied], &[open], Timestamp::UNIX_EPOCH), @"
         Kind:       FederatedRole
@@ -120,8 +128,8 @@ mod tests {
           cluster-1   applied              Synced   1
           cluster-2   unknown to the hub   -        0
         Open drift:
-          CLUSTER     CLASS     OBJECT   WHAT   BY   SINCE   STATE
-          cluster-1   Unknown   -        -      -    -       Unknown
+          CLUSTER     CLASS     OBJECT   WHAT                         BY   SINCE   STATE
+          cluster-1   Unknown   -        the values are as declared   -    -       Unknown
         ");
     }
 }
