@@ -7,6 +7,7 @@
 //! ```
 
 mod dry_run;
+mod effect;
 mod report;
 
 use std::time::{Duration, Instant};
@@ -17,13 +18,14 @@ use hanse_domain::plan::{Plan, plan};
 use hanse_proto::admin::{CommitRequest, Revision};
 use jiff::Timestamp;
 
+use effect::Effect;
 pub(crate) use report::{results, subjects};
 
 use crate::failure::{Exit, Failure, Outcome};
 use crate::hub::Hub;
 use crate::output::{self, TextOrJson};
 use crate::plan_file::PlanFile;
-use crate::text::{self, count};
+use crate::text::count;
 use crate::{fleet, plan_view, settle, sign, trouble};
 
 /// How often a change is planned anew because somebody else was faster.
@@ -100,13 +102,21 @@ pub(crate) fn planned(base: &Fleet, edits: Vec<Edit>) -> Outcome<Plan> {
     })
 }
 
+/// A plan as it was shown.
+#[derive(Clone, Debug, Default)]
+struct Shown {
+    effect: Effect,
+    /// For the difference that is shown when the effect differs.
+    text: String,
+}
+
 /// Makes the edits on the newest fleet and commits them.
 pub(crate) async fn make(
     hub: &Hub,
     order: &Order<'_>,
     edits: impl Fn(&Fleet) -> Outcome<Vec<Edit>>,
 ) -> Outcome {
-    let mut shown: Option<String> = None;
+    let mut shown: Option<Shown> = None;
     for attempt in 0..MAX_ATTEMPTS {
         let base = fleet::fetch(hub).await?;
         let edits = edits(&base)?;
@@ -115,7 +125,7 @@ pub(crate) async fn make(
             results(order, &base, &edits, None)?;
             return Ok(Exit::OK);
         }
-        let effect = plan_view::effect(&plan);
+        let now = Shown { effect: Effect::of(&base, &plan), text: plan_view::effect(&plan) };
         match &shown {
             None => {
                 output::note(plan_view::show(&base, &plan).trim_end());
@@ -123,25 +133,29 @@ pub(crate) async fn make(
                     confirm(order, &plan, output::can_ask()).await?;
                 }
             }
-            Some(before) => again(before, &effect, attempt, &base, &plan).await?,
+            Some(before) => again(before, &now, attempt, &base, &plan).await?,
         }
-        let change =
-            Change::propose(&base, plan.edits, &message(order.args, &edits), Timestamp::now())
-                .map_err(|e| {
-                    Failure::new("refused", "the change cannot be written down").why(e.to_string())
-                })?;
+        let change = Change::propose(
+            &base,
+            plan.edits.clone(),
+            &message(order.args, &edits),
+            Timestamp::now(),
+        )
+        .map_err(|e| {
+            Failure::new("refused", "the change cannot be written down").why(e.to_string())
+        })?;
         match order.dry_run {
             DryRun::None => {}
             DryRun::Client => return results(order, &base, &edits, None).map(|()| Exit::OK),
             DryRun::Server => {
-                dry_run::ask(hub, request(&change, Vec::new())).await?;
+                dry_run::ask(hub, &change, &plan.clusters, request(&change, Vec::new())).await?;
                 return results(order, &base, &edits, None).map(|()| Exit::OK);
             }
         }
         if commit(hub, order, &base, &edits, &change).await? == Committed::Yes {
             return Ok(Exit::OK);
         }
-        shown = Some(effect);
+        shown = Some(now);
     }
     Err(stale())
 }
@@ -227,21 +241,39 @@ async fn confirm(order: &Order<'_>, plan: &Plan, can_ask: bool) -> Outcome<()> {
 }
 
 /// The base moved after the plan was shown: goes on by itself once if nothing else would happen.
-async fn again(before: &str, now: &str, attempt: usize, base: &Fleet, plan: &Plan) -> Outcome<()> {
-    if before == now && attempt == 1 {
+async fn again(
+    before: &Shown,
+    now: &Shown,
+    attempt: usize,
+    base: &Fleet,
+    plan: &Plan,
+) -> Outcome<()> {
+    if before.effect == now.effect && attempt == 1 {
         output::note(&format!(
             "revision {} came in between; the plan does the same on it, so it goes on",
             base.number
         ));
         return Ok(());
     }
-    let uncoloured = |text: &str| anstream::adapter::strip_str(text).to_string();
-    let (before, now) = (uncoloured(before), uncoloured(now));
-    let difference = similar::TextDiff::from_lines(&before, &now).unified_diff().to_string();
-    output::warn(&format!("revision {} came in between. What differs in the plan:", base.number));
-    output::note(&text::escape_lines(&difference));
+    output::warn(&format!("revision {} came in between. {}", base.number, differs(before, now)));
     output::note(plan_view::show(base, plan).trim_end());
     if output::can_ask() { output::confirm("Commit this now?").await } else { Err(stale()) }
+}
+
+/// What is another than when the plan was shown.
+fn differs(before: &Shown, now: &Shown) -> String {
+    if before.effect == now.effect {
+        return "The plan does the same on it; it is asked for again, since this is not the first time"
+            .to_owned();
+    }
+    let uncoloured = |text: &str| anstream::adapter::strip_str(text).to_string();
+    let (before, now) = (uncoloured(&before.text), uncoloured(&now.text));
+    if before == now {
+        return "The plan differs where its text is cut, or in what the documents were before"
+            .to_owned();
+    }
+    let difference = similar::TextDiff::from_lines(&before, &now).unified_diff().to_string();
+    format!("What differs in the plan:\n{difference}")
 }
 
 fn message(args: &CommitArgs, edits: &[Edit]) -> String {

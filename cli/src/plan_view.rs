@@ -37,7 +37,7 @@ pub(crate) fn show(base: &Fleet, plan: &Plan) -> String {
     out
 }
 
-/// What the plan does to clusters: the part that must stay the same when the base moves.
+/// What the plan does to clusters.
 pub(crate) fn effect(plan: &Plan) -> String {
     let mut out = String::new();
     for (text, clusters) in grouped(plan) {
@@ -63,6 +63,11 @@ pub(crate) fn removes(plan: &Plan) -> bool {
     let objects = plan.clusters.values().flatten();
     objects.into_iter().any(|change| change.action() == Action::Remove)
         || plan.edits.iter().any(|edit| matches!(edit, Edit::Remove(_) | Edit::RemoveCluster(_)))
+}
+
+/// Whether there is an object that comes, or that changes in more than the revision's number.
+pub(crate) fn puts(changes: &[ObjectChange]) -> bool {
+    visible(changes).any(|(change, _)| change.after.is_some())
 }
 
 /// The changes that a person would call changes: not those of the revision's number alone.

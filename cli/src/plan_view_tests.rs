@@ -127,15 +127,3 @@ fn a_removal_and_the_roster() {
 fn nothing() {
     insta::assert_snapshot!(shown(&example(ROLE), documents(ROLE)), @"No changes: the fleet is like that already (revision 4).");
 }
-
-#[test]
-fn a_new_base_alone_changes_no_effect() {
-    let effect_at = |base: &Fleet| {
-        let wider = ROLE.replace("[get]", "[get, list]");
-        effect(&plan(base, documents(&wider), Timestamp::UNIX_EPOCH).unwrap())
-    };
-    let mut later = example(ROLE);
-    later.number.0 += 7;
-    assert_eq!(effect_at(&example(ROLE)), effect_at(&later));
-    assert_ne!(effect_at(&example(ROLE)), effect_at(&example("")));
-}

@@ -42,9 +42,24 @@ async fn where_nobody_can_be_asked_hazards_and_removals_need_yes() {
 async fn a_moved_base_goes_on_once_and_only_with_the_same_effect() {
     let base = fleet::example("");
     let plan = Plan::default();
-    assert!(again("same", "same", 1, &base, &plan).await.is_ok());
-    assert!(again("same", "same", 2, &base, &plan).await.is_err());
-    assert!(again("same", "other", 1, &base, &plan).await.is_err());
+    let warned = Plan { warnings: vec!["mind".into()], ..Plan::default() };
+    let shown = |plan: &Plan| Shown { effect: Effect::of(&base, plan), text: "same".into() };
+    let (same, other) = (shown(&plan), shown(&warned));
+    assert!(again(&same, &same, 1, &base, &plan).await.is_ok());
+    assert!(again(&same, &same, 2, &base, &plan).await.is_err());
+    assert!(again(&same, &other, 1, &base, &plan).await.is_err());
+}
+
+#[test]
+fn a_difference_is_named_also_where_the_text_is_cut() {
+    let base = fleet::example("");
+    let warned = Plan { warnings: vec!["mind".into()], ..Plan::default() };
+    let shown =
+        |plan: &Plan, text: &str| Shown { effect: Effect::of(&base, plan), text: text.to_owned() };
+    let before = shown(&Plan::default(), "a\n");
+    assert!(differs(&before, &shown(&warned, "b\n")).contains("\n-a\n+b\n"));
+    assert!(differs(&before, &shown(&warned, "a\n")).contains("where its text is cut"));
+    assert!(differs(&before, &before).contains("the same"));
 }
 
 #[test]
