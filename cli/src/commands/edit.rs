@@ -1,6 +1,7 @@
 //! `hanse edit`: a document in an editor, until it is valid, unchanged or given up.
 
-use std::path::Path;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +13,8 @@ use crate::app::Session;
 use crate::change::{self, CommitArgs, Confirm, DryRun, Order};
 use crate::failure::{Failure, Outcome};
 use crate::files::{self, Source};
-use crate::{fleet, kinds, output};
+use crate::text::escape;
+use crate::{fleet, kinds, output, settle};
 
 /// Lines of ours in the file; they are taken out again.
 const NOTE: &str = "#! ";
@@ -37,9 +39,11 @@ impl Args {
         let hub = session.hub().await?;
         let base = fleet::fetch(&hub).await?;
         let held = base.documents().get(&reference).ok_or_else(|| {
-            Failure::new("not-found", format!("{reference} does not exist")).hint("hanse get all")
+            Failure::new("not-found", format!("{reference} does not exist"))
+                .hint(fleet::near(&base, &reference))
         })?;
         let document = in_editor(Arc::clone(&held.document)).await?;
+        let kept = Kept::new(&document.bytes)?;
         let before = held.document.digest;
         let order = Order {
             args: &self.commit,
@@ -47,7 +51,7 @@ impl Args {
             dry_run: DryRun::None,
             aside: false,
         };
-        change::make(&hub, &order, |fleet| {
+        let outcome = change::make(&hub, &order, |fleet| {
             // Somebody else's change of the same document must not be written over unseen.
             match fleet.documents().get(&reference) {
                 Some(now) if now.document.digest == before => {
@@ -60,8 +64,47 @@ impl Args {
                 .hint(format!("hanse edit {reference}"))),
             }
         })
-        .await
+        .await;
+        if outcome.as_ref().err().is_none_or(|failure| failure.code() == settle::NOT_APPLIED) {
+            kept.discard();
+        }
+        outcome
     }
+}
+
+/// What a person wrote, in a file until it is committed. Whatever keeps that from happening, also
+/// Ctrl-C, says where it is.
+#[derive(Debug)]
+struct Kept(Option<PathBuf>);
+
+impl Kept {
+    fn new(text: &[u8]) -> Outcome<Self> {
+        let failed = |e: &std::io::Error| Failure::io("the text cannot be kept in a file", e);
+        let mut file = new_file().map_err(|e| failed(&e))?;
+        file.write_all(text).map_err(|e| failed(&e))?;
+        let (_, path) = file.keep().map_err(|e| failed(&e.error))?;
+        Ok(Self(Some(path)))
+    }
+
+    fn discard(mut self) {
+        if let Some(path) = self.0.take() {
+            // What is left over is in a directory for that.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            output::note(&format!("your text is kept in {}", escape(&path.display().to_string())));
+        }
+    }
+}
+
+/// A file that only its owner reads.
+fn new_file() -> std::io::Result<tempfile::NamedTempFile> {
+    tempfile::Builder::new().prefix("hanse-edit-").suffix(".yaml").tempfile()
 }
 
 /// An editor has the terminal.
@@ -74,19 +117,21 @@ pub(crate) fn is_editing() -> bool {
 
 async fn in_editor(held: Arc<Document>) -> Outcome<Document> {
     EDITING.store(true, Ordering::Relaxed);
-    let edited = tokio::task::spawn_blocking(move || edited(&held, run_editor)).await;
+    let keep = |text: &str| Kept::new(text.as_bytes()).map(drop);
+    let edited = tokio::task::spawn_blocking(move || edited(&held, run_editor, keep)).await;
     EDITING.store(false, Ordering::Relaxed);
     edited.map_err(|e| Failure::new("editor", "the editor ended badly").why(e.to_string()))?
 }
 
-/// Opens the editor until what it leaves is valid. `Err` when nothing was changed.
-fn edited(held: &Document, editor: impl Fn(&Path) -> Outcome<()>) -> Outcome<Document> {
+/// Opens the editor until what it leaves is valid. `Err` when nothing was changed. A text that is
+/// given up because of its errors goes to `given_up`.
+fn edited(
+    held: &Document,
+    editor: impl Fn(&Path) -> Outcome<()>,
+    given_up: impl FnOnce(&str) -> Outcome<()>,
+) -> Outcome<Document> {
     let failed = |e: std::io::Error| Failure::io("the file for the editor cannot be used", &e);
-    let file = tempfile::Builder::new()
-        .prefix("hanse-edit-")
-        .suffix(".yaml")
-        .tempfile()
-        .map_err(failed)?;
+    let file = new_file().map_err(failed)?;
     let original = String::from_utf8_lossy(&held.bytes).into_owned();
     let (mut text, mut notes): (String, Vec<String>) = (original.clone(), Vec::new());
     loop {
@@ -101,7 +146,11 @@ fn edited(held: &Document, editor: impl Fn(&Path) -> Outcome<()>) -> Outcome<Doc
         let left = std::fs::read_to_string(file.path()).map_err(failed)?;
         let left: String =
             left.split_inclusive('\n').filter(|line| !line.starts_with(NOTE)).collect();
-        if left == original || (left == text && !notes.is_empty()) || left.trim().is_empty() {
+        if left == text && !notes.is_empty() {
+            given_up(&left)?;
+            return Err(Failure::cancelled());
+        }
+        if left == original || left.trim().is_empty() {
             return Err(Failure::cancelled());
         }
         text = left;
@@ -165,21 +214,32 @@ mod tests {
 
     /// An editor that makes one replacement each time it is opened, and what it was shown.
     fn edit_with(steps: &[(&str, &str)]) -> (Outcome<Document>, Vec<String>) {
-        let seen = RefCell::new(Vec::new());
-        let outcome = edited(&document(), |path| {
+        let (outcome, seen, _) = edit_and_keep(steps);
+        (outcome, seen)
+    }
+
+    /// The same, with the text that was given up.
+    fn edit_and_keep(steps: &[(&str, &str)]) -> (Outcome<Document>, Vec<String>, Option<String>) {
+        let (seen, mut kept) = (RefCell::new(Vec::new()), None);
+        let editor = |path: &Path| {
             let text = std::fs::read_to_string(path).unwrap();
             let (from, to) = steps.get(seen.borrow().len()).copied().unwrap_or(("", ""));
             let replaced = if from.is_empty() { text.clone() } else { text.replace(from, to) };
             std::fs::write(path, replaced).unwrap();
             seen.borrow_mut().push(text);
             Ok(())
+        };
+        let outcome = edited(&document(), editor, |text| {
+            kept = Some(text.to_owned());
+            Ok(())
         });
-        (outcome, seen.into_inner())
+        (outcome, seen.into_inner(), kept)
     }
 
     #[test]
     fn what_is_left_unchanged_is_not_committed() {
-        assert_eq!(edit_with(&[]).0.unwrap_err().code(), "cancelled");
+        let (outcome, _, kept) = edit_and_keep(&[]);
+        assert_eq!((outcome.unwrap_err().code(), kept), ("cancelled", None));
     }
 
     #[test]
@@ -196,9 +256,25 @@ mod tests {
 
     #[test]
     fn giving_up_on_errors_ends_it() {
-        let (outcome, seen) = edit_with(&[("verbs", "verb")]);
+        let (outcome, seen, kept) = edit_and_keep(&[("verbs", "verb")]);
         assert_eq!(outcome.unwrap_err().code(), "cancelled");
         assert_eq!(seen.len(), 2);
+        assert_eq!(kept, Some(ROLE.replace("verbs", "verb")));
+    }
+
+    #[test]
+    fn a_text_is_kept_until_it_is_committed() {
+        let kept = Kept::new(b"mine").unwrap();
+        let path = kept.0.clone().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"mine");
+        assert!(!crate::config::is_exposed(&path));
+        drop(kept);
+        assert!(path.exists(), "nothing was committed");
+        std::fs::remove_file(&path).unwrap();
+        let kept = Kept::new(b"mine").unwrap();
+        let path = kept.0.clone().unwrap();
+        kept.discard();
+        assert!(!path.exists());
     }
 
     #[test]
