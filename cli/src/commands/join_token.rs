@@ -82,6 +82,9 @@ impl Create {
         if let Some(expires) = time(made.expires_at.as_ref()) {
             output::note(&format!("the token works once, until {expires}"));
         }
+        if self.output == TextOrJson::Text {
+            output::note("a shell may keep the token in its history until then");
+        }
         let cluster = &self.cluster;
         output::note(&format!(
             "next: run that command where the kubeconfig of {cluster} is, then: {}",
@@ -117,18 +120,20 @@ impl Create {
     }
 }
 
-/// The command to paste. Everything in it that the hub chose is quoted for a shell.
+/// The command to paste. Arguments can be seen by everybody on a machine, so the token is not among
+/// them but on standard input, in a form that every POSIX shell has. Everything that the hub chose is
+/// quoted for a shell.
 fn command(made: &CreateJoinTokenResponse, cluster: &str, context: &str) -> String {
     let words = [
         ("--hub", made.hub_address.as_str()),
-        ("--token", &made.token),
         ("--ca-hash", &made.ca_hash),
         ("--cluster", cluster),
         ("--context", context),
     ];
     let options: Vec<String> =
         words.iter().map(|(option, value)| format!("{option} {}", quoted(value))).collect();
-    format!("hanse-agent join {}", options.join(" "))
+    let token = escape(&made.token);
+    format!("hanse-agent join {} --token-file - <<'TOKEN'\n{token}\nTOKEN", options.join(" "))
 }
 
 fn quoted(word: &str) -> String {
@@ -147,13 +152,38 @@ mod tests {
     fn the_command_can_be_pasted() {
         let made = CreateJoinTokenResponse {
             cluster_id: "id".into(),
-            token: "abc_-123".into(),
+            token: "hjt_abc_-123".into(),
             ca_hash: "sha256:00ff".into(),
             hub_address: "hub.example:7443".into(),
             ..CreateJoinTokenResponse::default()
         };
-        insta::assert_snapshot!(command(&made, "prod-1", "admin@prod"), @"hanse-agent join --hub hub.example:7443 --token abc_-123 --ca-hash sha256:00ff --cluster prod-1 --context admin@prod");
-        let evil = CreateJoinTokenResponse { hub_address: "x; rm -rf ~ '\n".into(), ..made };
-        insta::assert_snapshot!(command(&evil, "a", "b"), @r"hanse-agent join --hub 'x; rm -rf ~ '\''\u{a}' --token abc_-123 --ca-hash sha256:00ff --cluster a --context b");
+        insta::assert_snapshot!(command(&made, "prod-1", "admin@prod"), @"
+        hanse-agent join --hub hub.example:7443 --ca-hash sha256:00ff --cluster prod-1 --context admin@prod --token-file - <<'TOKEN'
+        hjt_abc_-123
+        TOKEN
+        ");
+        let evil = CreateJoinTokenResponse {
+            hub_address: "x; rm -rf ~ '\n".into(),
+            token: "x\nTOKEN\nrm -rf ~".into(),
+            ..made
+        };
+        insta::assert_snapshot!(command(&evil, "a", "b"), @r"
+        hanse-agent join --hub 'x; rm -rf ~ '\''\u{a}' --ca-hash sha256:00ff --cluster a --context b --token-file - <<'TOKEN'
+        x\u{a}TOKEN\u{a}rm -rf ~
+        TOKEN
+        ");
+    }
+
+    /// A shell makes of it what is meant, and the token is no argument.
+    #[test]
+    fn a_shell_reads_the_token_on_standard_input() {
+        let made = CreateJoinTokenResponse { token: "hjt_$x`y`".into(), ..Default::default() };
+        let script = command(&made, "a", "b").replace("hanse-agent", "show");
+        let show = "show() { echo \"$*\"; cat; }\n";
+        let output =
+            std::process::Command::new("sh").args(["-c", &format!("{show}{script}")]).output();
+        let shown = output.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).ok();
+        let expected = "join --hub  --ca-hash  --cluster a --context b --token-file -\nhjt_$x`y`\n";
+        assert_eq!(shown.as_deref(), Some(expected));
     }
 }
