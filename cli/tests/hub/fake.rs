@@ -35,6 +35,12 @@ pub(crate) struct State {
     history: Frontier,
     /// A change of somebody else's that comes right before the next commit.
     pub(crate) intruder: Option<Vec<Edit>>,
+    /// What the first cluster's agent makes of every generation, which it holds at once.
+    pub(crate) phase: Phase,
+    /// A cluster of the first one's name was revoked before.
+    pub(crate) revoked: bool,
+    /// What the clusters say to a dry run.
+    pub(crate) dry_run: Vec<DryRunResponse>,
 }
 
 impl State {
@@ -86,7 +92,14 @@ impl Running {
         let address = listener.local_addr().unwrap();
         let mut fleet = Fleet::new(Digest::of(b"root"));
         fleet.history = Frontier::default().root();
-        let state = State { fleet, history: Frontier::default(), intruder: None };
+        let state = State {
+            fleet,
+            history: Frontier::default(),
+            intruder: None,
+            phase: Phase::Synced,
+            revoked: false,
+            dry_run: Vec::new(),
+        };
         let hub = Hub(Arc::new(Mutex::new(state)));
         let tls = ServerTlsConfig::new()
             .identity(Identity::from_pem(certificate, key))
@@ -183,7 +196,8 @@ impl FleetService for Hub {
         &self,
         _: Request<DryRunRequest>,
     ) -> Result<Response<Self::DryRunStream>, Status> {
-        Err(Status::unimplemented("not here"))
+        let answers = self.0.lock().unwrap().dry_run.clone();
+        Ok(Response::new(Box::pin(tokio_stream::iter(answers.into_iter().map(Ok)))))
     }
 
     async fn list_revisions(
@@ -209,7 +223,7 @@ impl FleetService for Hub {
 }
 
 impl Hub {
-    /// The first cluster applies everything at once; the second is away.
+    /// The first cluster's agent holds everything at once; the second is away.
     fn clusters(&self) -> Vec<Cluster> {
         let state = self.0.lock().unwrap();
         let cluster = |(index, member): (usize, &hanse_domain::fleet::Member)| Cluster {
@@ -217,13 +231,22 @@ impl Hub {
             name: member.entry.name.clone(),
             accepted: true,
             connected: index == 0,
-            phase: if index == 0 { Phase::Synced } else { Phase::Syncing }.into(),
+            phase: if index == 0 { state.phase } else { Phase::Syncing }.into(),
+            message: if state.phase == Phase::Failed { "denied by policy" } else { "" }.to_owned(),
+            removals_waiting: 7,
             generation_desired: member.generation.0,
             generation_applied: if index == 0 { member.generation.0 } else { 0 },
             labels: member.entry.labels.clone().into_iter().collect(),
             ..Cluster::default()
         };
-        state.fleet.members().values().enumerate().map(cluster).collect()
+        let revoked = state.revoked.then(|| Cluster {
+            id: "0192f0c1-2a3b-7c4d-8e5f-607182930000".to_owned(),
+            name: "cluster-1".to_owned(),
+            phase: Phase::Revoked.into(),
+            ..Cluster::default()
+        });
+        let members = state.fleet.members().values().enumerate().map(cluster);
+        revoked.into_iter().chain(members).collect()
     }
 }
 

@@ -10,6 +10,8 @@ use std::process::Output;
 use fake::Running;
 use hanse_domain::fleet::Edit;
 use hanse_domain::parse::parse_files;
+use hanse_proto::admin::DryRunResponse;
+use hanse_proto::admin::cluster::Phase;
 
 const ROLE: &str = "\
 apiVersion: hanse.dev/v1alpha1
@@ -48,6 +50,8 @@ impl World {
             .args(args)
             .env("HANSE_CONFIG", self.directory.path().join("config.yaml"))
             .env_remove("KUBECTL_EXTERNAL_DIFF")
+            .env("TMPDIR", self.directory.path())
+            .env("KUBE_EDITOR", "sed -i -E 's/verbs: .(get|list)/verbs: [watch/'")
             .stdin(std::process::Stdio::null())
             .output()
             .await
@@ -88,6 +92,100 @@ async fn apply_says_what_became_of_it_and_where() {
     assert_eq!((code, stdout.as_str()), (0, ""));
     let (_, stdout, _) = world.hanse(&["get", "role", "reader", "-o", "yaml"]).await;
     assert_eq!(stdout, ROLE);
+}
+
+#[tokio::test]
+async fn a_cluster_that_refuses_or_waits_has_not_applied_it() {
+    let world = World::new().await;
+    let role = world.file("role.yaml", ROLE);
+    let stands = |phase| world.running.hub.0.lock().unwrap().phase = phase;
+    stands(Phase::Failed);
+    let (code, stdout, stderr) = world.hanse(&["apply", "-f", &role]).await;
+    assert!(stdout.contains("revision 2 committed"), "{stdout}");
+    assert!(stderr.contains("cluster-1: failed: denied by policy"), "{stderr}");
+    assert!(code == 1 && stderr.contains("code:  not-applied"), "{stderr}");
+    stands(Phase::AwaitingConfirmation);
+    let (code, _, stderr) = world.hanse(&["delete", "role", "reader", "--yes"]).await;
+    assert!(stderr.contains("hanse cluster confirm-removals cluster-1 7"), "{stderr}");
+    assert!(code == 0 && !stderr.contains("applied in"), "{stderr}");
+    let wait = ["wait", "cluster/cluster-1", "--for=synced", "--timeout", "300ms"];
+    let (code, stdout, stderr) = world.hanse(&wait).await;
+    assert!(code == 1 && stdout.is_empty(), "{stdout}");
+    assert!(stderr.contains("cluster/cluster-1: not yet: AwaitingConfirmation"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_name_is_not_that_of_a_revoked_cluster() {
+    let world = World::new().await;
+    world.running.hub.0.lock().unwrap().revoked = true;
+    let (_, stdout, stderr) = world.hanse(&["cluster", "list"]).await;
+    assert!(stderr.contains("not shown: 1 revoked cluster"), "{stderr}");
+    assert!(!stdout.contains("Revoked") && stdout.contains("cluster-1"), "{stdout}");
+    let (_, stdout, _) = world.hanse(&["cluster", "list", "--all"]).await;
+    assert!(stdout.contains("Revoked"), "{stdout}");
+    let (_, stdout, stderr) = world.hanse(&["get", "cluster", "cluster-1"]).await;
+    assert!(!stdout.contains("Revoked") && stdout.contains("Synced"), "{stdout}{stderr}");
+    let (_, stdout, _) = world.hanse(&["get", "clusters", "-o", "name"]).await;
+    assert_eq!(stdout, "cluster/cluster-1\ncluster/cluster-2\n");
+    let (code, _, stderr) = world.hanse(&["wait", "cluster/cluster-1", "--for=accepted"]).await;
+    assert_eq!(code, 0, "{stderr}");
+    let (_, _, stderr) = world.hanse(&["cluster", "accept", "cluster-1"]).await;
+    assert!(stderr.contains("code:  accepted"), "{stderr}");
+    let (_, _, stderr) = world.hanse(&["cluster", "accept", "clutser-1"]).await;
+    assert!(stderr.contains("did you mean `cluster-1`"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_dry_run_takes_silence_for_no_consent() {
+    let world = World::new().await;
+    let role = world.file("role.yaml", ROLE);
+    let apply = ["apply", "-f", &role, "--dry-run=server"];
+    let answer = |number: u8, tried, unavailable: &str| DryRunResponse {
+        cluster: format!("cluster-{number}"),
+        tried,
+        unavailable: unavailable.to_owned(),
+        problems: Vec::new(),
+    };
+    let says = |answers: &[DryRunResponse]| {
+        answers.clone_into(&mut world.running.hub.0.lock().unwrap().dry_run);
+    };
+    says(&[answer(1, 1, "")]);
+    let (code, stdout, stderr) = world.hanse(&apply).await;
+    assert!(code == 0 && stdout.contains("created (server dry run)"), "{stderr}");
+    assert!(stderr.contains("√ cluster-1") && stderr.contains("‼ cluster-2: the hub"), "{stderr}");
+    says(&[answer(1, 0, ""), answer(2, 0, "not connected")]);
+    let (code, stdout, stderr) = world.hanse(&apply).await;
+    assert!(code == 1 && stdout.is_empty() && stderr.contains("code:  not-asked"), "{stderr}");
+    assert!(stderr.contains("‼ cluster-1: it tried nothing") && !stderr.contains('√'), "{stderr}");
+    says(&[answer(1, 1, ""), answer(2, 0, "its ledger is torn")]);
+    let (code, _, stderr) = world.hanse(&apply).await;
+    assert!(code == 1 && stderr.contains("code:  would-be-refused"), "{stderr}");
+    assert!(stderr.contains("× cluster-2: its agent refuses it: its ledger is torn"), "{stderr}");
+    assert_eq!(world.revision(), 1);
+}
+
+#[tokio::test]
+async fn near_names_are_named_and_an_edited_text_outlives_a_failed_commit() {
+    let world = World::new().await;
+    let role = world.file("role.yaml", ROLE);
+    assert_eq!(world.hanse(&["apply", "-f", &role]).await.0, 0);
+    for command in ["get", "describe", "edit", "delete"] {
+        let (_, _, stderr) = world.hanse(&[command, "role/raeder"]).await;
+        assert!(stderr.contains("did you mean `reader`"), "{command}: {stderr}");
+    }
+    world.intrude(&ROLE.replace("[get]", "[list]"));
+    let (code, _, stderr) = world.hanse(&["edit", "role", "reader"]).await;
+    assert!(code == 1 && stderr.contains("code:  stale"), "{stderr}");
+    let kept = |stderr: &str| {
+        let path = stderr.lines().find_map(|line| line.strip_prefix("your text is kept in "))?;
+        std::fs::read_to_string(path).ok()
+    };
+    assert_eq!(kept(&stderr), Some(ROLE.replace("[get]", "[watch]")));
+    let (code, _, stderr) = world.hanse(&["edit", "role", "reader"]).await;
+    assert_eq!((code, kept(&stderr)), (0, None), "{stderr}");
+    let left = std::fs::read_dir(world.directory.path()).unwrap().flatten();
+    let texts = left.filter(|f| f.file_name().to_string_lossy().starts_with("hanse-edit-"));
+    assert_eq!(texts.count(), 1);
 }
 
 #[tokio::test]
@@ -151,11 +249,11 @@ async fn the_join_command_is_alone_on_stdout() {
     assert_eq!(code, 0, "{stderr}");
     assert_eq!(
         stdout,
-        "hanse-agent join --hub 127.0.0.1:1 --token the-token --ca-hash sha256:00 \
-         --cluster cluster-3 --context cluster-3\n"
+        "hanse-agent join --hub 127.0.0.1:1 --ca-hash sha256:00 --cluster cluster-3 \
+         --context cluster-3 --token-file - <<'TOKEN'\nthe-token\nTOKEN\n"
     );
     assert!(stderr.contains("Cluster/cluster-3 accepted"), "{stderr}");
-    assert!(!stderr.contains("the-token"), "{stderr}");
+    assert!(!stderr.contains("the-token") && stderr.contains("history"), "{stderr}");
     let (_, stdout, _) = world.hanse(&["get", "clusters", "-l", "env=test", "-o", "name"]).await;
     assert_eq!(stdout, "cluster/cluster-3\n");
 }
