@@ -81,15 +81,7 @@ pub(super) async fn confirm_removals(
     let (confirmation, id) = (confirmation(cluster, count)?, id(&cluster.id)?);
     let name = &cluster.name;
     change::make(hub, &order(commit, Confirm::Risks), |fleet| {
-        let mut entry = entry(fleet, name)?;
-        if entry.id != id {
-            return Err(Failure::new(
-                "not-found",
-                format!("this cluster {name} is not in the fleet"),
-            )
-            .why("a cluster of that name that was there before is")
-            .hint(format!("hanse cluster remove {name}, then hanse cluster accept {name}")));
-        }
+        let mut entry = entry_of(fleet, name, id)?;
         entry.confirmed_removals = Some(confirmation);
         Ok(vec![Edit::PutCluster(entry)])
     })
@@ -125,6 +117,17 @@ fn entry(fleet: &Fleet, name: &str) -> Outcome<ClusterEntry> {
     Ok((*member.entry).clone())
 }
 
+/// The entry of this very cluster, and not of one that had its name before.
+fn entry_of(fleet: &Fleet, name: &str, id: ClusterId) -> Outcome<ClusterEntry> {
+    let entry = entry(fleet, name)?;
+    if entry.id == id {
+        return Ok(entry);
+    }
+    Err(Failure::new("not-found", format!("this cluster {name} is not in the fleet"))
+        .why("the one in the fleet is another, which had the name before")
+        .hint(format!("hanse cluster remove {name}, then hanse cluster accept {name}")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,6 +147,16 @@ mod tests {
             confirmation(&Cluster::default(), 0).err().map(|f| f.code()),
             Some("nothing-waits")
         );
+    }
+
+    #[test]
+    fn removals_are_confirmed_for_the_cluster_that_has_the_name_now() {
+        let fleet = crate::fleet::example("");
+        let id = |number| ClusterId(uuid::Uuid::from_u128(number));
+        assert_eq!(entry_of(&fleet, "cluster-1", id(1)).ok().map(|entry| entry.id), Some(id(1)));
+        let code = |name, number| entry_of(&fleet, name, id(number)).err().map(|f| f.code());
+        assert_eq!(code("cluster-1", 9), Some("not-found"));
+        assert_eq!(code("other", 1), Some("not-found"));
     }
 
     #[test]
