@@ -2,18 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use hanse_testbed::{Lifetime, Process};
 use serde_json::Value;
 
 use crate::binaries::binary;
 use crate::hanse::{Hanse, Printed};
-
-/// How long an agent may take to end when it is asked to.
-const DRAIN: Duration = Duration::from_secs(10);
+use crate::running::Running;
 
 /// One agent: its folder and, when it runs, its process.
 #[derive(Debug)]
@@ -22,7 +17,7 @@ pub struct Agent {
     kubeconfig: PathBuf,
     context: Option<String>,
     dir: PathBuf,
-    process: Mutex<Option<Process>>,
+    process: Running,
 }
 
 impl Agent {
@@ -33,7 +28,7 @@ impl Agent {
             kubeconfig: kubeconfig.to_owned(),
             context: context.map(str::to_owned),
             dir: dir.to_owned(),
-            process: Mutex::new(None),
+            process: Running::default(),
         }
     }
 
@@ -71,27 +66,17 @@ impl Agent {
     pub fn start(&self) -> Result<()> {
         let mut command = Command::new(binary("hanse-agent")?);
         command.arg("run").arg("--dir").arg(&self.dir);
-        let process = Process::spawn(&self.cluster, &command, &self.log(), Lifetime::Guarded)?;
-        *self.slot() = Some(process);
-        Ok(())
+        self.process.start(&self.cluster, &command, &self.log())
     }
 
     /// SIGKILL.
     pub async fn kill(&self) -> Result<()> {
-        let process = self.slot().take();
-        if let Some(process) = process {
-            process.kill().await?;
-        }
-        Ok(())
+        self.process.kill().await
     }
 
     /// SIGTERM; it must end by itself.
     pub async fn stop(&self) -> Result<()> {
-        let process = self.slot().take();
-        if let Some(process) = process {
-            process.terminate(DRAIN).await?;
-        }
-        Ok(())
+        self.process.stop().await
     }
 
     /// Whether it has joined: whether it has an identity.
@@ -101,12 +86,12 @@ impl Agent {
 
     /// Whether it runs.
     pub fn is_running(&self) -> bool {
-        self.slot().as_ref().is_some_and(Process::is_running)
+        self.process.is_running()
     }
 
     /// Its process id, while it runs.
     pub fn pid(&self) -> Option<u32> {
-        self.slot().as_ref().map(Process::pid)
+        self.process.pid()
     }
 
     /// The cluster's name.
@@ -122,9 +107,5 @@ impl Agent {
     /// What the agent printed.
     pub fn log(&self) -> PathBuf {
         self.dir.with_extension("log")
-    }
-
-    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Process>> {
-        self.process.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -3,18 +3,14 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use hanse_testbed::{Lifetime, Process, ports};
+use hanse_testbed::ports;
 
 use crate::binaries::binary;
 use crate::hanse::{Hanse, Printed};
 use crate::poll;
-
-/// How long a hub may take to end when it is asked to.
-const DRAIN: Duration = Duration::from_secs(15);
+use crate::running::Running;
 
 /// One hub: its folder and, when it runs, its process.
 #[derive(Debug)]
@@ -22,7 +18,7 @@ pub struct Hub {
     dir: PathBuf,
     people: SocketAddr,
     agents: SocketAddr,
-    process: Mutex<Option<Process>>,
+    process: Running,
 }
 
 impl Hub {
@@ -42,7 +38,7 @@ impl Hub {
         if printed.code != 0 {
             bail!("hanse-control-plane init failed:\n{}", printed.stderr);
         }
-        let hub = Self { dir: dir.to_owned(), people, agents, process: Mutex::new(None) };
+        let hub = Self { dir: dir.to_owned(), people, agents, process: Running::default() };
         Ok((hub, printed))
     }
 
@@ -50,7 +46,7 @@ impl Hub {
     pub fn replica(&self, dir: &Path) -> Result<Self> {
         copy_dir(&self.dir, dir)?;
         let (people, agents) = free_addresses()?;
-        Ok(Self { dir: dir.to_owned(), people, agents, process: Mutex::new(None) })
+        Ok(Self { dir: dir.to_owned(), people, agents, process: Running::default() })
     }
 
     /// `hanse-control-plane serve`; returns when it answers.
@@ -59,35 +55,26 @@ impl Hub {
         command.arg("serve").arg("--dir").arg(&self.dir);
         command.args(["--listen", &self.people.to_string()]);
         command.args(["--agent-listen", &self.agents.to_string()]);
-        let process = Process::spawn("hub", &command, &self.log(), Lifetime::Guarded)?;
+        self.process.start("hub", &command, &self.log())?;
         poll::until("the hub listens", || async {
-            if !process.is_running() {
-                bail!("the hub ended:\n{}", process.log_tail(20));
+            if !self.process.is_running() {
+                bail!("the hub ended:\n{}", self.process.last_words());
             }
             Ok((TcpStream::connect(self.people).is_ok() && TcpStream::connect(self.agents).is_ok())
                 .then_some(()))
         })
         .await?;
-        *self.slot() = Some(process);
         Ok(())
     }
 
     /// SIGKILL.
     pub async fn kill(&self) -> Result<()> {
-        let process = self.slot().take();
-        if let Some(process) = process {
-            process.kill().await?;
-        }
-        Ok(())
+        self.process.kill().await
     }
 
     /// SIGTERM; it must end by itself.
     pub async fn stop(&self) -> Result<()> {
-        let process = self.slot().take();
-        if let Some(process) = process {
-            process.terminate(DRAIN).await?;
-        }
-        Ok(())
+        self.process.stop().await
     }
 
     /// The command line as the first administrator.
@@ -118,10 +105,6 @@ impl Hub {
     /// What the hub printed.
     pub fn log(&self) -> PathBuf {
         self.dir.with_extension("log")
-    }
-
-    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Process>> {
-        self.process.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 

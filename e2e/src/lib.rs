@@ -16,6 +16,7 @@ mod hanse;
 mod hub;
 pub mod look;
 pub mod poll;
+mod running;
 pub mod story;
 
 pub use agent::Agent;
