@@ -1,10 +1,11 @@
 //! One cluster's agent as a process.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
 
 use crate::binaries::binary;
 use crate::hanse::{Hanse, Printed};
@@ -52,14 +53,20 @@ impl Agent {
             token.get(key).and_then(Value::as_str).with_context(|| format!("no {key} in {token}"))
         };
         let mut command = tokio::process::Command::new(binary("hanse-agent")?);
-        command.arg("join").args(["--hub", text("hubAddress")?, "--token", text("token")?]);
+        command.arg("join").args(["--hub", text("hubAddress")?, "--token-file", "-"]);
         command.args(["--ca-hash", text("caHash")?, "--cluster", &self.cluster]);
         command.arg("--kubeconfig").arg(&self.kubeconfig).arg("--dir").arg(&self.dir);
         if let Some(context) = &self.context {
             command.args(["--context", context]);
         }
-        command.env("NO_COLOR", "1").stdin(std::process::Stdio::null());
-        Ok(command.output().await.context("cannot start hanse-agent")?.into())
+        command.env("NO_COLOR", "1").stdin(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().context("cannot start hanse-agent")?;
+        let mut stdin = child.stdin.take().context("no stdin")?;
+        // One that refuses before it reads has closed its end, which is no error here.
+        let _ = stdin.write_all(text("token")?.as_bytes()).await;
+        drop(stdin);
+        Ok(child.wait_with_output().await.context("hanse-agent join failed")?.into())
     }
 
     /// `hanse-agent run`; returns at once.

@@ -70,11 +70,9 @@ async fn run(args: &Args) -> Result<()> {
         Some(testbed) => contexts::of_testbed(testbed, &dir).await?,
         None => contexts::existing(&names, &dir).await?,
     };
-    let (hub, printed) = Hub::init(&dir.join("hub"), None).await?;
+    let (hub, _) = Hub::init(&dir.join("hub"), None).await?;
     hub.start().await?;
-    let version =
-        printed.stderr.lines().chain(printed.stdout.lines()).next().unwrap_or_default().to_owned();
-    anstream::println!("√ a hub listens on https://{} (SQLite): {version}", hub.people());
+    anstream::println!("√ a hub listens on https://{}, on SQLite, with its own CA", hub.people());
 
     let hanse = hub.hanse()?;
     let last = clusters.len() - 1;

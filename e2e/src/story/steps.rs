@@ -41,17 +41,22 @@ impl Story<'_> {
             "The hub makes a single-use token for each; the cluster's administrator joins with it.\n\
              From then on an agent in each cluster dials out over mutual TLS. The hub needs no way in.",
         );
+        let mut first = true;
         for place in &self.places {
             let name = place.agent.cluster();
             let label = if place.production { "env=prod" } else { "env=staging" };
             if !place.agent.is_joined() {
                 tell.types(&format!("hanse join-token create {name} --label {label} --accept"));
                 tell.types(&format!(
-                    "hanse-agent join --cluster {name} --hub {} --token hjt_… --ca-hash sha256:…",
+                    "hanse-agent join --cluster {name} --hub {} --ca-hash sha256:… --token-file -",
                     self.hub.people()
                 ));
                 let printed = place.agent.join(self.hanse, &[label]).await?;
-                tell.prints(&printed);
+                if first {
+                    tell.prints(&printed);
+                }
+                tell.types(&format!("hanse-agent run --dir …/{name} &"));
+                first = false;
             }
             if !place.agent.is_running() {
                 place.agent.start()?;
@@ -78,7 +83,14 @@ impl Story<'_> {
         self.types(tell, &["plan", "-f", &self.examples]).await?;
         let start = Instant::now();
         let message = "Give the payments team its namespace";
-        self.types(tell, &["apply", "-f", &self.examples, "--yes", "-m", message]).await?;
+        let args = ["apply", "-f", &self.examples, "--yes", "-m", message];
+        tell.types(&format!("hanse apply -f examples/payments --yes -m \"{message}\""));
+        let mut printed = self.hanse.ok(&args).await?;
+        // It shows the plan once more; what is new comes behind it.
+        if let Some((_, behind)) = printed.stderr.split_once("Plan: ") {
+            printed.stderr = behind.lines().skip(1).map(|line| format!("{line}\n")).collect();
+        }
+        tell.prints(&printed);
         for place in &self.places {
             let cluster = place.agent.cluster();
             if place.production {
