@@ -88,7 +88,7 @@ impl Story<'_> {
         let mut printed = self.hanse.ok(&args).await?;
         // It shows the plan once more; what is new comes behind it.
         if let Some((_, behind)) = printed.stderr.split_once("Plan: ") {
-            printed.stderr = behind.lines().skip(1).map(|line| format!("{line}\n")).collect();
+            printed.stderr = behind.split_inclusive('\n').skip(1).collect();
         }
         tell.prints(&printed);
         for place in &self.places {
