@@ -90,21 +90,23 @@ async fn each_class_of_drift_is_seen_and_put_right() -> Result<()> {
     Ok(())
 }
 
+/// Everything of one kind in a cluster, by name.
+async fn names<K>(client: &Client, kind: ObjectKind) -> Result<Vec<ObjectRef>>
+where
+    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
+    let all = Api::<K>::all(client.clone()).list(&ListParams::default()).await?;
+    Ok(all
+        .iter()
+        .map(|o| ObjectRef { kind, namespace: o.namespace(), name: o.name_any() })
+        .collect())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn kubernetes_own_policy_is_not_unmanaged_until_somebody_touches_it() -> Result<()> {
     let one = common::One::start().await?;
     let client = one.client().await?;
     // The list of names is that of a fresh cluster, to the letter.
-    async fn names<K>(client: &Client, kind: ObjectKind) -> Result<Vec<ObjectRef>>
-    where
-        K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
-    {
-        let all = Api::<K>::all(client.clone()).list(&ListParams::default()).await?;
-        Ok(all
-            .iter()
-            .map(|o| ObjectRef { kind, namespace: o.namespace(), name: o.name_any() })
-            .collect())
-    }
     let mut all = names::<ClusterRole>(&client, ObjectKind::ClusterRole).await?;
     all.extend(names::<ClusterRoleBinding>(&client, ObjectKind::ClusterRoleBinding).await?);
     all.extend(names::<Role>(&client, ObjectKind::Role).await?);

@@ -50,13 +50,14 @@ async fn state(client: &kube::Client) -> Result<Value> {
             Api::<DynamicObject>::all_with(client.clone(), &resource).list(&params).await?
         {
             let mut value = serde_json::to_value(&object)?;
-            value["metadata"] = json!({
+            let metadata = json!({
                 "name": object.metadata.name,
                 "namespace": object.metadata.namespace,
                 "labels": object.metadata.labels,
                 "annotations": object.metadata.annotations,
             });
             if let Some(map) = value.as_object_mut() {
+                map.insert("metadata".to_owned(), metadata);
                 map.remove("status");
             }
             all.push(value);

@@ -80,13 +80,21 @@ pub struct Core {
     /// administrator sets it to hand an object over.
     foreign: BTreeMap<ObjectRef, bool>,
     drifts: Drifts,
-    connected: bool,
-    welcomed: bool,
+    stream: Stream,
     progress_sent: Option<Progress>,
     /// A bundle was accepted, and that all of it is there was not told yet.
     untold: bool,
     wake: Option<Timestamp>,
     effects: Vec<Effect>,
+}
+
+/// How the stream to the hub is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Stream {
+    Down,
+    /// The hub has not answered yet.
+    Up,
+    Welcomed,
 }
 
 /// What is being written into the ledger.
@@ -136,8 +144,7 @@ impl Core {
             removals: Removals::default(),
             foreign: BTreeMap::new(),
             drifts: Drifts::default(),
-            connected: false,
-            welcomed: false,
+            stream: Stream::Down,
             progress_sent: None,
             untold: false,
             wake: None,
@@ -160,14 +167,11 @@ impl Core {
             }
             Input::Connected => self.on_connected(),
             Input::Welcomed { drift_wanted } => {
-                self.welcomed = true;
+                self.stream = Stream::Welcomed;
                 self.progress_sent = None;
                 self.drifts.connected(drift_wanted);
             }
-            Input::Disconnected => {
-                self.connected = false;
-                self.welcomed = false;
-            }
+            Input::Disconnected => self.stream = Stream::Down,
             Input::Offered(offer) => self.offered(offer, now),
             Input::DriftStored(sequence) => self.drifts.stored(sequence),
             Input::Applied(object, result) => self.applied(&object, result, now),
@@ -196,8 +200,7 @@ impl Core {
     }
 
     fn on_connected(&mut self) {
-        self.connected = true;
-        self.welcomed = false;
+        self.stream = Stream::Up;
         let held = self.bundle.as_ref().map(|bundle| (bundle.generation, bundle.digest));
         let drift_digest = self.drifts.digest();
         self.effects.push(Effect::Send(Report::Hello { held, drift_digest }));
@@ -238,7 +241,7 @@ impl Core {
 
     /// Tells the hub what it does not know yet.
     fn report(&mut self) {
-        if !(self.connected && self.welcomed) || (!self.is_started() && self.blind.is_empty()) {
+        if self.stream != Stream::Welcomed || (!self.is_started() && self.blind.is_empty()) {
             return;
         }
         let progress = self.progress();

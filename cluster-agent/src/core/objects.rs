@@ -13,7 +13,7 @@ use super::Core;
 use super::bundles::not_ours;
 use super::drifts::Sight;
 use super::io::{DriftRecord, DriftState, Effect, Failure, Live, Notice};
-use super::owned::{Owned, Verdict, Work, turn};
+use super::owned::{Meanwhile, Owned, Verdict, Work, turn};
 
 impl Core {
     /// Everything of one kind. Whatever is not in it is not there.
@@ -106,13 +106,12 @@ impl Core {
             }
         }
         for (reference, rendered) in rendering.objects {
-            match self.objects.get_mut(&reference) {
-                Some(owned) => owned.declare(rendered),
-                None => {
-                    let mut owned = Owned::new(rendered);
-                    owned.uid = reclaimed.get(&reference).cloned();
-                    self.objects.insert(reference, owned);
-                }
+            if let Some(owned) = self.objects.get_mut(&reference) {
+                owned.declare(rendered);
+            } else {
+                let mut owned = Owned::new(rendered);
+                owned.uid = reclaimed.get(&reference).cloned();
+                self.objects.insert(reference, owned);
             }
         }
     }
@@ -135,7 +134,7 @@ impl Core {
             return self.retry_refused(|r| *r == reference);
         }
         if owned.work == Work::InFlight {
-            owned.seen_meanwhile = Some(Some(live));
+            owned.meanwhile = Some(Meanwhile::Seen(live));
             return;
         }
         if self.removals.is_in_flight(&reference) {
@@ -152,7 +151,7 @@ impl Core {
                 }
             }
             Verdict::Drifted(finding) => {
-                self.drifted(&reference, Some(&live.resource_version), finding, now)
+                self.drifted(&reference, Some(&live.resource_version), finding, now);
             }
         }
         self.namespace_is_there(&reference);
@@ -179,7 +178,7 @@ impl Core {
             return;
         };
         if owned.work == Work::InFlight {
-            owned.seen_meanwhile = Some(None);
+            owned.meanwhile = Some(Meanwhile::Gone);
             return;
         }
         owned.version = None;
@@ -318,7 +317,7 @@ impl Core {
             self.ledger_changed = true;
             return;
         };
-        let meanwhile = owned.seen_meanwhile.take();
+        let meanwhile = owned.meanwhile.take();
         match result {
             Ok(live) => {
                 let before = owned.record();
@@ -357,11 +356,11 @@ impl Core {
     fn judge_meanwhile(
         &mut self,
         reference: &ObjectRef,
-        meanwhile: Option<Option<Live>>,
+        meanwhile: Option<Meanwhile>,
         now: Timestamp,
     ) {
         match meanwhile {
-            Some(Some(live)) => {
+            Some(Meanwhile::Seen(live)) => {
                 let newer = self.objects.get(reference).is_some_and(|owned| owned.is_newer(&live));
                 if newer {
                     self.seen(live, now);
@@ -369,7 +368,7 @@ impl Core {
             }
             // A deletion that was seen while we applied: the apply may have come first. The next
             // sight tells; ask for one by applying again.
-            Some(None) => {
+            Some(Meanwhile::Gone) => {
                 if let Some(owned) = self.objects.get_mut(reference) {
                     owned.work = Work::Wanted;
                 }

@@ -32,10 +32,19 @@ pub(super) struct Owned {
     /// Digest of the body whose apply is under way.
     sent: Option<Digest>,
     /// Seen while an apply was in flight; judged when it ends.
-    pub(super) seen_meanwhile: Option<Option<Live>>,
+    pub(super) meanwhile: Option<Meanwhile>,
     /// Failures in a row.
     attempts: u32,
     budget: Budget,
+}
+
+/// What the watch told while an apply was under way; the newest counts.
+#[derive(Debug)]
+pub(super) enum Meanwhile {
+    /// It looked like this.
+    Seen(Live),
+    /// It was gone.
+    Gone,
 }
 
 /// What is being done about an object.
@@ -73,7 +82,7 @@ impl Owned {
             version: None,
             work: Work::Wanted,
             sent: None,
-            seen_meanwhile: None,
+            meanwhile: None,
             attempts: 0,
             budget: Budget { tokens: BURST, at: Timestamp::UNIX_EPOCH },
         }
@@ -149,7 +158,7 @@ impl Owned {
     pub(super) fn send(&mut self) {
         self.work = Work::InFlight;
         self.sent = Some(self.body);
-        self.seen_meanwhile = None;
+        self.meanwhile = None;
     }
 
     /// Remembers what the API server made of an apply. When the declaration changed meanwhile, it is

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::world::{CLUSTER, World, binding, namespace, role};
 use crate::core::{Failure, Input};
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Step {
     Declare(u8, u8),
     Withdraw(u8),
