@@ -30,7 +30,7 @@ enum Command {
         clusters: u16,
         #[command(flatten)]
         place: Place,
-        /// Keep all clusters in one etcd, which needs less memory
+        /// Keep all clusters in one etcd: fewer processes, and one fault for all
         #[arg(long)]
         shared_etcd: bool,
         /// Stay in the foreground and end the clusters with this program
