@@ -7,6 +7,7 @@
 //!              └─▶ supervisor: every task, two ways to end
 //! ```
 
+mod address;
 pub mod api;
 pub mod auth;
 pub mod background;

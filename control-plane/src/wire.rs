@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hanse_domain::ids::Digest;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -35,6 +36,8 @@ const WATCHES: usize = 1_024;
 const PICTURES: usize = 4;
 /// Connections of people at once.
 const PEOPLE: usize = 1_000;
+/// And of one address.
+const PEOPLE_PER_ADDRESS: usize = 64;
 /// Connections of agents at once: a process may hold 20,000 file descriptors.
 const AGENTS: usize = 18_000;
 
@@ -48,6 +51,8 @@ pub struct Config {
     pub dir: PathBuf,
     /// DNS names and IP addresses in its certificate; the first is advertised.
     pub names: Vec<String>,
+    /// The fleet that the database must hold, where `init` wrote it down.
+    pub fleet: Option<Digest>,
     /// The database.
     pub database: String,
     /// Where people connect and clusters join.
@@ -105,6 +110,14 @@ pub enum StartError {
         /// What the database says, if it holds a fleet.
         database: Option<String>,
     },
+    /// The database holds another fleet than the hub was made for.
+    #[error("the database holds the fleet {database}, and this hub is of the fleet {ours}")]
+    OtherFleetId {
+        /// What `init` wrote into the settings.
+        ours: Digest,
+        /// What the database says.
+        database: Digest,
+    },
     /// The CA's files.
     #[error("cannot use the certificate authority")]
     Ca(#[from] CaFileError),
@@ -133,7 +146,7 @@ pub async fn start(config: &Config, supervisor: &Supervisor) -> Result<Running, 
     }
     let ca = Arc::new(CertificateAuthority::load(&config.dir)?);
     let store = Store::open(&config.database).await?;
-    let fleet_row = check_fleet(&store, &ca).await?;
+    let fleet_row = check_fleet(&store, &ca, config.fleet).await?;
 
     let identity = ca.issue_server(&config.names, now)?;
     let people = listen(Listener::People, config.listen, PEOPLE, &ca, &identity)?;
@@ -156,11 +169,22 @@ pub async fn start(config: &Config, supervisor: &Supervisor) -> Result<Running, 
     Ok(Running { addresses, store })
 }
 
-async fn check_fleet(store: &Store, ca: &CertificateAuthority) -> Result<FleetRow, StartError> {
+/// The database's fleet, if it is this hub's: of the CA's trust domain, which many hubs may have
+/// chosen, and the one that `init` made.
+pub async fn check_fleet(
+    store: &Store,
+    ca: &CertificateAuthority,
+    fleet: Option<Digest>,
+) -> Result<FleetRow, StartError> {
     let row = store.fleet().await?;
     let ours = ca.trust_domain().as_str();
     match row {
-        Some(row) if row.trust_domain == ours => Ok(row),
+        Some(row) if row.trust_domain == ours => match fleet {
+            Some(ours) if ours != row.id => {
+                Err(StartError::OtherFleetId { ours, database: row.id })
+            }
+            Some(_) | None => Ok(row),
+        },
         other => Err(StartError::OtherFleet {
             trust_domain: ours.to_owned(),
             database: other.map(|row| row.trust_domain),
@@ -176,7 +200,12 @@ fn listen(
     identity: &Identity,
 ) -> Result<(Arc<TlsConfig>, TlsListener), StartError> {
     let tls = Arc::new(TlsConfig::new(listener, ca.certificate(), identity)?);
-    let limits = Limits { connections, ..Limits::default() };
+    let per_address = match listener {
+        Listener::People => PEOPLE_PER_ADDRESS,
+        // A whole fleet may be behind one.
+        Listener::Agents => connections,
+    };
+    let limits = Limits { connections, per_address, ..Limits::default() };
     let bound = TlsListener::bind(address, Arc::clone(&tls), limits)?;
     Ok((tls, bound))
 }

@@ -6,11 +6,16 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
+use http_body::{Frame, SizeHint};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
+use tokio::time::{Sleep, sleep};
+use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 use uuid::Uuid;
@@ -24,6 +29,10 @@ use crate::service::access::Access;
 
 /// Longest path that is looked at.
 const MAX_PATH_BYTES: usize = 200;
+/// Requests without a certificate that may be under way on a listener.
+const ANONYMOUS_AT_ONCE: usize = 16;
+/// How long the body of such a request may take.
+const ANONYMOUS_BODY: Duration = Duration::from_secs(5);
 
 /// Puts the guard around a listener's services.
 #[derive(Clone)]
@@ -31,12 +40,16 @@ pub struct GuardLayer {
     access: Access,
     trust_domain: TrustDomain,
     at_once: Arc<Semaphore>,
+    /// Apart, so that nobody without a certificate keeps out somebody with one.
+    anonymous: Arc<Semaphore>,
 }
 
 impl GuardLayer {
     /// `at_once`: requests that may be under way on the listener.
     pub fn new(access: Access, trust_domain: TrustDomain, at_once: usize) -> Self {
-        Self { access, trust_domain, at_once: Arc::new(Semaphore::new(at_once)) }
+        let [at_once, anonymous] =
+            [at_once, ANONYMOUS_AT_ONCE].map(|most| Arc::new(Semaphore::new(most)));
+        Self { access, trust_domain, at_once, anonymous }
     }
 
     async fn check(&self, request: &Parts, id: Uuid) -> Result<OpContext, ServiceError> {
@@ -114,7 +127,10 @@ where
         let id = Uuid::now_v7();
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
-            let Ok(_permit) = layer.at_once.try_acquire() else {
+            let info = parts.extensions.get::<PeerInfo>();
+            let known = info.is_some_and(|info| info.certificate.is_some());
+            let at_once = if known { &layer.at_once } else { &layer.anonymous };
+            let Ok(_permit) = at_once.try_acquire() else {
                 let busy = ServiceError::Exhausted("the hub is busy: try again".to_owned());
                 return Ok(status::make(id, parts.uri.path(), &busy).into_http());
             };
@@ -123,11 +139,48 @@ where
                 Err(error) => return Ok(status::make(id, parts.uri.path(), &error).into_http()),
             };
             parts.extensions.insert(ctx);
+            let body = if known { body } else { Timed::within(ANONYMOUS_BODY, body) };
             let mut response = inner.call(Request::from_parts(parts, body)).await?;
             if let Ok(id) = HeaderValue::try_from(id.to_string()) {
                 response.headers_mut().insert(REQUEST_ID, id);
             }
             Ok(response)
         })
+    }
+}
+
+/// A body that must have arrived by some time.
+struct Timed {
+    body: Body,
+    end: Pin<Box<Sleep>>,
+}
+
+impl Timed {
+    fn within(time: Duration, body: Body) -> Body {
+        Body::new(Self { body, end: Box::pin(sleep(time)) })
+    }
+}
+
+impl http_body::Body for Timed {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if self.end.as_mut().poll(cx).is_ready() {
+            let why = "the request did not arrive in time";
+            return Poll::Ready(Some(Err(Status::deadline_exceeded(why))));
+        }
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

@@ -17,6 +17,8 @@ use crate::service::fleet::MAX_COMMIT_BYTES;
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
 /// A message to the hub, when it is not a commit.
 const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
+/// One from a cluster that wants to join, before anything is known of it.
+const MAX_ENROLL_BYTES: usize = 64 * 1024;
 /// A message from the hub: a bundle or a revision with its contents.
 const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 /// Until the answer begins.
@@ -81,7 +83,7 @@ pub async fn serve(
                 )
                 .add_service(
                     enroll::enroll_service_server::EnrollServiceServer::new(enrolment)
-                        .max_decoding_message_size(MAX_REQUEST_BYTES),
+                        .max_decoding_message_size(MAX_ENROLL_BYTES),
                 )
         }
         Listener::Agents => server.add_service(

@@ -58,6 +58,8 @@ fn of_store(error: &StoreError) -> (Code, String) {
         StoreError::Unavailable { .. } => {
             (Code::Unavailable, "the hub's database is not available: try again".to_owned())
         }
+        StoreError::CutOff => (Code::Unauthenticated, error.to_string()),
+        StoreError::Superseded => (Code::Aborted, error.to_string()),
         StoreError::Corrupt { .. } => (Code::DataLoss, internal()),
         StoreError::Invalid { .. } | StoreError::SchemaTooNew { .. } | StoreError::Open(_) => {
             (Code::Internal, internal())

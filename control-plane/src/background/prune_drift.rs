@@ -1,4 +1,4 @@
-//! Forgets drift that was resolved long ago.
+//! Forgets drift that was resolved long ago, and the oldest of long histories.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::service::ServiceError;
-use crate::store::Store;
+use crate::service::drift::{DriftService, MAX_HISTORY};
+use crate::store::{Store, StoreError};
 
 const PAUSE: Duration = Duration::from_hours(1);
 /// How long resolved drift is kept.
@@ -30,6 +31,16 @@ pub async fn run(store: Store, soft: CancellationToken) -> Result<(), ServiceErr
                 }
             }
         }
+        if let Err(error) = trim(&store).await {
+            tracing::warn!(%error, "cannot forget the oldest of long histories of drift");
+        }
+    }
+    Ok(())
+}
+
+async fn trim(store: &Store) -> Result<(), StoreError> {
+    for cluster in store.long_drift_histories(MAX_HISTORY).await? {
+        DriftService::trim(store, cluster).await?;
     }
     Ok(())
 }

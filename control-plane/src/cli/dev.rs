@@ -38,12 +38,13 @@ impl Dev {
 }
 
 async fn run(dir: &Path, kept: bool) -> Result<(), Failure> {
-    if !dir.join("hub.json").exists() {
+    if !Settings::exist(dir) {
         init(dir)?.make().await?;
     }
     let settings = Settings::load(dir)?;
     let config = Config {
         dir: dir.to_owned(),
+        fleet: settings.fleet()?,
         database: settings.database(dir),
         names: settings.names,
         listen: settings.listen,

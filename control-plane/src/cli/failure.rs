@@ -31,6 +31,15 @@ impl Failure {
         self
     }
 
+    /// Another hint, below the first.
+    pub(super) fn also(mut self, hint: &str) -> Self {
+        self.hint = Some(match self.hint {
+            Some(first) => format!("{first}\n       {hint}"),
+            None => hint.to_owned(),
+        });
+        self
+    }
+
     /// An error whose text may end with a hint of its own.
     pub(super) fn explained(what: &str, error: &dyn std::error::Error) -> Self {
         let text = chain(error);
@@ -77,6 +86,8 @@ impl From<StoreError> for Failure {
             StoreError::Conflict { .. }
             | StoreError::Stale { .. }
             | StoreError::Serialization
+            | StoreError::CutOff
+            | StoreError::Superseded
             | StoreError::Invalid { .. }
             | StoreError::Unavailable { .. } => {
                 Self::explained("the database did not do it", &error)
@@ -103,6 +114,9 @@ impl From<StartError> for Failure {
                     .why(format!("the hub is of {trust_domain}, and the database {holds}"))
                     .hint("check `database` in hub.json, --database and HANSE_DATABASE")
             }
+            StartError::OtherFleetId { .. } => Self::new("the database is not of this hub")
+                .why(error)
+                .hint("check `database` and `fleetId` in hub.json, --database and HANSE_DATABASE"),
             StartError::Store(error) | StartError::Load(ServiceError::Store(error)) => error.into(),
             StartError::Ca(error) => {
                 Self::explained("cannot use the certificate authority", &error)

@@ -1,7 +1,14 @@
-//! `init`: makes a hub. Everything is made beside the folder and put in place at the end, so that a
-//! failed `init` leaves nothing behind.
+//! `init`: makes a hub, in place: the folder may be a mounted volume.
+//!
+//! ```text
+//! what needs no disk ─▶ init.json ─▶ CA ─▶ hub.json, admin.yaml ─▶ database ─▶ init.json goes
+//! ```
+//!
+//! The database is last, so that it never holds a fleet whose CA is gone. What fails on the way keeps
+//! what was made, and the same `init` goes on from there.
 
 use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -9,12 +16,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use hanse_domain::ids::Digest;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
-use super::settings::Settings;
+use super::settings::{Settings, UNFINISHED, replace_private, write_private};
 use super::{Dir, context_file, say};
 use crate::auth::ca::USER_LIFETIME;
-use crate::auth::{CertificateAuthority, TrustDomain, UserName};
+use crate::auth::{CertificateAuthority, Identity, TrustDomain, UserName};
 use crate::store::{FleetRow, Role, Store, StoreError, UserRow};
 
 pub(super) const LISTEN: &str = "0.0.0.0:7443";
@@ -81,63 +89,78 @@ impl Init {
 
     pub(super) async fn make(&self) -> Result<Made, Failure> {
         let dir = &self.dir.path;
-        refuse_existing(dir)?;
-        let staging = staging(dir)?;
-        let made = match self.fill(&staging).await {
-            Ok(made) => {
-                fs::rename(&staging, dir).map(|()| made).map_err(|error| failed(dir, &error))
-            }
-            Err(failure) => Err(failure),
-        };
-        if made.is_err() {
-            // What could not be removed is in a folder of its own that says what it is.
-            let _ = fs::remove_dir_all(&staging);
-        }
-        made
-    }
-
-    async fn fill(&self, staging: &Path) -> Result<Made, Failure> {
         let now = Timestamp::now();
         let cannot = |error: &dyn std::error::Error| {
             Failure::explained("cannot make the certificate authority", error)
         };
-        let ca = CertificateAuthority::make(&self.trust_domain, now).map_err(|e| cannot(&e))?;
+        let begun = Begun::find(dir)?;
+        if begun.is_none() {
+            refuse_existing(dir)?;
+        }
+        let known = if begun.is_some() { known_ca(dir)? } else { None };
+        let ca = match &known {
+            Some(ca) if *ca.trust_domain() != self.trust_domain => {
+                let (dir, theirs) = (dir.display(), ca.trust_domain());
+                return Err(Failure::new(format!("an `init` of {theirs} began in {dir}"))
+                    .why(format!("and this one is of {}", self.trust_domain))
+                    .hint(format!("use --trust-domain {theirs}, or another folder")));
+            }
+            Some(_) => None,
+            None => {
+                Some(CertificateAuthority::make(&self.trust_domain, now).map_err(|e| cannot(&e))?)
+            }
+        };
+        let new = ca.as_ref();
+        let ca = new.or(known.as_ref()).ok_or_else(|| Failure::new("there is no authority"))?;
         // Says now whether the names can be in a certificate.
         ca.issue_server(&self.names, now)
             .map_err(|error| Failure::explained("cannot use the names", &error))?;
         let admin = ca.issue_user(&self.admin, now, USER_LIFETIME).map_err(|e| cannot(&e))?;
-        ca.save(staging).map_err(|error| cannot(&error))?;
-        let settings = self.settings();
-        settings.store(staging)?;
-        let admin_file = Path::new("admin.yaml");
-        context_file::write(
-            &staging.join(admin_file),
-            &self.admin,
-            &self.trust_domain,
-            &server(&settings),
-            &ca,
-            &admin,
-        )?;
 
-        let trust_root = trust_root();
+        // Nothing was written up to here.
+        make_dir(dir)?;
+        let begun = match begun {
+            Some(begun) => begun,
+            None => Begun::begin(dir)?,
+        };
+        let finish = async {
+            if let Some(new) = new {
+                new.save(dir).map_err(|error| cannot(&error))?;
+            }
+            self.finish(dir, ca, &begun, &admin, now).await
+        };
+        let shown = dir.display();
+        finish.await.map_err(|failure: Failure| {
+            failure.also(&format!(
+                "run `init --dir {shown}` again: it goes on with what was made in {shown}"
+            ))
+        })
+    }
+
+    /// From the authority on.
+    async fn finish(
+        &self,
+        dir: &Path,
+        ca: &CertificateAuthority,
+        begun: &Begun,
+        admin: &Identity,
+        now: Timestamp,
+    ) -> Result<Made, Failure> {
         let fleet = FleetRow {
-            id: Digest::of(trust_root.as_bytes()),
+            id: Digest::of(begun.trust_root.as_bytes()),
             trust_domain: self.trust_domain.to_string(),
-            trust_root: trust_root.into(),
+            trust_root: begun.trust_root.clone().into(),
             created_at: now,
         };
-        let store = Store::open(&settings.database(staging)).await?;
-        match store.initialise(&fleet).await {
-            Ok(()) => {}
-            Err(StoreError::Conflict { .. }) => {
-                return Err(Failure::new("the database has a fleet already")
-                    .why("another hub was made with it")
-                    .hint(
-                        "for a second hub of that fleet, copy the first one's folder instead of `init`",
-                    ));
-            }
-            Err(error) => return Err(error.into()),
-        }
+        let settings = Settings { fleet_id: Some(fleet.id.to_string()), ..self.settings() };
+        settings.store(dir)?;
+        let admin_file = dir.join("admin.yaml");
+        let context = context_file::text(&self.admin, &server(&settings), ca, admin);
+        replace_private(&admin_file, &context)?;
+        sync(dir)?;
+
+        let store = Store::open(&settings.database(dir)).await?;
+        initialise(&store, &fleet).await?;
         let user = UserRow {
             name: self.admin.to_string(),
             role: Role::Administrator,
@@ -147,16 +170,16 @@ impl Init {
         };
         store.put_user(&user).await?;
         store.close().await;
-        Ok(Made {
-            ca_hash: ca.spki_hash(),
-            fleet: fleet.id,
-            admin_file: self.dir.path.join(admin_file),
-        })
+        let marker = dir.join(UNFINISHED);
+        fs::remove_file(&marker).map_err(|error| failed(&marker, &error))?;
+        sync(dir)?;
+        Ok(Made { ca_hash: ca.spki_hash(), fleet: fleet.id, admin_file })
     }
 
     fn settings(&self) -> Settings {
         Settings {
             trust_domain: self.trust_domain.to_string(),
+            fleet_id: None,
             names: self.names.clone(),
             database: self.database.as_deref().map(absolute),
             listen: self.listen,
@@ -192,35 +215,105 @@ fn trust_root() -> String {
     format!("hanse trust-root v1\nnonce {}\n", hex::encode(nonce))
 }
 
+/// An `init` that is under way or did not come to its end.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Begun {
+    /// Which makes the fleet's id: the same one each time.
+    trust_root: String,
+}
+
+impl Begun {
+    fn find(dir: &Path) -> Result<Option<Self>, Failure> {
+        let path = dir.join(UNFINISHED);
+        let text = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(&path, &error)),
+            Ok(text) => text,
+        };
+        // One that was not written to its end was followed by nothing.
+        Ok(Some(serde_json::from_str(&text).unwrap_or_else(|_| Self { trust_root: trust_root() })))
+    }
+
+    /// Only one can.
+    fn begin(dir: &Path) -> Result<Self, Failure> {
+        let begun = Self { trust_root: trust_root() };
+        let text = serde_json::to_string(&begun)
+            .map_err(|error| Failure::new("cannot begin").why(error))?;
+        write_private(&dir.join(UNFINISHED), &text)?;
+        sync(dir)?;
+        Ok(begun)
+    }
+}
+
+/// The authority that an earlier `init` has made. `ca.crt` is written after the key: without it,
+/// nothing has used the key.
+fn known_ca(dir: &Path) -> Result<Option<CertificateAuthority>, Failure> {
+    if dir.join("ca.crt").exists() {
+        return CertificateAuthority::load(dir)
+            .map(Some)
+            .map_err(|error| Failure::explained("cannot use the certificate authority", &error));
+    }
+    let key = dir.join("ca.key");
+    match fs::remove_file(&key) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(&key, &error)),
+        Ok(()) | Err(_) => Ok(None),
+    }
+}
+
+/// Makes the fleet in the database, unless an earlier `init` got that far.
+async fn initialise(store: &Store, fleet: &FleetRow) -> Result<(), Failure> {
+    match store.initialise(fleet).await {
+        Ok(()) => return Ok(()),
+        Err(StoreError::Conflict { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let found = store.fleet().await?;
+    if found.is_some_and(|row| row.id == fleet.id && row.trust_domain == fleet.trust_domain) {
+        return Ok(());
+    }
+    Err(Failure::new("the database has a fleet already").why("another hub was made with it").hint(
+        "for a second hub of that fleet, copy the first one's folder instead of `init`; for another \
+         fleet, name another --database",
+    ))
+}
+
 fn refuse_existing(dir: &Path) -> Result<(), Failure> {
-    match fs::read_dir(dir) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(failed(dir, &error)),
-        Ok(mut entries) => match entries.next() {
-            None => Ok(()),
-            Some(_) => Err(Failure::new(format!("{} is not empty", dir.display()))
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(dir, &error)),
+        Ok(entries) => entries,
+    };
+    for entry in entries {
+        // What a file system has of its own.
+        if entry.map_err(|error| failed(dir, &error))?.file_name() != "lost+found" {
+            return Err(Failure::new(format!("{} is not empty", dir.display()))
                 .why("`init` never changes what is there")
                 .hint(format!(
                     "choose another folder, or use what is there: hanse-control-plane serve --dir {}",
                     dir.display()
-                ))),
-        },
+                )));
+        }
+    }
+    Ok(())
+}
+
+/// The folder, for its owner alone; one that is there stays as it is.
+fn make_dir(dir: &Path) -> Result<(), Failure> {
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let made = parent.map_or(Ok(()), fs::create_dir_all);
+    let made = made.and_then(|()| fs::DirBuilder::new().mode(0o700).create(dir));
+    match made {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(failed(dir, &error)),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 
-/// A new folder beside the one that is to be.
-fn staging(dir: &Path) -> Result<PathBuf, Failure> {
-    let mut name = dir.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".init-{}", std::process::id()));
-    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let parent = parent.unwrap_or(Path::new("."));
-    let staging = parent.join(name);
-    fs::create_dir_all(parent)
-        .and_then(|()| fs::DirBuilder::new().mode(0o700).create(&staging))
-        .map_err(|error| failed(dir, &error))?;
-    Ok(staging)
+/// What was made in a folder stays there whatever happens.
+fn sync(dir: &Path) -> Result<(), Failure> {
+    fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| failed(dir, &error))
 }
 
-fn failed(dir: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(format!("cannot make {}", dir.display())).why(error)
+fn failed(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(format!("cannot make {}", path.display())).why(error)
 }

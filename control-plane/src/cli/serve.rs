@@ -45,10 +45,12 @@ impl Serve {
         let dir = self.dir.path.clone();
         let settings = Settings::load(&dir)?;
         let database = self.database.unwrap_or_else(|| settings.database(&dir));
+        let fleet = settings.fleet()?;
         let lifetime = self.agent_certificate_seconds;
         let config = Config {
             dir,
             names: settings.names,
+            fleet,
             database,
             listen: self.listen.unwrap_or(settings.listen),
             agent_listen: self.agent_listen.unwrap_or(settings.agent_listen),

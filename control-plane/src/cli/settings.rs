@@ -6,10 +6,13 @@ use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use hanse_domain::ids::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
 
+/// Lies in a folder while `init` is under way there.
+pub(super) const UNFINISHED: &str = "init.json";
 const FILE: &str = "hub.json";
 /// The database of a hub that was not told of another.
 const DATABASE_FILE: &str = "hanse.db";
@@ -19,6 +22,9 @@ const DATABASE_FILE: &str = "hanse.db";
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Settings {
     pub(super) trust_domain: String,
+    /// The fleet in the database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) fleet_id: Option<String>,
     /// DNS names and IP addresses of the hub, the advertised one first.
     pub(super) names: Vec<String>,
     /// `hanse.db` in the folder when nothing is said. May hold a password.
@@ -35,6 +41,12 @@ pub(super) struct Settings {
 impl Settings {
     pub(super) fn load(dir: &Path) -> Result<Self, Failure> {
         let path = dir.join(FILE);
+        if dir.join(UNFINISHED).exists() {
+            let shown = dir.display();
+            return Err(Failure::new(format!("the hub in {shown} is not complete"))
+                .why("`init` did not come to its end")
+                .hint(format!("run the same again: hanse-control-plane init --dir {shown}")));
+        }
         let text = fs::read_to_string(&path).map_err(|error| {
             let shown = dir.display();
             if error.kind() == io::ErrorKind::NotFound {
@@ -56,7 +68,21 @@ impl Settings {
         let path = dir.join(FILE);
         let text = serde_json::to_string_pretty(self)
             .map_err(|error| Failure::new("cannot write the settings").why(error))?;
-        write_private(&path, &format!("{text}\n"))
+        replace_private(&path, &format!("{text}\n"))
+    }
+
+    /// Whether there is one, and `init` has come to its end.
+    pub(super) fn exist(dir: &Path) -> bool {
+        dir.join(FILE).exists() && !dir.join(UNFINISHED).exists()
+    }
+
+    /// The fleet that the database must hold; `None` where it was not written down.
+    pub(super) fn fleet(&self) -> Result<Option<Digest>, Failure> {
+        let parse = |text: &String| {
+            text.parse()
+                .map_err(|error| Failure::explained("`fleetId` in hub.json is not valid", &error))
+        };
+        self.fleet_id.as_ref().map(parse).transpose()
     }
 
     /// The database's URL.
@@ -82,6 +108,28 @@ pub(super) fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
             failure
         }
     })
+}
+
+/// Writes a file for its owner alone beside the one that it is to replace; a rename does that.
+pub(super) fn stage_private(path: &Path, text: &str) -> Result<PathBuf, Failure> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let new = PathBuf::from(new);
+    // Of an attempt that did not come to its end.
+    let _ = fs::remove_file(&new);
+    write_private(&new, text)?;
+    Ok(new)
+}
+
+/// Replaces a file by one for its owner alone, as a whole or not at all.
+pub(super) fn replace_private(path: &Path, text: &str) -> Result<(), Failure> {
+    put(&stage_private(path, text)?, path)
+}
+
+/// Puts a staged file in its place.
+pub(super) fn put(staged: &Path, path: &Path) -> Result<(), Failure> {
+    fs::rename(staged, path)
+        .map_err(|error| Failure::new(format!("cannot write {}", path.display())).why(error))
 }
 
 /// Replaces a file as a whole or not at all.

@@ -8,11 +8,12 @@ use jiff::Timestamp;
 
 use super::failure::Failure;
 use super::init::server;
-use super::settings::Settings;
+use super::settings::{Settings, put, stage_private, write_private};
 use super::{Dir, context_file, say};
 use crate::auth::ca::USER_LIFETIME;
 use crate::auth::{CertificateAuthority, UserName};
 use crate::store::{Role, Store, UserRow};
+use crate::wire::check_fleet;
 
 /// People that are listed at once.
 const PAGE: usize = 500;
@@ -80,20 +81,27 @@ async fn create(
 ) -> Result<(), Failure> {
     let (settings, store) = open(dir).await?;
     let known = store.user(name.as_str()).await?;
-    if known.is_some_and(|row| row.revoked_at.is_none()) && !replace {
+    if known.as_ref().is_some_and(|row| row.revoked_at.is_none()) && !replace {
         return Err(Failure::new(format!("there is a user {name} already"))
             .hint(format!("with --replace, {name} gets a new certificate and the old one ends")));
     }
     let now = Timestamp::now();
     let ca = CertificateAuthority::load(&dir.path)
         .map_err(|error| Failure::explained("cannot use the certificate authority", &error))?;
+    // Not into somebody else's database.
+    check_fleet(&store, &ca, settings.fleet()?).await?;
     let identity = ca
         .issue_user(name, now, USER_LIFETIME)
         .map_err(|error| Failure::explained("cannot make the certificate", &error))?;
+    let text = context_file::text(name, &server(&settings), &ca, &identity);
+    // The file first: a certificate that nobody has is worth nothing. One of the certificate that
+    // ends now is replaced, but where we were told to write there may be anything.
+    let known = known.is_some() && out.is_none();
     let out = out.unwrap_or_else(|| dir.path.join(format!("{name}.yaml")));
-    let server = server(&settings);
-    // The file first: a certificate that nobody has is worth nothing.
-    context_file::write(&out, name, ca.trust_domain(), &server, &ca, &identity)?;
+    let staged = known.then(|| stage_private(&out, &text)).transpose()?;
+    if staged.is_none() {
+        write_private(&out, &text)?;
+    }
     let row = UserRow {
         name: name.to_string(),
         role: match role {
@@ -106,6 +114,9 @@ async fn create(
     };
     store.put_user(&row).await?;
     store.close().await;
+    if let Some(staged) = staged {
+        put(&staged, &out)?;
+    }
     let until = identity.certificate.not_after;
     say(&format!("made the {} {name}, until {until}", row.role));
     say(&format!(

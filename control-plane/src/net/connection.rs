@@ -9,8 +9,11 @@ use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
+
+use super::crowd::Place;
 
 /// Who is at the other end; in each request's extensions.
 #[derive(Clone, Debug)]
@@ -26,7 +29,18 @@ pub struct PeerInfo {
 pub struct Connection {
     stream: TlsStream<TcpStream>,
     info: PeerInfo,
+    end: Option<End>,
     _permit: OwnedSemaphorePermit,
+    _place: Place,
+}
+
+/// When nothing more is read.
+#[derive(Debug)]
+struct End {
+    at: Pin<Box<Sleep>>,
+    /// After the first bytes: `None` for never.
+    then: Option<Instant>,
+    silent: bool,
 }
 
 impl Connection {
@@ -34,11 +48,24 @@ impl Connection {
         stream: TlsStream<TcpStream>,
         remote: SocketAddr,
         permit: OwnedSemaphorePermit,
+        place: Place,
     ) -> Self {
         let (_, session) = stream.get_ref();
         let certificate = session.peer_certificates().and_then(<[_]>::first).cloned();
         let certificate = certificate.map(CertificateDer::into_owned);
-        Self { stream, info: PeerInfo { remote, certificate }, _permit: permit }
+        Self {
+            stream,
+            info: PeerInfo { remote, certificate },
+            end: None,
+            _permit: permit,
+            _place: place,
+        }
+    }
+
+    /// Ends when nothing came by `silent`, and in any case by `last`.
+    pub(super) fn end_by(&mut self, silent: Instant, last: Option<Instant>) {
+        let first = last.map_or(silent, |last| last.min(silent));
+        self.end = Some(End { at: Box::pin(sleep_until(first)), then: last, silent: true });
     }
 
     /// Who is at the other end.
@@ -61,7 +88,23 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if let Some(end) = &mut self.end {
+            if end.silent && buf.filled().len() > before {
+                end.silent = false;
+                if let Some(then) = end.then {
+                    end.at.as_mut().reset(then);
+                } else {
+                    self.end = None;
+                    return read;
+                }
+            }
+            if end.at.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+        }
+        read
     }
 }
 

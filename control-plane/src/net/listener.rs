@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::connection::Connection;
+use super::crowd::{Crowd, Place};
 use super::quiet::Quiet;
 use super::tls::{Listener, TlsConfig};
 
@@ -37,11 +38,24 @@ pub struct Limits {
     pub handshake_timeout: Duration,
     /// Open connections, those in a handshake included. One more is closed at once.
     pub connections: usize,
+    /// Those of one remote address.
+    pub per_address: usize,
+    /// How long a connection may say nothing after its handshake.
+    pub silence: Duration,
+    /// How long a connection without a client certificate may last.
+    pub anonymous: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { handshakes: 512, handshake_timeout: Duration::from_secs(10), connections: 19_000 }
+        Self {
+            handshakes: 512,
+            handshake_timeout: Duration::from_secs(10),
+            connections: 19_000,
+            per_address: usize::MAX,
+            silence: Duration::from_secs(10),
+            anonymous: Duration::from_mins(1),
+        }
     }
 }
 
@@ -90,6 +104,7 @@ impl TlsListener {
     ) -> impl Stream<Item = Result<Connection, Infallible>> + Send {
         let incoming = Incoming {
             connections: Arc::new(Semaphore::new(self.limits.connections)),
+            crowd: Crowd::default(),
             listener: self,
             handshakes: JoinSet::new(),
             not_before: None,
@@ -114,6 +129,7 @@ pub struct BindError {
 struct Incoming {
     listener: TlsListener,
     connections: Arc<Semaphore>,
+    crowd: Crowd,
     handshakes: JoinSet<Result<Connection, (SocketAddr, HandshakeError)>>,
     not_before: Option<Instant>,
     quiet: Complaints,
@@ -123,6 +139,7 @@ struct Incoming {
 struct Complaints {
     accept: Quiet,
     full: Quiet,
+    crowded: Quiet,
     handshake: Quiet,
 }
 
@@ -166,11 +183,24 @@ impl Incoming {
             }
             return;
         };
+        let limits = self.listener.limits;
+        let Some(place) = self.crowd.enter(remote.ip(), limits.per_address) else {
+            if let Some(suppressed) = self.quiet.crowded.allow(Instant::now()) {
+                let (local, limit) = (self.listener.local, limits.per_address);
+                warn!(%local, %remote, limit, suppressed, "refused a connection: its address has too many");
+            }
+            return;
+        };
         let config = Arc::clone(&self.listener.config);
-        let deadline = self.listener.limits.handshake_timeout;
         self.handshakes.spawn(async move {
-            let shaken = timeout(deadline, handshake(socket, remote, &config, permit)).await;
-            let shaken = shaken.unwrap_or(Err(HandshakeError::Timeout));
+            let shaken = handshake(socket, remote, &config, permit, place);
+            let shaken = timeout(limits.handshake_timeout, shaken).await;
+            let shaken = shaken.unwrap_or(Err(HandshakeError::Timeout)).map(|mut connection| {
+                let (now, known) = (Instant::now(), connection.peer().certificate.is_some());
+                let last = (!known).then(|| now + limits.anonymous);
+                connection.end_by(now + limits.silence, last);
+                connection
+            });
             shaken.map_err(|error| (remote, error))
         });
     }
@@ -210,12 +240,13 @@ async fn handshake(
     remote: SocketAddr,
     config: &TlsConfig,
     permit: OwnedSemaphorePermit,
+    place: Place,
 ) -> Result<Connection, HandshakeError> {
     socket.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
     SockRef::from(&socket).set_tcp_keepalive(&keepalive)?;
     let stream = TlsAcceptor::from(config.current()).accept(socket).await?;
-    let connection = Connection::new(stream, remote, permit);
+    let connection = Connection::new(stream, remote, permit, place);
     // The verifier has seen to this; a resumed session does not pass it.
     if config.listener() == Listener::Agents && connection.peer().certificate.is_none() {
         return Err(HandshakeError::Anonymous);

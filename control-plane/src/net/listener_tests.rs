@@ -186,3 +186,64 @@ async fn shutdown_ends_the_stream_and_its_handshakes() {
     assert!(end.is_ok(), "still open");
     assert!(TcpStream::connect(hub.address).await.is_err());
 }
+
+#[tokio::test]
+async fn one_address_does_not_take_every_connection() {
+    let hub = serve(Listener::People, Limits { per_address: 2, ..Limits::default() });
+    let (_, first) = hub.connect(hub.client(None)).await.unwrap();
+    let (_, _second) = hub.connect(hub.client(None)).await.unwrap();
+    assert!(hub.connect(hub.client(None)).await.is_err());
+    // From another address.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 2], 0).into()).unwrap();
+    let other = socket.connect(hub.address).await.unwrap();
+    hub.shake_hands(hub.client(None), other).await.unwrap();
+    drop(first);
+    let freed = async {
+        while hub.connect(hub.client(None)).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, freed).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_says_nothing_is_cut_off() {
+    let silence = Duration::from_millis(300);
+    let anonymous = Duration::from_millis(1_200);
+    for listener in [Listener::Agents, Listener::People] {
+        let hub = serve(listener, Limits { silence, anonymous, ..Limits::default() });
+        let known = hub.client(Some(agent(&hub.ca, Timestamp::now())));
+        let began = Instant::now();
+        let (_, mut silent) = hub.connect(Arc::clone(&known)).await.unwrap();
+        let (_, mut talking) = hub.connect(known).await.unwrap();
+        talking.write_all(b"x").await.unwrap();
+        let ended = timeout(PATIENCE, silent.read_to_end(&mut Vec::new())).await;
+        assert!(ended.is_ok() && began.elapsed() >= silence, "{:?}", began.elapsed());
+        let ended = timeout(anonymous * 2, talking.read_to_end(&mut Vec::new())).await;
+        assert!(ended.is_err(), "{ended:?}");
+    }
+    // Without a certificate, talking does not help for ever.
+    let hub = serve(Listener::People, Limits { silence, anonymous, ..Limits::default() });
+    let began = Instant::now();
+    let (_, mut talking) = hub.connect(hub.client(None)).await.unwrap();
+    talking.write_all(b"x").await.unwrap();
+    let ended = timeout(PATIENCE, talking.read_to_end(&mut Vec::new())).await;
+    assert!(ended.is_ok() && began.elapsed() >= anonymous, "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn only_http_2_is_offered() {
+    for listener in [Listener::Agents, Listener::People] {
+        let hub = serve(listener, Limits::default());
+        let client = |protocol: &[u8]| {
+            let mut client =
+                ClientConfig::clone(&hub.client(Some(agent(&hub.ca, Timestamp::now()))));
+            client.alpn_protocols = vec![protocol.to_vec()];
+            Arc::new(client)
+        };
+        hub.connect(client(b"h2")).await.unwrap();
+        let refused = hub.connect(client(b"http/1.1")).await.unwrap_err();
+        assert!(refused.to_string().contains("NoApplicationProtocol"), "{refused}");
+    }
+}

@@ -8,6 +8,7 @@
 //! [`Peer::identify`](crate::auth::Peer::identify) reads it.
 
 mod connection;
+mod crowd;
 pub mod listener;
 mod quiet;
 #[cfg(test)]

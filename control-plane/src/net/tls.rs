@@ -52,13 +52,13 @@ impl TlsConfig {
         }
         .map_err(TlsError::Verifier)?;
         let ticketer = aws_lc_rs::Ticketer::new().map_err(TlsError::Ticketer)?;
-        let config = server_config(listener, &verifier, &ticketer, identity)?;
+        let config = server_config(&verifier, &ticketer, identity)?;
         Ok(Self { listener, verifier, ticketer, current: ArcSwap::new(config) })
     }
 
     /// Shows another server certificate from the next handshake on.
     pub fn replace_identity(&self, identity: &Identity) -> Result<(), TlsError> {
-        let config = server_config(self.listener, &self.verifier, &self.ticketer, identity)?;
+        let config = server_config(&self.verifier, &self.ticketer, identity)?;
         self.current.store(config);
         Ok(())
     }
@@ -92,7 +92,6 @@ pub enum TlsError {
 }
 
 fn server_config(
-    listener: Listener,
     verifier: &Arc<dyn ClientCertVerifier>,
     ticketer: &Arc<dyn ProducesTickets>,
     identity: &Identity,
@@ -106,9 +105,6 @@ fn server_config(
         .with_single_cert(identity.certificate.chain.clone(), identity.key.clone_key())
         .map_err(TlsError::Identity)?;
     config.ticketer = Arc::clone(ticketer);
-    config.alpn_protocols = match listener {
-        Listener::People => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
-        Listener::Agents => vec![b"h2".to_vec()],
-    };
+    config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(Arc::new(config))
 }

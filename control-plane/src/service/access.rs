@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hanse_domain::ids::{ClusterId, Digest};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::ServiceError;
@@ -17,6 +17,9 @@ use crate::store::{ClusterRow, Store, UserRow};
 const BELIEVED: Duration = Duration::from_secs(5);
 /// People that are remembered at once.
 const REMEMBERED: usize = 1_024;
+
+/// How often it is noted that a replaced certificate is shown.
+const NOTED: SignedDuration = SignedDuration::from_mins(1);
 
 /// Looks callers up. Clones share what they remember.
 #[derive(Clone)]
@@ -59,7 +62,7 @@ impl Access {
         match peer {
             Peer::Anonymous => Ok(Caller::Anonymous.into()),
             Peer::Agent { cluster, fingerprint, .. } => {
-                let row = self.cluster(*cluster, fingerprint).await?;
+                let row = self.cluster(*cluster, fingerprint, now).await?;
                 Ok(Known { caller: Caller::Agent(*cluster), cluster: Some(row) })
             }
             Peer::User { name, fingerprint, .. } => {
@@ -84,6 +87,7 @@ impl Access {
         &self,
         cluster: ClusterId,
         fingerprint: &Digest,
+        now: Timestamp,
     ) -> Result<ClusterRow, ServiceError> {
         let row = self.store.cluster(cluster).await?;
         let row = row.filter(|row| row.joined_at.is_some());
@@ -92,9 +96,25 @@ impl Access {
             return Err(unauthenticated("this cluster was revoked"));
         }
         if !row.shows(fingerprint) {
+            self.replaced(&row, now).await?;
             return Err(unauthenticated("this certificate was replaced by a newer one"));
         }
         Ok(row)
+    }
+
+    /// Somebody has a certificate of this cluster that its agent has replaced.
+    async fn replaced(&self, row: &ClusterRow, now: Timestamp) -> Result<(), ServiceError> {
+        let noted = |at| now.duration_since(at) < NOTED;
+        if row.clone_seen.is_some_and(noted) {
+            return Ok(());
+        }
+        tracing::warn!(
+            cluster.id = %row.id,
+            "a certificate of cluster {} ({}) was shown that had been replaced: its identity may be \
+             cloned",
+            row.name, row.id
+        );
+        Ok(self.store.note_clone(row.id, now).await?)
     }
 
     async fn person(&self, name: &UserName) -> Result<Option<UserRow>, ServiceError> {

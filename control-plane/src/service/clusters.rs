@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use hanse_domain::fleet::Member;
 use hanse_domain::history::roster::Labels;
 use hanse_domain::ids::{ClusterId, Generation};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::ServiceError;
 use super::fleet::{Current, FleetService};
 use super::sessions::{Seen, Sessions};
-use crate::store::{AppliedRow, ClusterRow, Store};
+use crate::store::{AppliedRow, ClusterRow, ProblemRow, Store};
+
+/// How long it is shown that a replaced certificate was seen.
+const CLONE_SHOWN: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// A cluster's phase, numbered as hanse.admin.v1 `Cluster.Phase`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,13 +105,19 @@ impl ClusterService {
         let rows = self.store.clusters().await?;
         let counts: BTreeMap<ClusterId, u32> =
             self.store.open_drift_counts().await?.into_iter().collect();
+        // On its way here from another hub: not newer than ours, but ours is late.
+        let newest = rows.iter().map(|row| row.applied.generation).max();
+        if newest > Some(self.fleet.current().fleet.number) {
+            self.fleet.catch_up().await?;
+        }
         let current = self.fleet.current();
         Ok(rows
             .into_iter()
             .map(|row| {
                 let seen = self.sessions.seen(row.id);
                 let drift = counts.get(&row.id).copied().unwrap_or(0);
-                view(row, &current, seen, drift, now)
+                let contested = self.sessions.is_contested(row.id, now);
+                view(row, &current, seen, drift, contested, now)
             })
             .collect())
     }
@@ -151,13 +161,20 @@ fn view(
     current: &Current,
     seen: Option<Seen>,
     drift_open: u32,
+    contested: bool,
     now: Timestamp,
 ) -> ClusterView {
     let member = current.fleet.member(row.id);
     let desired = member.map_or(Generation::default(), |member| member.generation);
-    let phase = phase(&row, member.is_some(), desired);
-    let ahead = seen.as_ref().and_then(|seen| seen.ahead);
-    let message = message(&row, phase, ahead, desired);
+    let ahead = member.and_then(|member| ahead(&row, member, seen.as_ref()));
+    let phase = phase(&row, member, ahead);
+    let message = match identity_warning(&row, phase, contested, now) {
+        Some(warning) => {
+            let more = message(&row, phase, ahead, desired);
+            if more.is_empty() { warning } else { format!("{warning}; {more}") }
+        }
+        None => message(&row, phase, ahead, desired),
+    };
     let connected = seen.is_some();
     if let Some(seen) = seen {
         for (kept, newer) in [
@@ -183,18 +200,28 @@ fn view(
     }
 }
 
-fn phase(row: &ClusterRow, accepted: bool, desired: Generation) -> Phase {
+/// The generation that the agent holds, where it is newer than what this hub has.
+fn ahead(row: &ClusterRow, member: &Member, seen: Option<&Seen>) -> Option<Generation> {
+    let held = seen.and_then(|seen| seen.ahead).max(Some(row.applied.generation));
+    held.filter(|held| *held > member.generation)
+}
+
+fn phase(row: &ClusterRow, member: Option<&Member>, ahead: Option<Generation>) -> Phase {
     if row.revoked_at.is_some() {
         return Phase::Revoked;
     }
     if row.joined_at.is_none() {
         return Phase::Invited;
     }
-    if !accepted {
+    let Some(member) = member else {
         return Phase::Pending;
+    };
+    if ahead.is_some() {
+        return Phase::Failed;
     }
-    let newest = row.applied.generation >= desired;
-    match AppliedPhase::of(&row.applied) {
+    let applied = &row.applied;
+    let newest = applied.generation == member.generation && applied.digest == Some(member.digest);
+    match AppliedPhase::of(applied) {
         AppliedPhase::Refused => Phase::Failed,
         AppliedPhase::Applied if newest => Phase::Synced,
         AppliedPhase::Failed if newest => Phase::Failed,
@@ -207,6 +234,32 @@ fn phase(row: &ClusterRow, accepted: bool, desired: Generation) -> Phase {
     }
 }
 
+/// What looks like a second holder of the cluster's identity.
+fn identity_warning(
+    row: &ClusterRow,
+    phase: Phase,
+    contested: bool,
+    now: Timestamp,
+) -> Option<String> {
+    if phase == Phase::Revoked {
+        return None;
+    }
+    let cloned = row.clone_seen.filter(|at| now.duration_since(*at) < CLONE_SHOWN);
+    if let Some(at) = cloned {
+        let name = &row.name;
+        return Some(format!(
+            "a certificate that had been replaced was shown at {at:.0}: this cluster's identity may be \
+             cloned; unless its agent was put back from a backup, `hanse cluster revoke {name}` and \
+             join it again"
+        ));
+    }
+    contested.then(|| {
+        "two agents had this cluster's identity within the last 5 minutes; the one that came last is \
+         served"
+            .to_owned()
+    })
+}
+
 fn message(
     row: &ClusterRow,
     phase: Phase,
@@ -215,8 +268,8 @@ fn message(
 ) -> String {
     if let Some(ahead) = ahead {
         return format!(
-            "its agent holds generation {ahead}, newer than this hub's {desired}: an old backup was \
-             restored here; nothing is delivered to it"
+            "this cluster holds generation {ahead}, newer than this hub's {desired}: the hub was \
+             restored from an older state"
         );
     }
     let name = &row.name;
@@ -238,16 +291,14 @@ fn message(
     }
 }
 
-/// The first of the stored problems, as "kind name: message".
-fn first_problem(problems: &str) -> String {
-    let problems: Vec<hanse_proto::admin::ObjectProblem> =
-        serde_json::from_str(problems).unwrap_or_default();
+/// The first of the problems, as "kind name: message".
+fn first_problem(problems: &[ProblemRow]) -> String {
     let Some(first) = problems.first() else {
         return String::new();
     };
-    let object = first.object.clone().unwrap_or_default();
+    let object = &first.object;
     let slash = if object.namespace.is_empty() { "" } else { "/" };
-    let (kind, namespace, name) = (object.kind, object.namespace, object.name);
+    let (kind, namespace, name) = (&object.kind, &object.namespace, &object.name);
     let more = match problems.len() {
         1 => String::new(),
         n => format!(" (and {} more)", n - 1),

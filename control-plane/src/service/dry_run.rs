@@ -35,10 +35,13 @@ pub struct DryRuns {
     pending: Arc<Pending>,
 }
 
+/// Where an answer, or why there is none, goes.
+type Reply = oneshot::Sender<Result<Answer, String>>;
+
 #[derive(Default)]
 struct Pending {
     next: AtomicU64,
-    waiting: Mutex<BTreeMap<(ClusterId, u64), oneshot::Sender<Result<Answer, String>>>>,
+    waiting: Mutex<BTreeMap<(ClusterId, u64), Reply>>,
 }
 
 /// An object that the API server would refuse.

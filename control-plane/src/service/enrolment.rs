@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::ServiceError;
 use super::rate::Bucket;
 use super::sessions::Sessions;
+use crate::address::host;
 use crate::auth::ca::AGENT_LIFETIME;
 use crate::auth::csr::ProvenKey;
 use crate::auth::{CertificateAuthority, IssuedCertificate, JoinToken};
@@ -221,7 +222,7 @@ impl Inner {
             failures.retain(|_, bucket| !bucket.is_full(now));
         }
         let room = failures.len() < ADDRESSES;
-        let taken = match failures.entry(prefix(remote)) {
+        let taken = match failures.entry(host(remote)) {
             Entry::Occupied(mut known) => known.get_mut().take(now),
             Entry::Vacant(new) if room => new.insert(Bucket::new(capacity, refill, now)).take(now),
             Entry::Vacant(_) => false,
@@ -235,17 +236,9 @@ impl Inner {
 
     fn succeeded(&self, remote: IpAddr) {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bucket) = failures.get_mut(&prefix(remote)) {
+        if let Some(bucket) = failures.get_mut(&host(remote)) {
             bucket.give_back();
         }
-    }
-}
-
-/// What one host can have: an IPv4 address, or the first 64 bits of an IPv6 address.
-fn prefix(remote: IpAddr) -> IpAddr {
-    match remote.to_canonical() {
-        IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() & !u128::from(u64::MAX)).into()),
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

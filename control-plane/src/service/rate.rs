@@ -30,6 +30,17 @@ impl Bucket {
         true
     }
 
+    /// Takes tokens that were used already; where there are not so many, the bucket owes them.
+    pub fn spend(&mut self, tokens: u32, now: Instant) {
+        self.full_at = self.full_at.max(now) + self.refill * tokens;
+    }
+
+    /// From when on the bucket owes nothing.
+    pub fn ready_at(&self, now: Instant) -> Instant {
+        let owed = self.full_at.saturating_duration_since(now);
+        now + owed.saturating_sub(self.refill * self.capacity)
+    }
+
     /// Gives a token back.
     pub fn give_back(&mut self) {
         if let Some(earlier) = self.full_at.checked_sub(self.refill) {
@@ -61,5 +72,21 @@ mod tests {
         assert!(bucket.take(start + second));
         assert!(bucket.is_full(start + second * 10));
         assert_eq!((0..5).filter(|_| bucket.take(start + second * 10)).count(), 3);
+    }
+
+    #[test]
+    fn what_was_spent_is_waited_for() {
+        let start = Instant::now();
+        let second = Duration::from_secs(1);
+        let mut bucket = Bucket::new(3, second, start);
+        bucket.spend(2, start);
+        assert_eq!(bucket.ready_at(start), start);
+        bucket.spend(6, start);
+        assert_eq!(bucket.ready_at(start), start + second * 5);
+        assert_eq!(bucket.ready_at(start + second * 2), start + second * 5);
+        assert_eq!(bucket.ready_at(start + second * 9), start + second * 9);
+        // Nothing is saved beyond what the bucket holds.
+        bucket.spend(4, start + second * 100);
+        assert_eq!(bucket.ready_at(start + second * 100), start + second * 101);
     }
 }

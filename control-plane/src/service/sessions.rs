@@ -13,8 +13,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hanse_domain::ids::{ClusterId, Generation};
-use jiff::Timestamp;
+use hanse_domain::ids::{ClusterId, Digest, Generation};
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 
 use super::delivery::Bundle;
@@ -23,6 +23,9 @@ use super::delivery::Bundle;
 const DRY_RUNS: usize = 4;
 /// Clusters that a watcher may lag behind by before it looks at all of them.
 const EVENTS: usize = 1_024;
+
+/// How long it is shown that two agents had one identity.
+const CONTESTED: SignedDuration = SignedDuration::from_mins(5);
 
 /// Why a stream ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,10 +72,14 @@ struct Registry {
     live: BTreeMap<ClusterId, Live>,
     /// When clusters were last heard from, for those that went and are not written yet.
     unwritten: BTreeMap<ClusterId, Timestamp>,
+    /// When two agents last had the identity of a cluster at once.
+    contested: BTreeMap<ClusterId, Timestamp>,
 }
 
 struct Live {
     number: u64,
+    /// Of the certificate that it showed.
+    fingerprint: Digest,
     end: watch::Sender<Option<End>>,
     wake: Arc<Notify>,
     dry_runs: mpsc::Sender<DryRunAsk>,
@@ -120,7 +127,7 @@ impl Sessions {
     }
 
     /// Makes a stream the one of its cluster; an older one ends.
-    pub fn begin(&self, cluster: ClusterId, now: Timestamp) -> Session {
+    pub fn begin(&self, cluster: ClusterId, fingerprint: Digest, now: Timestamp) -> Session {
         let (end, ended) = watch::channel(None);
         let (dry_runs, asked) = mpsc::channel(DRY_RUNS);
         let wake = Arc::new(Notify::new());
@@ -129,6 +136,7 @@ impl Sessions {
         let number = registry.next;
         let live = Live {
             number,
+            fingerprint,
             end,
             wake: Arc::clone(&wake),
             dry_runs,
@@ -137,6 +145,10 @@ impl Sessions {
             written: None,
         };
         let older = registry.live.insert(cluster, live);
+        // An agent that renewed its certificate begins with it before the old stream is gone.
+        if older.as_ref().is_some_and(|older| older.fingerprint == fingerprint) {
+            registry.contest(cluster, now);
+        }
         drop(registry);
         if let Some(older) = older {
             tracing::warn!(
@@ -147,6 +159,18 @@ impl Sessions {
         }
         self.changed(cluster);
         Session { cluster, number, sessions: self.clone(), end: ended, wake, dry_runs: asked }
+    }
+
+    /// Notes that another agent has a cluster's identity, elsewhere.
+    pub fn contest(&self, cluster: ClusterId, now: Timestamp) {
+        self.registry().contest(cluster, now);
+        self.changed(cluster);
+    }
+
+    /// Whether two agents had a cluster's identity at once within the last five minutes.
+    pub fn is_contested(&self, cluster: ClusterId, now: Timestamp) -> bool {
+        let since = self.registry().contested.get(&cluster).copied();
+        since.is_some_and(|since| now.duration_since(since) < CONTESTED)
     }
 
     /// Ends a cluster's stream, if it has one here.
@@ -226,6 +250,13 @@ impl Sessions {
     }
 }
 
+impl Registry {
+    fn contest(&mut self, cluster: ClusterId, now: Timestamp) {
+        self.contested.retain(|_, since| now.duration_since(*since) < CONTESTED);
+        self.contested.insert(cluster, now);
+    }
+}
+
 impl Session {
     /// The cluster.
     pub fn cluster(&self) -> ClusterId {
@@ -247,6 +278,11 @@ impl Session {
         if changed == Some(true) {
             self.sessions.changed(self.cluster);
         }
+    }
+
+    /// Why the stream has to end now, if it has.
+    pub fn ended(&self) -> Option<End> {
+        *self.end.borrow()
     }
 
     /// Waits for what comes from the hub's side. A wakeup stands for any number of them.

@@ -90,20 +90,24 @@ impl PostgresBackend {
 
 /// SQL that the two do not share.
 pub(super) trait Dialect: Database {
-    /// Takes a cluster's row (`$1`) for the rest of the transaction; no row: there is no such one.
+    /// Takes the row of a cluster (`$1`) that has joined and is not revoked for the rest of the
+    /// transaction, and gives the newest stream that wrote; no row: there is no such cluster.
     const LOCK_CLUSTER: &'static str;
     /// Tells the other hubs the number (`$1`, text) of the newest statement when this commits.
     const TELL_HEAD: Option<&'static str>;
 }
 
 impl Dialect for Sqlite {
-    const LOCK_CLUSTER: &'static str = "SELECT id FROM clusters WHERE id = $1";
+    const LOCK_CLUSTER: &'static str = "SELECT stream FROM clusters WHERE id = $1 \
+                                        AND joined_at IS NOT NULL AND revoked_at IS NULL";
     const TELL_HEAD: Option<&'static str> = None;
 }
 
 impl Dialect for Postgres {
     // Not FOR UPDATE: that would also wait for those who only refer to the cluster.
-    const LOCK_CLUSTER: &'static str = "SELECT id FROM clusters WHERE id = $1 FOR NO KEY UPDATE";
+    const LOCK_CLUSTER: &'static str = "SELECT stream FROM clusters WHERE id = $1 \
+                                        AND joined_at IS NOT NULL AND revoked_at IS NULL \
+                                        FOR NO KEY UPDATE";
     const TELL_HEAD: Option<&'static str> = Some("SELECT pg_notify('hanse_head', $1)");
 }
 

@@ -65,15 +65,6 @@ impl Store {
         read!(self, |conn| Ok(sqlx::query_as(LATEST).fetch_all(&mut *conn).await?))
     }
 
-    /// The newest bundle of one cluster.
-    pub async fn latest_bundle(&self, cluster: ClusterId) -> Result<Option<BundleRow>, StoreError> {
-        let sql = bundles!("WHERE cluster_id = $1 ORDER BY generation DESC LIMIT 1");
-        read!(self, |conn| Ok(sqlx::query_as(sql)
-            .bind(cluster.0)
-            .fetch_optional(&mut *conn)
-            .await?))
-    }
-
     /// One bundle.
     pub async fn bundle(
         &self,

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use hanse_domain::ids::{ClusterId, Digest, Generation};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use sqlx::QueryBuilder;
 
-use super::backend::{MAX_BINDS, read, run_tx};
+use super::backend::{Dialect, MAX_BINDS, read, run_tx};
 use super::columns::{
-    ClusterColumn, OptionalDigestColumn, OptionalTimeColumn, RevisionColumn, SmallCountColumn,
-    TimeColumn, int, micros, raw,
+    ClusterColumn, CountColumn, OptionalDigestColumn, OptionalTimeColumn, ProblemsColumn,
+    RevisionColumn, SmallCountColumn, TimeColumn, int, micros, raw,
 };
+use super::drift::ObjectKey;
 use super::{Store, StoreError};
 
 /// One cluster.
@@ -51,6 +53,12 @@ pub struct ClusterRow {
     /// When the hub last heard from it.
     #[sqlx(try_from = "OptionalTimeColumn")]
     pub last_seen: Option<Timestamp>,
+    /// The newest stream of its agent that wrote something.
+    #[sqlx(try_from = "CountColumn")]
+    pub stream: u64,
+    /// When somebody last showed a certificate of it that had been replaced.
+    #[sqlx(try_from = "OptionalTimeColumn")]
+    pub clone_seen: Option<Timestamp>,
 }
 
 impl ClusterRow {
@@ -73,8 +81,9 @@ pub struct AppliedRow {
     pub digest: Option<Digest>,
     /// As hanse.agent.v1 `Applied.Phase` numbers it; 0 before the first report.
     pub phase: i16,
-    /// What the API server refused: JSON, an array.
-    pub problems: String,
+    /// What the API server refused.
+    #[sqlx(try_from = "ProblemsColumn")]
+    pub problems: Vec<ProblemRow>,
     /// Removals that wait for a confirmation of this number.
     #[sqlx(try_from = "SmallCountColumn")]
     pub removals_waiting: u32,
@@ -85,6 +94,49 @@ pub struct AppliedRow {
     pub message: String,
 }
 
+/// What an API server refused of a bundle.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProblemRow {
+    /// The object.
+    pub object: ObjectKey,
+    /// Why.
+    pub message: String,
+}
+
+/// Whose words are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Writer {
+    /// The cluster, as its certificate says.
+    pub cluster: ClusterId,
+    /// The stream; a later one of the same cluster has a higher number.
+    pub stream: u64,
+}
+
+/// Lets a writer go on that nobody has superseded, with its cluster's row locked.
+macro_rules! admit {
+    ($tx:ident, $db:ident, $by:expr) => {{
+        let newest: Option<i64> = sqlx::query_scalar(<$db as Dialect>::LOCK_CLUSTER)
+            .bind($by.cluster.0)
+            .fetch_optional(&mut *$tx)
+            .await?;
+        let ours = int($by.stream);
+        match newest {
+            None => return Err(StoreError::CutOff),
+            Some(newest) if newest > ours => return Err(StoreError::Superseded),
+            Some(newest) if newest < ours => {
+                sqlx::query("UPDATE clusters SET stream = $2 WHERE id = $1")
+                    .bind($by.cluster.0)
+                    .bind(ours)
+                    .execute(&mut *$tx)
+                    .await?;
+            }
+            Some(_) => {}
+        }
+    }};
+}
+pub(super) use admit;
+
 /// The columns of [`ClusterRow`], between what comes before and after them.
 macro_rules! cluster_sql {
     ($before:literal, $after:literal) => {
@@ -93,7 +145,8 @@ macro_rules! cluster_sql {
             " id, name, cluster_uid, agent_version, kubernetes_version, invited_at, joined_at, \
              revoked_at, certificate_expires_at, certificate_fingerprint, certificate_used, \
              generation_applied, \
-             digest_applied, phase, problems, removals_waiting, objects, message, last_seen ",
+             digest_applied, phase, problems, removals_waiting, objects, message, last_seen, stream, \
+             clone_seen ",
             $after
         )
     };
@@ -147,32 +200,69 @@ impl Store {
         })
     }
 
-    /// Notes what an agent reported and when. `false` for a cluster that has not joined or is
-    /// revoked.
-    pub async fn record_applied(
+    /// The newest certificate was used: the one that it replaced is not needed any more.
+    pub async fn forget_used_certificate(
         &self,
         id: ClusterId,
-        applied: &AppliedRow,
-        seen: Timestamp,
-    ) -> Result<bool, StoreError> {
-        run_tx!(self, "record-applied", ReadCommitted, |tx, Db| {
-            let changed = sqlx::query(
-                "UPDATE clusters SET generation_applied = $2, digest_applied = $3, phase = $4, \
-                 problems = $5, removals_waiting = $6, objects = $7, message = $8, last_seen = $9 \
-                 WHERE id = $1 AND joined_at IS NOT NULL AND revoked_at IS NULL",
+        newest: &Digest,
+    ) -> Result<(), StoreError> {
+        run_tx!(self, "forget-used-certificate", ReadCommitted, |tx, Db| {
+            sqlx::query(
+                "UPDATE clusters SET certificate_used = NULL WHERE id = $1 \
+                 AND certificate_fingerprint = $2",
             )
             .bind(id.0)
+            .bind(raw(newest))
+            .execute(&mut *tx)
+            .await?;
+            Ok(())
+        })
+    }
+
+    /// Notes that somebody showed a certificate that had been replaced.
+    pub async fn note_clone(&self, id: ClusterId, at: Timestamp) -> Result<(), StoreError> {
+        run_tx!(self, "note-clone", ReadCommitted, |tx, Db| {
+            sqlx::query(
+                "UPDATE clusters SET clone_seen = $2 WHERE id = $1 \
+                 AND (clone_seen IS NULL OR clone_seen < $2)",
+            )
+            .bind(id.0)
+            .bind(micros(at))
+            .execute(&mut *tx)
+            .await?;
+            Ok(())
+        })
+    }
+
+    /// Notes what an agent reported and when. [`StoreError::CutOff`] for a cluster that has not
+    /// joined or is revoked, [`StoreError::Superseded`] when a newer stream has written.
+    pub async fn record_applied(
+        &self,
+        by: Writer,
+        applied: &AppliedRow,
+        seen: Timestamp,
+    ) -> Result<(), StoreError> {
+        let problems = serde_json::to_string(&applied.problems)
+            .map_err(|error| StoreError::invalid(format!("problems as JSON: {error}")))?;
+        run_tx!(self, "record-applied", ReadCommitted, |tx, Db| {
+            admit!(tx, Db, by);
+            sqlx::query(
+                "UPDATE clusters SET generation_applied = $2, digest_applied = $3, phase = $4, \
+                 problems = $5, removals_waiting = $6, objects = $7, message = $8, last_seen = $9 \
+                 WHERE id = $1",
+            )
+            .bind(by.cluster.0)
             .bind(int(applied.generation.0))
             .bind(applied.digest.as_ref().map(raw))
             .bind(applied.phase)
-            .bind(&applied.problems)
+            .bind(&problems)
             .bind(int(applied.removals_waiting))
             .bind(int(applied.objects))
             .bind(&applied.message)
             .bind(micros(seen))
             .execute(&mut *tx)
             .await?;
-            Ok(changed.rows_affected() == 1)
+            Ok(())
         })
     }
 

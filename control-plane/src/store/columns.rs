@@ -7,6 +7,8 @@ use sqlx::error::BoxDynError;
 use sqlx::{Database, Decode, Type};
 use uuid::Uuid;
 
+use super::clusters::ProblemRow;
+
 /// Declares a column type: `Name(Value) as Stored`, decoded by the closure.
 macro_rules! column {
     ($(#[$doc:meta])* $name:ident($value:ty) as $stored:ty, $inner:ty, |$raw:ident| $decode:expr) => {
@@ -77,6 +79,10 @@ column! {
 column! {
     /// A cluster's id.
     ClusterColumn(ClusterId) as Uuid, Uuid, |raw| ClusterId(raw)
+}
+column! {
+    /// What an API server refused, as JSON.
+    ProblemsColumn(Vec<ProblemRow>) as String, String, |raw| serde_json::from_str(&raw)?
 }
 column! {
     /// Digests one after another.

@@ -21,6 +21,12 @@ pub enum StoreError {
         /// Number of the newest statement.
         current: RevisionNumber,
     },
+    /// The cluster never joined or was revoked: nothing of it is recorded.
+    #[error("the cluster has not joined, or was revoked")]
+    CutOff,
+    /// A newer stream of the same cluster has written: nothing of an older one is recorded any more.
+    #[error("a newer stream of the cluster took over")]
+    Superseded,
     /// Other transactions got in the way, again and again. Trying later may work.
     #[error("too many others changed the same at once")]
     Serialization,

@@ -35,7 +35,7 @@ mod users;
 
 use self::backend::Backend;
 pub use self::bundles::BundleRow;
-pub use self::clusters::{AppliedRow, ClusterRow};
+pub use self::clusters::{AppliedRow, ClusterRow, ProblemRow, Writer};
 pub use self::drift::{
     DriftClass, DriftCursor, DriftFilter, DriftPage, DriftRow, DriftState, ObjectKey, Occurrence,
 };

@@ -177,6 +177,8 @@ fn refuse(path: &Path, error: sqlx::Error) -> StoreError {
         StoreError::Conflict { .. }
         | StoreError::Stale { .. }
         | StoreError::Serialization
+        | StoreError::CutOff
+        | StoreError::Superseded
         | StoreError::Invalid { .. }
         | StoreError::SchemaTooNew { .. }
         | StoreError::Open(_) => return seen,

@@ -144,3 +144,62 @@ pub(crate) async fn both_sides_compute_one_digest(hub: &Hub) {
     assert!(!drift_wanted(hub, &cluster, digest).await);
     assert!(drift_wanted(hub, &cluster, drift_digest(std::iter::empty())).await);
 }
+
+pub(crate) async fn an_agent_that_was_started_again_is_in_step(hub: &Hub) {
+    let [cluster] = accepted(hub, ["prod"]).await;
+    let (mut talk, _) = cluster.connect(hub).await;
+    talk.bundle().await;
+    talk.say(report(1, vec![item(1, "a", State::Open), item(2, "b", State::Open)], true, true))
+        .await;
+    assert_eq!(talk.ack().await, 1);
+    // Started again, it sees the same and names it anew.
+    let (mut talk, welcome) = cluster.connect(hub).await;
+    assert!(welcome.drift_wanted);
+    talk.bundle().await;
+    talk.say(report(1, vec![item(3, "a", State::Open), item(4, "b", State::Open)], true, true))
+        .await;
+    assert_eq!(talk.ack().await, 1);
+    let ids = [3, 4].map(|n| Uuid::from_u128(n).to_string());
+    let digest = drift_digest(ids.iter().map(String::as_str));
+    assert!(!drift_wanted(hub, &cluster, digest).await);
+    // People see the first occurrence all the time.
+    let mut seen: Vec<String> = standing(hub, true).await.into_iter().map(|d| d.id).collect();
+    seen.sort();
+    assert_eq!(seen, [1, 2].map(|n| Uuid::from_u128(n).to_string()));
+}
+
+pub(crate) async fn clocks_that_are_ahead_are_not_believed(hub: &Hub) {
+    let [cluster] = accepted(hub, ["prod"]).await;
+    let (mut talk, _) = cluster.connect(hub).await;
+    talk.bundle().await;
+    let far = Some(pbjson_types::Timestamp { seconds: 200_000_000_000, nanos: 0 });
+    let mut corrected = item(1, "a", State::Corrected);
+    (corrected.since, corrected.detected_at, corrected.resolved_at) = (far, far, far);
+    talk.say(report(1, vec![corrected], false, false)).await;
+    assert_eq!(talk.ack().await, 1);
+    let seen = standing(hub, true).await.remove(0);
+    let latest = jiff::Timestamp::now().as_second() + 60;
+    for time in [seen.since, seen.detected_at, seen.resolved_at] {
+        let second = time.unwrap().seconds;
+        assert!((latest - 120..=latest).contains(&second), "{second}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_history_does_not_grow_for_ever() {
+    let hub = Hub::start(crate::database::Database::on_sqlite().await).await;
+    let [cluster] = accepted(&hub, ["prod"]).await;
+    let (mut talk, _) = cluster.connect(&hub).await;
+    talk.bundle().await;
+    for sequence in 1..=13 {
+        let from = u128::from(sequence) * 1_000;
+        let items = (from..from + 999).map(|n| item(n, &format!("r{n}"), State::Corrected));
+        talk.say(report(sequence, items.collect(), false, false)).await;
+        assert_eq!(talk.ack().await, sequence);
+    }
+    let store = hub.store().await;
+    assert_eq!(store.long_drift_histories(11_998).await.unwrap(), []);
+    assert_eq!(store.long_drift_histories(9_999).await.unwrap(), [cluster.id]);
+    store.close().await;
+    hub.end_well().await;
+}

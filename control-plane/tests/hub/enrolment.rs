@@ -161,3 +161,40 @@ pub(crate) async fn a_renewal_keeps_the_identity(hub: &Hub) {
     let key = KeyPair::generate().unwrap();
     assert!(ProvenKey::from_csr(&csr(&key)).is_ok());
 }
+
+pub(crate) async fn a_replaced_certificate_ends_when_the_new_one_is_used(hub: &Hub) {
+    let cluster = join(hub, "prod").await;
+    let old = cluster.credentials.clone();
+    let renew = async |with: &Credentials| {
+        let key = KeyPair::generate().unwrap();
+        let request = hanse_proto::agent::RenewCertificateRequest { csr: csr(&key) };
+        let answer = hub.agent(with).await.renew_certificate(request).await?;
+        let chain = pem(&answer.into_inner().chain);
+        Ok::<_, tonic::Status>(Credentials { chain, key: key.serialize_pem() })
+    };
+    let mut renewed = cluster.clone();
+    renewed.credentials = renew(&old).await.unwrap();
+    // Its answer may have been lost.
+    let (_talk, _) = cluster.connect(hub).await;
+    assert_eq!(list(hub).await[0].message, "waits for `hanse cluster accept prod`");
+    let (mut talk, _) = renewed.connect(hub).await;
+    talk.quiet().await;
+    // Renewed, and not taken over.
+    assert_eq!(list(hub).await[0].message, "waits for `hanse cluster accept prod`");
+
+    // From the first session with the new one on, the old one is nobody's any more.
+    let refused = renew(&old).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated, "{refused:?}");
+    let refused = match cluster.stream(hub).await {
+        Ok(mut talk) => talk.end().await,
+        Err(status) => status,
+    };
+    assert_eq!(refused.code(), Code::Unauthenticated, "{refused:?}");
+    let shown = list(hub).await.remove(0);
+    assert!(shown.message.contains("identity may be cloned"), "{shown:?}");
+    assert!(shown.message.ends_with("; waits for `hanse cluster accept prod`"), "{shown:?}");
+    assert!(hub.log().contains("its identity may be cloned"), "{}", hub.log());
+    // The rightful one is not disturbed.
+    talk.quiet().await;
+    renew(&renewed.credentials).await.unwrap();
+}

@@ -59,6 +59,7 @@ on_both! {
         bad_tokens_have_one_answer,
         names_in_the_request_mean_nothing,
         a_renewal_keeps_the_identity,
+        a_replaced_certificate_ends_when_the_new_one_is_used,
     }
     fleet {
         what_is_committed_is_read_back,
@@ -79,6 +80,8 @@ on_both! {
         reports_are_stored_and_watched,
         a_picture_in_parts_clears_what_is_not_in_it,
         both_sides_compute_one_digest,
+        an_agent_that_was_started_again_is_in_step,
+        clocks_that_are_ahead_are_not_believed,
     }
     dry_run { touched_clusters_are_asked }
     restart { a_restart_keeps_everything, killed_between_commits }

@@ -38,15 +38,75 @@ async fn init_makes_a_hub_once() {
     let (done, said) = run(&["init", "--dir", &shown]);
     assert!(!done && said.contains("error: ") && said.contains("hint:  "), "{said}");
     assert_eq!(fs::read(dir.join("hanse.db")).unwrap(), before);
-    // What fails leaves nothing behind.
+    // What cannot be is seen before anything is made.
     let other = temp.path().join("other").display().to_string();
-    for bad in [["--name", "not a name"], ["--database", "postgres://nobody@127.0.0.1:1/none"]] {
-        let (done, said) = run(&["init", "--dir", &other, bad[0], bad[1]]);
-        assert!(!done && said.contains("why:   "), "{said}");
-        let left: Vec<_> =
-            fs::read_dir(temp.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert_eq!(left, ["deep"], "{said}");
+    let (done, said) = run(&["init", "--dir", &other, "--name", "not a name"]);
+    assert!(!done && said.contains("why:   "), "{said}");
+    assert!(!temp.path().join("other").exists(), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn init_fills_a_folder_and_goes_on_where_it_failed() {
+    let temp = TempDir::new().unwrap();
+    let dir = temp.path().join("volume");
+    fs::create_dir(&dir).unwrap();
+    fs::create_dir(dir.join("lost+found")).unwrap();
+    // Nothing can be made beside it.
+    fs::set_permissions(temp.path(), fs::Permissions::from_mode(0o555)).unwrap();
+    let shown = dir.display().to_string();
+    let no_database = "postgres://nobody@127.0.0.1:1/none";
+    let (done, said) = run(&["init", "--dir", &shown, "--database", no_database]);
+    assert!(!done && said.contains("why:   ") && said.contains("again: it goes on"), "{said}");
+    let authority = fs::read(dir.join("ca.crt")).unwrap();
+    let (done, said) = run(&["serve", "--dir", &shown]);
+    assert!(!done && said.contains("is not complete"), "{said}");
+    let (done, said) = run(&["init", "--dir", &shown, "--trust-domain", "other.local"]);
+    assert!(!done && said.contains("--trust-domain hanse.local"), "{said}");
+
+    let begun = fs::read(dir.join("init.json")).unwrap();
+
+    // It fails once more, and the third time all is well.
+    let trap = dir.join("hanse.db");
+    fs::create_dir(&trap).unwrap();
+    let (done, said) = run(&["init", "--dir", &shown]);
+    assert!(!done && said.contains("again: it goes on"), "{said}");
+    fs::remove_dir(&trap).unwrap();
+    let listen = ["--listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0"];
+    let (done, said) = run(&[&["init", "--dir", &shown][..], &listen].concat());
+    assert!(done, "{said}");
+    assert_eq!(fs::read(dir.join("ca.crt")).unwrap(), authority);
+    assert!(!dir.join("init.json").exists());
+    // As if it had been ended right before its end: the database has the fleet.
+    fs::write(dir.join("init.json"), begun).unwrap();
+    let (done, said) = run(&[&["init", "--dir", &shown][..], &listen].concat());
+    assert!(done, "{said}");
+    assert_eq!(fs::read(dir.join("ca.crt")).unwrap(), authority);
+    let (done, said) = run(&["user", "list", "--dir", &shown]);
+    assert!(done && said.contains("admin "), "{said}");
+    let (done, said) = run(&["init", "--dir", &shown]);
+    assert!(!done && said.contains("is not empty"), "{said}");
+    fs::set_permissions(temp.path(), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_hubs_database_is_not_used() {
+    let hub = Hub::make(Database::on_sqlite().await);
+    let other = Hub::make(Database::on_sqlite().await);
+    let database = other.dir.join("hanse.db").display().to_string();
+    let fleet = |hub: &Hub| {
+        let text = fs::read_to_string(hub.dir.join("hub.json")).unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["fleetId"].clone()
+    };
+    let (done, said) = hub.run(&["serve", "--database", &database]);
+    assert!(!done && said.contains("is not of this hub"), "{said}");
+    for fleet in [fleet(&hub), fleet(&other)] {
+        assert!(said.contains(fleet.as_str().unwrap()), "{said}");
     }
+    let stranger = ["user", "create", "eve", "--role", "viewer", "--dir"];
+    let dir = hub.dir.display().to_string();
+    let mut create = Command::new(PROGRAM);
+    create.args(stranger).arg(&dir).env("HANSE_DATABASE", &database);
+    assert!(!create.output().unwrap().status.success());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -108,6 +168,18 @@ async fn people_are_made_listed_and_revoked() {
     assert_eq!(me.into_inner().role, "viewer");
     let (done, said) = hub.run(&["user", "create", "vera", "--role", "administrator"]);
     assert!(!done && said.contains("--replace"), "{said}");
+    let (done, said) = hub.run(&["user", "create", "vera", "--role", "administrator", "--replace"]);
+    assert!(done, "{said}");
+    let (old, vera) = (vera, hub.viewer());
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    let who = async |who| {
+        let me = hub.identity(who).await.who_am_i(hanse_proto::admin::WhoAmIRequest {}).await;
+        me.map(|me| me.into_inner().role).map_err(|status| status.code())
+    };
+    assert_eq!(who(&vera).await.as_deref(), Ok("administrator"));
+    assert_eq!(who(&old).await, Err(tonic::Code::Unauthenticated));
+    let mode = fs::metadata(hub.dir.join("vera.yaml")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0);
     let (done, said) = hub.run(&["user", "create", "Not A Name", "--role", "viewer"]);
     assert!(!done && said.contains("not a user name"), "{said}");
     let (done, said) = hub.run(&["user", "list"]);

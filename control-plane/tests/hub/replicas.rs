@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use hanse_proto::admin;
+use hanse_proto::agent::session_request::Message as Say;
+use hanse_proto::{admin, agent};
 use tonic::Code;
 
-use crate::agent::accepted;
+use crate::agent::{Talk, accepted};
 use crate::author::{commit, fleet, propose, role, send};
 use crate::database::Database;
 use crate::hub::Hub;
@@ -43,6 +44,33 @@ async fn a_commit_at_one_reaches_a_stream_at_the_other() {
     let revoked = Instant::now();
     assert_eq!(talk.end().await.code(), Code::Unauthenticated);
     assert!(revoked.elapsed() < Duration::from_secs(5), "{:?}", revoked.elapsed());
+    other.end_well().await;
+    one.end_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_report_at_one_does_not_undo_what_the_other_has() {
+    let one = Hub::start(Database::on_postgres().await).await;
+    let [cluster] = accepted(&one, ["prod"]).await;
+    let other = one.replica().await;
+    let (mut old, _) = cluster.connect(&one).await;
+    old.bundle().await;
+    let (mut new, _) = cluster.connect(&other).await;
+    new.bundle().await;
+    let report = |talk: &Talk, phase| {
+        let (generation, digest) = (talk.hello().generation, talk.hello().digest);
+        Say::Applied(agent::Applied { generation, digest, phase, ..Default::default() })
+    };
+    new.say(report(&new, 2)).await;
+    let phase = async || crate::enrolment::list(&other).await.remove(0).phase();
+    while phase().await != admin::cluster::Phase::Synced {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    old.say(report(&old, 1)).await;
+    assert_eq!(old.end().await.code(), Code::Aborted);
+    assert_eq!(phase().await, admin::cluster::Phase::Synced);
+    let shown = crate::enrolment::list(&one).await.remove(0);
+    assert!(shown.message.starts_with("two agents"), "{shown:?}");
     other.end_well().await;
     one.end_well().await;
 }

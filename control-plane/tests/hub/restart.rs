@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use hanse_proto::admin;
+use hanse_proto::admin::cluster::Phase;
 use hanse_proto::admin::fleet_service_client::FleetServiceClient;
+use hanse_proto::agent;
+use hanse_proto::agent::session_request::Message as Say;
 use tonic::transport::Channel;
 
 use crate::agent::accepted;
@@ -100,8 +103,26 @@ async fn an_old_backup_delivers_nothing_to_who_has_more() {
     let mut talk = talk.again(&hub).await;
     talk.quiet().await;
     let shown = list(&hub).await.remove(0);
-    assert!(shown.message.contains("an old backup was restored"), "{shown:?}");
+    let says = "this cluster holds generation 2, newer than this hub's 1: the hub was restored from an \
+                older state";
+    assert_eq!((shown.phase(), shown.message.as_str()), (Phase::Failed, says), "{shown:?}");
     assert_eq!(shown.generation_desired, 1);
+    // So says what it reports, when it is gone and another one is there.
+    let (generation, digest) = (talk.hello().generation, talk.hello().digest);
+    let applied = agent::Applied { generation, digest, phase: 2, ..Default::default() };
+    talk.say(Say::Applied(applied)).await;
+    talk.quiet().await;
+    drop(talk);
+    // Revisions that do not concern it change nothing, however high their number.
+    for verb in ["get", "list", "watch"] {
+        commit(&hub, vec![role("theirs", &["test"], verb)]).await.unwrap();
+    }
+    let shown = list(&hub).await.remove(0);
+    assert_eq!((shown.phase(), shown.message.as_str()), (Phase::Failed, says), "{shown:?}");
+    // One that does goes beyond what it holds: it is delivered, and all is well again.
+    commit(&hub, vec![role("a", &["prod"], "get")]).await.unwrap();
+    let shown = list(&hub).await.remove(0);
+    assert_eq!((shown.phase(), shown.generation_desired), (Phase::Syncing, 5), "{shown:?}");
     hub.terminate().await;
     assert!(hub.log().contains("ERROR"), "{}", hub.log());
 }

@@ -136,8 +136,25 @@ pub(crate) async fn reports_make_the_phase(hub: &Hub) {
     );
     assert_eq!(shown.labels.get("env").map(String::as_str), Some("test"));
 
+    // Of this number, and not what the hub would deliver.
+    let digest = Digest::of(b"another").0.to_vec().into();
+    talk.say(Say::Applied(agent::Applied {
+        digest,
+        generation: 1,
+        phase: 2,
+        ..Default::default()
+    }))
+    .await;
+    let another = loop {
+        let shown = list(hub).await.remove(0);
+        if shown.generation_applied == 1 {
+            break shown;
+        }
+    };
+    assert_eq!(another.phase(), Phase::Syncing, "{another:?}");
     report(&talk, AppliedPhase::Applied, agent::Applied::default()).await;
     let shown = until(hub, Phase::Synced).await;
+    assert_eq!(shown.message, "");
     assert_eq!((shown.generation_applied, shown.objects), (1, 3));
     let object = hanse_proto::admin::ObjectReference {
         api_version: "rbac.authorization.k8s.io/v1".to_owned(),
@@ -188,8 +205,11 @@ async fn one_identity_has_one_live_stream() {
     first.bundle().await;
     let (mut second, _) = cluster.connect(&hub).await;
     let ended = first.end().await;
-    assert_eq!((ended.code(), ended.message()), (Code::Aborted, "superseded"));
+    let why = "another agent took over with this cluster's identity";
+    assert_eq!((ended.code(), ended.message()), (Code::Aborted, why));
     second.bundle().await;
+    let shown = list(&hub).await.remove(0);
+    assert!(shown.message.starts_with("two agents had this cluster's identity"), "{shown:?}");
     commit(&hub, vec![role("a", &[], "get")]).await.unwrap();
     second.bundle().await;
     assert!(hub.log().contains("began a second stream"), "{}", hub.log());

@@ -1,9 +1,9 @@
 //! What clusters say of themselves, and what revocation ends.
 
-use hanse_control_plane::store::AppliedRow;
+use hanse_control_plane::store::{AppliedRow, ObjectKey, ProblemRow, StoreError, Writer};
 use hanse_domain::ids::{Digest, RevisionNumber};
 
-use crate::make::{at, cluster_id, joined};
+use crate::make::{at, by, cluster_id, joined};
 use crate::place::Place;
 
 fn applied() -> AppliedRow {
@@ -11,7 +11,10 @@ fn applied() -> AppliedRow {
         generation: RevisionNumber(7),
         digest: Some(Digest::of(b"manifest")),
         phase: 3,
-        problems: r#"[{"message":"refused"}]"#.into(),
+        problems: vec![ProblemRow {
+            object: ObjectKey { name: "a".into(), ..ObjectKey::default() },
+            message: "refused \"a\"".into(),
+        }],
         removals_waiting: 2,
         objects: u32::MAX,
         message: "one object was refused".into(),
@@ -21,8 +24,8 @@ fn applied() -> AppliedRow {
 pub(crate) async fn reports_are_kept(place: Place) {
     let store = place.open().await;
     let before = joined(&store, "prod", cluster_id(1)).await;
-    assert_eq!(before.applied, AppliedRow { problems: "[]".into(), ..AppliedRow::default() });
-    assert!(store.record_applied(before.id, &applied(), at(5)).await.unwrap());
+    assert_eq!(before.applied, AppliedRow::default());
+    store.record_applied(by(before.id), &applied(), at(5)).await.unwrap();
     let fingerprint = Digest::of(b"renewed");
     let joining = before.certificate_fingerprint.unwrap();
     assert!(store.replace_certificate(before.id, &joining, &fingerprint, at(99)).await.unwrap());
@@ -35,6 +38,7 @@ pub(crate) async fn reports_are_kept(place: Place) {
     let mut expected = before;
     expected.applied = applied();
     expected.last_seen = Some(at(5));
+    expected.stream = 1;
     expected.certificate_fingerprint = Some(fingerprint);
     expected.certificate_used = Some(joining);
     expected.certificate_expires_at = Some(at(99));
@@ -43,7 +47,8 @@ pub(crate) async fn reports_are_kept(place: Place) {
     assert_eq!(store.clusters().await.unwrap(), [expected]);
 
     assert_eq!(store.cluster(cluster_id(9)).await.unwrap(), None);
-    assert!(!store.record_applied(cluster_id(9), &applied(), at(5)).await.unwrap());
+    let unknown = store.record_applied(by(cluster_id(9)), &applied(), at(5)).await;
+    assert!(matches!(unknown, Err(StoreError::CutOff)), "{unknown:?}");
 }
 
 pub(crate) async fn touching_never_goes_back(place: Place) {
@@ -66,10 +71,50 @@ pub(crate) async fn a_revoked_cluster_gets_nothing(place: Place) {
     assert_eq!(revoked.revoked_at, Some(at(10)));
     // Twice: since the first time.
     assert_eq!(store.revoke(row.id, at(11)).await.unwrap(), Some(revoked.clone()));
-    assert!(!store.record_applied(row.id, &applied(), at(12)).await.unwrap());
+    let refused = store.record_applied(by(row.id), &applied(), at(12)).await;
+    assert!(matches!(refused, Err(StoreError::CutOff)), "{refused:?}");
     let fingerprint = Digest::of(b"renewed");
     let used = row.certificate_fingerprint.unwrap();
     assert!(!store.replace_certificate(row.id, &used, &fingerprint, at(99)).await.unwrap());
     assert_eq!(store.cluster(row.id).await.unwrap(), Some(revoked));
     assert_eq!(store.cluster_by_name("prod").await.unwrap(), None);
+}
+
+pub(crate) async fn a_late_report_does_not_land_on_a_newer(place: Place) {
+    let store = place.open().await;
+    let cluster = joined(&store, "prod", cluster_id(1)).await.id;
+    let report = async |stream, phase| {
+        let applied = AppliedRow { phase, ..applied() };
+        store.record_applied(Writer { cluster, stream }, &applied, at(5)).await
+    };
+    report(3, 1).await.unwrap();
+    report(4, 2).await.unwrap();
+    // Of the same generation, from a stream that was superseded.
+    let late = report(3, 1).await;
+    assert!(matches!(late, Err(StoreError::Superseded)), "{late:?}");
+    let row = store.cluster(cluster).await.unwrap().unwrap();
+    assert_eq!((row.applied.phase, row.stream), (2, 4));
+    report(4, 3).await.unwrap();
+}
+
+pub(crate) async fn a_certificate_that_was_replaced_is_forgotten(place: Place) {
+    let store = place.open().await;
+    let row = joined(&store, "prod", cluster_id(1)).await;
+    let (old, new) = (row.certificate_fingerprint.unwrap(), Digest::of(b"new"));
+    assert!(store.replace_certificate(row.id, &old, &new, at(99)).await.unwrap());
+    let shows = async |certificate: &Digest| {
+        store.cluster(row.id).await.unwrap().unwrap().shows(certificate)
+    };
+    // Used by nobody yet, or by one that is not the newest.
+    store.forget_used_certificate(row.id, &old).await.unwrap();
+    assert!(shows(&old).await && shows(&new).await);
+    store.forget_used_certificate(row.id, &new).await.unwrap();
+    assert!(!shows(&old).await && shows(&new).await);
+    assert!(!store.replace_certificate(row.id, &old, &Digest::of(b"3"), at(99)).await.unwrap());
+
+    for (noted, kept) in [(20, 20), (10, 20), (30, 30)] {
+        store.note_clone(row.id, at(noted)).await.unwrap();
+        let row = store.cluster(row.id).await.unwrap().unwrap();
+        assert_eq!(row.clone_seen, Some(at(kept)));
+    }
 }

@@ -60,6 +60,8 @@ contract! {
         reports_are_kept,
         touching_never_goes_back,
         a_revoked_cluster_gets_nothing,
+        a_late_report_does_not_land_on_a_newer,
+        a_certificate_that_was_replaced_is_forgotten,
     }
     enrolment {
         a_token_is_used_once,
@@ -77,6 +79,9 @@ contract! {
         pages_are_seamless,
         a_large_report,
         history_is_forgotten,
+        the_agents_newest_ids_count,
+        only_the_newest_stream_writes,
+        long_histories_are_cut,
     }
     opening {
         keeps_what_was_stored,

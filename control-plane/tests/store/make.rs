@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use hanse_control_plane::store::{
     BundleRow, ClusterRow, DriftClass, DriftState, EnrolmentRow, NewStatement, ObjectKey,
-    Occurrence, StatementRow, Store,
+    Occurrence, StatementRow, Store, Writer,
 };
 use hanse_domain::ids::{ClusterId, Digest, RevisionNumber};
 use jiff::Timestamp;
@@ -96,6 +96,11 @@ pub(crate) async fn joined(store: &Store, name: &str, id: ClusterId) -> ClusterR
     let token = Digest::of(name.as_bytes());
     store.invite(name, &token, id, "admin", at(0), at(60)).await.unwrap();
     store.enrol(&token, name, &enrolment(), at(1)).await.unwrap().unwrap()
+}
+
+/// The one stream of a cluster's agent.
+pub(crate) fn by(cluster: ClusterId) -> Writer {
+    Writer { cluster, stream: 1 }
 }
 
 pub(crate) fn occurrence(id: u128, name: &str, state: DriftState) -> Occurrence {

@@ -17,6 +17,10 @@ impl Talk {
             Delivery::Nothing => {}
             Delivery::Bundle(bundle) => {
                 live.have = Some((bundle.generation, bundle.digest));
+                if std::mem::take(&mut live.complained) {
+                    let seen = self.services.sessions.seen(id).unwrap_or_default();
+                    live.session.set_seen(Seen { ahead: None, ..seen });
+                }
                 self.out.push_back(Out::Bundle(convert::bundle(*bundle)));
             }
             Delivery::Ahead { ours } => self.complain(live, id, ours),

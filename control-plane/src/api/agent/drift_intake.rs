@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use hanse_domain::ids::ClusterId;
 use hanse_proto::agent as proto;
 use jiff::Timestamp;
 use prost::Message as _;
@@ -12,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::api::{Services, convert};
 use crate::service::ServiceError;
-use crate::store::Occurrence;
+use crate::store::{Occurrence, Writer};
 
 /// Occurrences in one picture.
 const MAX_ITEMS: usize = 100_000;
@@ -47,10 +46,11 @@ impl DriftIntake {
     pub(super) async fn take(
         &mut self,
         services: &Services,
-        cluster: ClusterId,
+        by: Writer,
         report: proto::DriftReport,
         now: Timestamp,
     ) -> Result<proto::DriftAck, ServiceError> {
+        let cluster = by.cluster;
         let bytes = report.encoded_len();
         let all = report.items.len();
         let items: Vec<Occurrence> =
@@ -67,18 +67,18 @@ impl DriftIntake {
             self.picture = None;
         }
         match (report.first, report.last) {
-            (true, true) => services.drift.replace(cluster, &items, now).await?,
+            (true, true) => services.drift.replace(by, &items, now).await?,
             (true, false) => {
-                services.drift.record(cluster, &items).await?;
+                services.drift.record(by, &items).await?;
                 self.picture = Some(Picture::begin(services, items, bytes).await?);
             }
             (false, last) => {
-                services.drift.record(cluster, &items).await?;
+                services.drift.record(by, &items).await?;
                 if let Some(picture) = &mut self.picture {
                     picture.add(items, bytes)?;
                 }
                 if last && let Some(picture) = self.picture.take() {
-                    services.drift.replace(cluster, &picture.items, now).await?;
+                    services.drift.replace(by, &picture.items, now).await?;
                 }
             }
         }

@@ -22,6 +22,7 @@ use hanse_proto::agent as proto;
 use hanse_proto::agent::session_request::Message as In;
 use hanse_proto::agent::session_response::Message as Out;
 use jiff::Timestamp;
+use prost::Message as _;
 use tokio::time::{Instant, sleep_until, timeout};
 use tonic::Streaming;
 
@@ -33,12 +34,15 @@ use crate::service::ServiceError;
 use crate::service::delivery::Have;
 use crate::service::rate::Bucket;
 use crate::service::sessions::{Call, End, Seen, Session};
-use crate::store::{AppliedRow, ClusterRow};
+use crate::store::{AppliedRow, ClusterRow, StoreError, Writer};
 
 /// Until the first message.
 const HELLO: Duration = Duration::from_secs(10);
 /// Messages at once, and how long one more takes.
 const MESSAGES: (u32, Duration) = (200, Duration::from_millis(5));
+/// Bytes at once, and how long one more takes: 16 MiB, then about 1 MiB a second. What is faster is
+/// read later.
+const BYTES: (u32, Duration) = (16 * 1024 * 1024, Duration::from_nanos(954));
 /// The same for asking for a whole bundle again.
 const RESENDS: (u32, Duration) = (5, Duration::from_secs(10));
 const MAX_VERSION_BYTES: usize = 128;
@@ -101,7 +105,9 @@ pub(super) struct Live {
     pub(super) have: Have,
     pub(super) applied: AppliedRow,
     pub(super) drift: DriftIntake,
+    pub(super) writer: Writer,
     pub(super) messages: Bucket,
+    pub(super) bytes: Bucket,
     pub(super) resends: Bucket,
     pub(super) complained: bool,
 }
@@ -110,6 +116,10 @@ impl Talk {
     /// The next message to the agent; `None` when it hung up.
     async fn next(&mut self) -> Result<Option<Out>, ServiceError> {
         loop {
+            // Before what is ready: who was cut off gets nothing of it.
+            if let Some(end) = self.live.as_ref().and_then(|live| live.session.ended()) {
+                return Err(ended(end));
+            }
             if let Some(message) = self.out.pop_front() {
                 return Ok(Some(message));
             }
@@ -148,9 +158,16 @@ impl Talk {
             let why = "this certificate was issued to another Kubernetes cluster";
             return Err(ServiceError::Denied(why.to_owned()));
         }
-        let session = self.services.sessions.begin(id, Timestamp::now());
+        let now = Timestamp::now();
+        let session = self.services.sessions.begin(id, self.fingerprint, now);
         // Looked up again, now that a revocation would reach this stream.
-        let row = self.services.access.cluster(id, &self.fingerprint).await?;
+        let row = self.services.access.cluster(id, &self.fingerprint, now).await?;
+        if row.certificate_used.is_some() && row.certificate_fingerprint == Some(self.fingerprint) {
+            self.services.store.forget_used_certificate(id, &self.fingerprint).await?;
+        }
+        // Later than every stream that has written, also where another hub's clock is ahead.
+        let stream = u64::try_from(now.as_microsecond()).unwrap_or_default().max(row.stream + 1);
+        let writer = Writer { cluster: id, stream };
         session.set_seen(Seen {
             agent_version: convert::bounded(&hello.agent_version, MAX_VERSION_BYTES),
             kubernetes_version: convert::bounded(&hello.kubernetes_version, MAX_VERSION_BYTES),
@@ -169,7 +186,9 @@ impl Talk {
             have: have(&hello)?,
             applied: row.applied,
             drift: DriftIntake::default(),
+            writer,
             messages: Bucket::new(MESSAGES.0, MESSAGES.1, now),
+            bytes: Bucket::new(BYTES.0, BYTES.1, now),
             resends: Bucket::new(RESENDS.0, RESENDS.1, now),
             complained: false,
         };
@@ -181,6 +200,7 @@ impl Talk {
     /// Waits for one thing and does it.
     async fn step(&mut self, live: &mut Live) -> Result<bool, ServiceError> {
         let until = live.drift.deadline().map_or(self.expires, |d| d.min(self.expires));
+        let ready = live.bytes.ready_at(Instant::now());
         tokio::select! {
             biased;
             () = self.services.soft.cancelled() => {
@@ -203,10 +223,22 @@ impl Talk {
             } else {
                 ServiceError::Unauthenticated("the certificate has expired".to_owned())
             }),
-            message = self.incoming.message() => match message {
+            message = async {
+                sleep_until(ready).await;
+                self.incoming.message().await
+            } => match message {
                 Ok(Some(message)) => {
-                    self.heard(live, message.message).await?;
-                    Ok(true)
+                    let bytes = u32::try_from(message.encoded_len()).unwrap_or(u32::MAX);
+                    live.bytes.spend(bytes, Instant::now());
+                    match self.heard(live, message.message).await {
+                        Err(ServiceError::Store(StoreError::CutOff)) => Err(ended(End::Revoked)),
+                        Err(ServiceError::Store(StoreError::Superseded)) => {
+                            // By a stream to another hub, of which this one has not heard.
+                            self.services.sessions.contest(self.row.id, Timestamp::now());
+                            Err(ended(End::Superseded))
+                        }
+                        heard => heard.map(|()| true),
+                    }
                 }
                 Ok(None) => Ok(false),
                 Err(refused) if refused.code() == tonic::Code::OutOfRange
@@ -238,7 +270,7 @@ impl Talk {
             }
             Some(In::Applied(msg)) => self.applied(live, &msg, now).await,
             Some(In::Drift(report)) => {
-                let ack = live.drift.take(&self.services, id, report, now).await?;
+                let ack = live.drift.take(&self.services, live.writer, report, now).await?;
                 self.out.push_back(Out::DriftAck(ack));
                 Ok(())
             }
@@ -262,12 +294,9 @@ impl Talk {
         if applied == live.applied {
             return Ok(());
         }
-        let id = self.row.id;
-        if !self.services.store.record_applied(id, &applied, now).await? {
-            return Err(ended(End::Revoked));
-        }
+        self.services.store.record_applied(live.writer, &applied, now).await?;
         live.applied = applied;
-        self.services.sessions.changed(id);
+        self.services.sessions.changed(self.row.id);
         Ok(())
     }
 }
@@ -280,7 +309,10 @@ fn have(hello: &proto::Hello) -> Result<Have, ServiceError> {
 
 fn ended(end: End) -> ServiceError {
     match end {
-        End::Superseded => ServiceError::Aborted("superseded".to_owned()),
+        End::Superseded => {
+            let why = "another agent took over with this cluster's identity";
+            ServiceError::Aborted(why.to_owned())
+        }
         End::Revoked => ServiceError::Unauthenticated("this cluster was revoked".to_owned()),
     }
 }

@@ -7,7 +7,7 @@ use super::{bounded, digest};
 use crate::service::ServiceError;
 use crate::service::delivery::Bundle;
 use crate::service::dry_run::{Answer, Problem};
-use crate::store::AppliedRow;
+use crate::store::{AppliedRow, ObjectKey, ProblemRow};
 
 /// Problems that are kept of one report.
 const MAX_PROBLEMS: usize = 20;
@@ -39,19 +39,11 @@ pub(in crate::api) fn applied(msg: &agent::Applied) -> Result<AppliedRow, Servic
     if phase == agent::applied::Phase::Unspecified {
         return Err(ServiceError::invalid("a report without a phase"));
     }
-    let problems: Vec<admin::ObjectProblem> = msg
-        .problems
-        .iter()
-        .take(MAX_PROBLEMS)
-        .map(|problem| object_problem(bounded_problem(problem)))
-        .collect();
-    let problems = serde_json::to_string(&problems)
-        .map_err(|error| ServiceError::Internal(format!("problems as JSON: {error}")))?;
     Ok(AppliedRow {
         generation: RevisionNumber(msg.generation),
         digest: digest("digest", &msg.digest)?,
         phase: i16::try_from(phase as i32).unwrap_or_default(),
-        problems,
+        problems: msg.problems.iter().take(MAX_PROBLEMS).map(problem_row).collect(),
         removals_waiting: msg.removals_waiting,
         objects: msg.objects,
         message: bounded(&msg.message, MAX_MESSAGE_BYTES),
@@ -76,6 +68,19 @@ pub(in crate::api) fn object_problem(problem: Problem) -> admin::ObjectProblem {
             namespace: problem.namespace,
             name: problem.name,
         }),
+        message: problem.message,
+    }
+}
+
+fn problem_row(problem: &admin::ObjectProblem) -> ProblemRow {
+    let problem = bounded_problem(problem);
+    ProblemRow {
+        object: ObjectKey {
+            api_version: problem.api_version,
+            kind: problem.kind,
+            namespace: problem.namespace,
+            name: problem.name,
+        },
         message: problem.message,
     }
 }

@@ -2,11 +2,14 @@
 
 use hanse_proto::admin;
 use hanse_proto::admin::drift::{Class, State};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use pbjson_types::Timestamp as ProtoTime;
 
 use super::{bounded, from_time, time};
 use crate::store::{DriftClass, DriftRow, DriftState, ObjectKey, Occurrence};
 
+/// How far a cluster's clock may be ahead.
+const MAX_AHEAD: SignedDuration = SignedDuration::from_mins(1);
 const MAX_FIELDS: usize = 20;
 const MAX_PATH_BYTES: usize = 512;
 const MAX_VALUE_BYTES: usize = 1_024;
@@ -18,8 +21,11 @@ pub(in crate::api) fn occurrence(item: &admin::Drift, now: Timestamp) -> Option<
     let object = item.object.as_ref()?;
     let name = |text: &str| bounded(text, MAX_NAME_BYTES);
     let state = state_in(item.state())?;
-    let detected_at = from_time(item.detected_at.as_ref()).unwrap_or(now);
-    let resolved_at = || from_time(item.resolved_at.as_ref()).unwrap_or(now);
+    // A clock that is ahead must not keep a row on top of every list, nor from being forgotten.
+    let latest = now.saturating_add(MAX_AHEAD).unwrap_or(now);
+    let past = |at: Option<&ProtoTime>| from_time(at).map(|at| at.min(latest));
+    let detected_at = past(item.detected_at.as_ref()).unwrap_or(now);
+    let resolved_at = || past(item.resolved_at.as_ref()).unwrap_or(now);
     Some(Occurrence {
         id: item.id.parse().ok()?,
         object: ObjectKey {
@@ -33,7 +39,7 @@ pub(in crate::api) fn occurrence(item: &admin::Drift, now: Timestamp) -> Option<
         source: name(&item.source),
         fields: fields(item, object.kind == "Secret"),
         manager: name(&item.manager),
-        since: from_time(item.since.as_ref()),
+        since: past(item.since.as_ref()),
         detected_at,
         resolved_at: (state != DriftState::Open).then(resolved_at),
         message: bounded(&item.message, MAX_MESSAGE_BYTES),

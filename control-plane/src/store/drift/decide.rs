@@ -25,7 +25,17 @@ pub(super) struct Known {
     open: BTreeMap<ObjectKey, Uuid>,
     /// Ids of reports → the row that each is or went into.
     reports: BTreeMap<Uuid, Uuid>,
-    changed: BTreeSet<Uuid>,
+    /// Rows to write → whether a person sees that they changed.
+    changed: BTreeMap<Uuid, bool>,
+}
+
+/// A row as a report leaves it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    /// To be written.
+    pub(super) row: Stored,
+    /// It says something else than before; not only that it goes by another id at the agent now.
+    pub(super) seen: bool,
 }
 
 impl Known {
@@ -38,7 +48,7 @@ impl Known {
     }
 
     /// The rows as the report leaves them, those that it changes alone.
-    pub(super) fn decide(mut self, report: Report, changes: &[Occurrence]) -> Vec<Stored> {
+    pub(super) fn decide(mut self, report: Report, changes: &[Occurrence]) -> Vec<Change> {
         let mut standing = BTreeSet::new();
         for change in changes {
             match change.state {
@@ -63,11 +73,11 @@ impl Known {
                 });
             }
         }
-        let mut rows = self.rows;
-        rows.retain(|id, _| self.changed.contains(id));
-        let mut rows: Vec<_> = rows.into_values().collect();
-        rows.sort_by(Stored::write_order);
-        rows
+        let written = self.changed;
+        let change = |(id, row)| Some(Change { seen: *written.get(&id)?, row });
+        let mut changes: Vec<Change> = self.rows.into_iter().filter_map(change).collect();
+        changes.sort_by(|a, b| a.row.write_order(&b.row));
+        changes
     }
 
     fn open(&mut self, report: Report, change: &Occurrence) {
@@ -76,7 +86,7 @@ impl Known {
         match (standing, reported) {
             (None, None) => {
                 let occurrence = Occurrence { resolved_at: None, ..change.clone() };
-                self.changed.insert(change.id);
+                self.changed.insert(change.id, true);
                 self.put(Stored { occurrence, updated_by: None, resolved_by: None });
             }
             // A picture is the truth now: what it says stands does, also what was resolved.
@@ -112,7 +122,7 @@ impl Known {
             }
             (None, None) => {
                 let occurrence = Occurrence { resolved_at, ..change.clone() };
-                self.changed.insert(change.id);
+                self.changed.insert(change.id, true);
                 self.put(Stored { occurrence, updated_by: None, resolved_by: None });
             }
             // An old report once more.
@@ -144,8 +154,9 @@ impl Known {
         };
         let mut altered = row.clone();
         alter(&mut altered);
-        if altered.occurrence != row.occurrence {
-            self.changed.insert(id);
+        let seen = altered.occurrence != row.occurrence;
+        if seen || altered.updated_by != row.updated_by {
+            *self.changed.entry(id).or_default() |= seen;
             self.put(altered);
         }
     }
@@ -154,9 +165,8 @@ impl Known {
 impl Stored {
     /// Takes what a later report says, and keeps what makes it the same occurrence.
     fn update(&mut self, change: &Occurrence) {
-        if change.id != self.occurrence.id {
-            self.updated_by = Some(change.id);
-        }
+        // The id by which the agent knows it now: after a restart, it makes another one.
+        self.updated_by = (change.id != self.occurrence.id).then_some(change.id);
         self.occurrence = Occurrence {
             id: self.occurrence.id,
             detected_at: self.occurrence.detected_at,
@@ -202,7 +212,7 @@ mod tests {
         let mut rows = BTreeMap::new();
         for (report, changes) in reports {
             let known = Known::of(rows.values().cloned());
-            for row in known.decide(*report, changes) {
+            for Change { row, .. } in known.decide(*report, changes) {
                 rows.insert(row.occurrence.id, row);
             }
         }

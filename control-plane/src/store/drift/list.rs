@@ -11,7 +11,7 @@ use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 use super::super::backend::{read, run_tx};
-use super::super::columns::{ClusterColumn, SmallCountColumn, micros, rows};
+use super::super::columns::{ClusterColumn, SmallCountColumn, int, micros, rows};
 use super::super::{Store, StoreError};
 use super::DriftRow;
 
@@ -88,13 +88,15 @@ impl Store {
         Ok(DriftPage { rows: found, next })
     }
 
-    /// All that stands in a cluster, ordered by object: what a digest of a cluster's drift is made
-    /// of. Bounded by what a cluster's agent may report.
-    pub async fn open_drift(&self, cluster: ClusterId) -> Result<Vec<DriftRow>, StoreError> {
-        let sql = drift!(
-            "WHERE cluster_id = $1 AND state = 1 ORDER BY api_version, kind, namespace, name"
-        );
-        read!(self, |conn| Ok(sqlx::query_as(sql).bind(cluster.0).fetch_all(&mut *conn).await?))
+    /// The ids by which a cluster's agent knows what stands there, by kind, namespace and name: what
+    /// a digest of its drift is made of. Bounded by what a cluster's agent may report.
+    pub async fn open_drift_ids(&self, cluster: ClusterId) -> Result<Vec<Uuid>, StoreError> {
+        let sql = "SELECT COALESCE(updated_by, id) FROM drift WHERE cluster_id = $1 AND state = 1 \
+                   ORDER BY kind, namespace, name, api_version";
+        read!(self, |conn| Ok(sqlx::query_scalar(sql)
+            .bind(cluster.0)
+            .fetch_all(&mut *conn)
+            .await?))
     }
 
     /// How much stands in each cluster where something does: one row a cluster.
@@ -119,6 +121,42 @@ impl Store {
                  WHERE state <> 1 AND resolved_at < $1 ORDER BY resolved_at LIMIT $2)",
             )
             .bind(micros(before))
+            .bind(rows(limit))
+            .execute(&mut *tx)
+            .await?;
+            Ok(gone.rows_affected())
+        })
+    }
+}
+
+impl Store {
+    /// The clusters with more than `most` that was resolved.
+    pub async fn long_drift_histories(&self, most: u32) -> Result<Vec<ClusterId>, StoreError> {
+        let sql = "SELECT cluster_id FROM drift WHERE state <> 1 GROUP BY cluster_id \
+                   HAVING COUNT(*) > $1 ORDER BY cluster_id";
+        let ids: Vec<ClusterColumn> = read!(self, |conn| sqlx::query_scalar(sql)
+            .bind(int(most))
+            .fetch_all(&mut *conn)
+            .await?);
+        Ok(ids.into_iter().map(Into::into).collect())
+    }
+
+    /// Forgets at most `limit` of what was resolved in a cluster beyond the newest `most`, and returns
+    /// how many that were.
+    pub async fn trim_resolved_drift(
+        &self,
+        cluster: ClusterId,
+        most: u32,
+        limit: usize,
+    ) -> Result<u64, StoreError> {
+        run_tx!(self, "trim-drift", ReadCommitted, |tx, Db| {
+            let gone = sqlx::query(
+                "DELETE FROM drift WHERE cluster_id = $1 AND id IN (SELECT id FROM drift \
+                 WHERE cluster_id = $1 AND state <> 1 ORDER BY resolved_at DESC, id DESC \
+                 LIMIT $3 OFFSET $2)",
+            )
+            .bind(cluster.0)
+            .bind(int(most))
             .bind(rows(limit))
             .execute(&mut *tx)
             .await?;

@@ -17,6 +17,7 @@ use std::cmp::Ordering;
 
 use hanse_domain::ids::ClusterId;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use self::list::{DriftCursor, DriftFilter, DriftPage};
@@ -49,7 +50,10 @@ pub enum DriftState {
 }
 
 /// An object of a cluster.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::FromRow)]
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, sqlx::FromRow,
+)]
+#[serde(rename_all = "camelCase", default)]
 pub struct ObjectKey {
     /// "rbac.authorization.k8s.io/v1"
     pub api_version: String,

@@ -1,13 +1,12 @@
 //! Stores what agents report.
 
-use hanse_domain::ids::ClusterId;
 use jiff::Timestamp;
 use sqlx::QueryBuilder;
-use uuid::Uuid;
 
 use super::super::backend::{Dialect, run_tx};
-use super::super::columns::{micros, optional_micros};
-use super::super::{Store, StoreError};
+use super::super::clusters::admit;
+use super::super::columns::{int, micros, optional_micros};
+use super::super::{Store, StoreError, Writer};
 use super::decide::{Known, Report};
 use super::{DriftRow, Occurrence, Stored};
 
@@ -56,43 +55,39 @@ impl Store {
     /// where nothing does is kept as an occurrence that began and ended between two reports. A
     /// report that arrives twice changes nothing.
     ///
-    /// [`StoreError::Invalid`] when there is no such cluster.
+    /// [`StoreError::CutOff`] for a cluster that has not joined or is revoked,
+    /// [`StoreError::Superseded`] when a newer stream has written.
     pub async fn record_drift(
         &self,
-        cluster: ClusterId,
+        by: Writer,
         changes: &[Occurrence],
     ) -> Result<Vec<DriftRow>, StoreError> {
         if changes.is_empty() {
             return Ok(Vec::new());
         }
-        self.report_drift(cluster, Report::Changes, changes).await
+        self.report_drift(by, Report::Changes, changes).await
     }
 
     /// Records all that stands in a cluster: what stood and is not in it is cleared at `now`.
     /// Returns the rows that changed, as they are now.
     pub async fn replace_open_drift(
         &self,
-        cluster: ClusterId,
+        by: Writer,
         standing: &[Occurrence],
         now: Timestamp,
     ) -> Result<Vec<DriftRow>, StoreError> {
-        self.report_drift(cluster, Report::Picture(now), standing).await
+        self.report_drift(by, Report::Picture(now), standing).await
     }
 
     async fn report_drift(
         &self,
-        cluster: ClusterId,
+        by: Writer,
         report: Report,
         changes: &[Occurrence],
     ) -> Result<Vec<DriftRow>, StoreError> {
+        let cluster = by.cluster;
         run_tx!(self, "report-drift", ReadCommitted, |tx, Db| {
-            let locked: Option<Uuid> = sqlx::query_scalar(<Db as Dialect>::LOCK_CLUSTER)
-                .bind(cluster.0)
-                .fetch_optional(&mut *tx)
-                .await?;
-            if locked.is_none() {
-                return Err(StoreError::invalid(format!("drift of the unknown cluster {cluster}")));
-            }
+            admit!(tx, Db, by);
 
             let mut rows: Vec<Stored> = Vec::new();
             if report != Report::Changes {
@@ -118,7 +113,8 @@ impl Store {
             }
 
             let changed = Known::of(rows).decide(report, changes);
-            for chunk in changed.chunks(WRITE) {
+            let rows: Vec<Stored> = changed.iter().map(|change| change.row.clone()).collect();
+            for chunk in rows.chunks(WRITE) {
                 QueryBuilder::<Db>::new(
                     "INSERT INTO drift (cluster_id, id, api_version, kind, namespace, name, class, \
                      state, source, fields, manager, since, detected_at, resolved_at, message, \
@@ -147,8 +143,9 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             }
-            let occurrences = changed.into_iter().map(|row| row.occurrence);
-            Ok(occurrences.map(|occurrence| DriftRow { cluster, occurrence }).collect())
+            let seen = changed.into_iter().filter(|change| change.seen);
+            let seen = seen.map(|change| DriftRow { cluster, occurrence: change.row.occurrence });
+            Ok(seen.collect())
         })
     }
 }
