@@ -1,6 +1,6 @@
 //! `hanse plan`: what files would change, cluster by cluster. Nothing is changed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hanse_domain::change::Change;
 use hanse_domain::fleet::Edit;
@@ -16,6 +16,10 @@ use crate::{fleet, plan_json, plan_view};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Only there for a better error
+    #[arg(hide = true, value_name = "FILE")]
+    stray: Vec<PathBuf>,
+
     #[command(flatten)]
     files: Files,
 
@@ -38,6 +42,14 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) async fn run(self, session: &Session) -> Outcome {
+        if let Some(path) = self.stray.first() {
+            let path = path.display();
+            return Err(Failure::usage(format!("`{path}` is not expected here"))
+                .hint(format!("files are named with -f: hanse plan -f {path}")));
+        }
+        if let Some(path) = &self.out {
+            refuse_format(path)?;
+        }
         let edits: Vec<Edit> = self
             .files
             .documents()?
@@ -69,5 +81,31 @@ impl Args {
             output::note(&format!("next: hanse apply {}", path.display()));
         }
         Ok(if changes && self.detailed_exitcode { Exit::CANCELLED } else { Exit::OK })
+    }
+}
+
+/// Other commands have `-o FORMAT`; here it is a file, and hardly one with such a name.
+fn refuse_format(out: &Path) -> Outcome<()> {
+    let word = out.to_str().unwrap_or_default();
+    if !matches!(word, "json" | "yaml" | "table" | "wide" | "name" | "text") {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("`-o {word}` would write the plan to a file called {word}"))
+        .hint(format!("`--json` prints the plan as data; a file by that name: `-o ./{word}`")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_is_no_file() {
+        let code = |out: &str| refuse_format(Path::new(out)).err().map(|f| f.exit_code());
+        for word in ["json", "yaml", "table", "wide", "name"] {
+            assert_eq!(code(word), Some(Exit::CANCELLED), "{word}");
+        }
+        for file in ["./json", "plan.json", "names"] {
+            assert_eq!(code(file), None, "{file}");
+        }
     }
 }
