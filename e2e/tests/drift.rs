@@ -133,3 +133,37 @@ async fn kubernetes_own_policy_is_not_unmanaged_until_somebody_touches_it() -> R
     assert!(found["fields"].to_string().contains("eve"));
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_makes_a_guard_rail_mean_something_else_is_taken_away() -> Result<()> {
+    use k8s_openapi::api::core::v1::Namespace;
+    use k8s_openapi::api::networking::v1::NetworkPolicy;
+    let one = common::One::start().await?;
+    let client = one.client().await?;
+    one.apply(&[namespace("team"), role("dev", "Enforce")]).await?;
+    let policies = Api::<NetworkPolicy>::namespaced(client.clone(), "team");
+    let opened = json!({"spec": {
+        "podSelector": {"matchLabels": {"a": "b"}}, "ingress": [{}], "egress": [{}],
+    }});
+    policies.patch("hanse-deny", &PatchParams::default(), &Patch::Merge(opened)).await?;
+    drift(&one, "hanse-deny", "STATE_CORRECTED").await?;
+    let spec = policies.get("hanse-deny").await?.spec.unwrap();
+    assert_eq!(spec.pod_selector.and_then(|selector| selector.match_labels), None);
+    assert_eq!((spec.ingress, spec.egress), (None, None));
+
+    let namespaces = Api::<Namespace>::all(client.clone());
+    let older =
+        json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce-version": "v1.0"}}});
+    namespaces.patch("team", &PatchParams::default(), &Patch::Merge(older)).await?;
+    drift(&one, "team", "STATE_CORRECTED").await?;
+    let labels = namespaces.get("team").await?.labels().clone();
+    assert!(!labels.contains_key("pod-security.kubernetes.io/enforce-version"), "{labels:?}");
+
+    let aggregate =
+        json!({"metadata": {"labels": {"rbac.authorization.k8s.io/aggregate-to-edit": "true"}}});
+    patch(&client, "hanse:ns:dev", "kubectl-label", aggregate).await?;
+    drift(&one, "hanse:ns:dev", "STATE_CORRECTED").await?;
+    let live = Api::<ClusterRole>::all(client.clone()).get("hanse:ns:dev").await?;
+    assert!(!live.labels().keys().any(|key| key.contains("aggregate")), "{:?}", live.labels());
+    Ok(())
+}

@@ -27,6 +27,12 @@ impl Core {
         let known = self.objects.keys().chain(self.foreign.keys());
         let gone: BTreeSet<ObjectRef> =
             known.filter(|r| r.kind == kind && !there.contains(*r)).cloned().collect();
+        // A list is the truth, whatever versions were seen before.
+        for (reference, owned) in &mut self.objects {
+            if reference.kind == kind {
+                owned.version = None;
+            }
+        }
         for live in objects {
             self.seen(live, now);
         }
@@ -137,7 +143,7 @@ impl Core {
             owned.meanwhile = Some(Meanwhile::Seen(live));
             return;
         }
-        if self.removals.is_in_flight(&reference) {
+        if self.removals.is_in_flight(&reference) || owned.is_overtaken(&live) {
             return;
         }
         match owned.judge(&live) {

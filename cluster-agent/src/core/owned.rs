@@ -134,7 +134,9 @@ impl Owned {
         let manager = self.rendered.object.reference.kind.concern().field_manager();
         let fields = drift::projection_digest(declared, &live.body);
         let ours = self.uid.as_ref() == Some(&live.uid);
-        let finding = if ours && self.fields == Some(fields) {
+        let untouched =
+            ours && self.fields == Some(fields) && drift::strays(declared, &live.body).is_none();
+        let finding = if untouched {
             drift::contested(declared, &live.body, manager)
         } else {
             drift::compare(declared, &live.body, manager)
@@ -182,6 +184,14 @@ impl Owned {
         match (version(live), self.version) {
             (Some(seen), Some(known)) => seen > known,
             _ => true,
+        }
+    }
+
+    /// Whether a sight is older than what is known: it was overtaken by an answer to an apply.
+    pub(super) fn is_overtaken(&self, live: &Live) -> bool {
+        match (version(live), self.version) {
+            (Some(seen), Some(known)) => seen < known,
+            _ => false,
         }
     }
 

@@ -1,10 +1,12 @@
 //! Server-side apply, and removal of what was made.
 //! Source: <https://kubernetes.io/docs/reference/using-api/server-side-apply/>.
 
+use hanse_domain::drift;
 use hanse_domain::object::{Object, ObjectKind, ObjectRef};
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use kube::core::Status;
 use kube::{Api, Client};
+use serde_json::Value;
 
 use super::{CallError, api, live, within};
 use crate::core::io::{Failure, Live};
@@ -26,17 +28,29 @@ impl Applier {
     /// A binding's `roleRef` cannot be changed in place, so a binding with another one is deleted and
     /// made anew: for a moment nobody has the access, which is the safe side.
     pub async fn apply(&self, object: &Object) -> Result<Live, Failure> {
-        match self.patch(object, false).await {
+        let applied = match self.patch(object, false).await {
             Err(error) if changes_role(object, &error) => {
                 self.make_room(&object.reference).await?;
-                Ok(self.patch(object, false).await.map_err(Failure::from)?)
+                self.patch(object, false).await?
             }
-            other => other.map_err(Failure::from),
+            other => other?,
+        };
+        let kind = object.reference.kind;
+        let nameless = || Failure::Unavailable("the answer has no name or uid".to_owned());
+        let applied = live(kind, applied).ok_or_else(nameless)?;
+        match drift::strays(&object.body, &applied.body) {
+            None => Ok(applied),
+            Some(patch) => live(kind, self.merge(object, &patch).await?).ok_or_else(nameless),
         }
-        .and_then(|applied| {
-            live(object.reference.kind, applied)
-                .ok_or_else(|| Failure::Unavailable("the answer has no name or uid".to_owned()))
-        })
+    }
+
+    /// Takes away what belongs to others and must not be there: server-side apply leaves it.
+    async fn merge(&self, object: &Object, patch: &Value) -> Result<DynamicObject, CallError> {
+        let manager = object.reference.kind.concern().field_manager();
+        let params =
+            PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
+        let name = &object.reference.name;
+        within(self.api(&object.reference).patch(name, &params, &Patch::Merge(patch))).await
     }
 
     /// Asks what the API server would say, admission included. Nothing is written.

@@ -11,12 +11,14 @@
 mod bootstrap;
 mod managers;
 mod projection;
+mod strays;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 pub use bootstrap::is_bootstrap;
 pub use projection::{project, projection_digest};
+pub use strays::strays;
 
 use crate::ids::Digest;
 use crate::object::{ObjectKind, ObjectRef};

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use super::{FieldDifference, MAX_VALUE_BYTES};
+use super::{FieldDifference, MAX_VALUE_BYTES, strays};
 use crate::ids::Digest;
 
 /// A step of a path into an object.
@@ -33,7 +33,7 @@ impl From<Difference> for FieldDifference {
         }
         Self {
             path,
-            declared: Some(shorten(&difference.declared)),
+            declared: (!difference.declared.is_null()).then(|| shorten(&difference.declared)),
             live: difference.live.as_ref().map(shorten),
         }
     }
@@ -76,6 +76,10 @@ pub fn projection_digest(declared: &Value, live: &Value) -> Digest {
 pub(super) fn differences(declared: &Value, live: &Value) -> Vec<Difference> {
     let mut out = Vec::new();
     walk(declared, Some(live), &mut Vec::new(), &mut out);
+    out.extend(strays::paths(declared, live).into_iter().map(|steps| {
+        let found = steps.iter().try_fold(live, |value, step| value.get(step));
+        Difference { live: found.cloned(), declared: Value::Null, steps }
+    }));
     out
 }
 

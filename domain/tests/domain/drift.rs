@@ -190,3 +190,45 @@ proptest! {
         prop_assert_eq!(project(&declared, &declared), declared);
     }
 }
+
+#[test]
+fn what_changes_the_meaning_of_declared_fields_is_drift_too() {
+    use hanse_domain::drift::strays;
+    let policy = json!({
+        "kind": "NetworkPolicy",
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
+    });
+    let mut opened = policy.clone();
+    opened["spec"]["podSelector"] = json!({"matchLabels": {"a": "b"}});
+    opened["spec"]["ingress"] = json!([{}]);
+    assert_eq!(strays(&policy, &policy), None);
+    assert_eq!(
+        strays(&policy, &opened),
+        Some(json!({"spec": {"podSelector": {"matchLabels": null}, "ingress": null}}))
+    );
+    let finding = compare(&policy, &opened, "hanse-agent/namespace").unwrap();
+    let paths: Vec<&str> = finding.fields.iter().map(|field| field.path.as_str()).collect();
+    assert_eq!(paths, ["spec.podSelector.matchLabels", "spec.ingress"]);
+    assert_eq!(finding.fields[1].declared, None);
+
+    let role = json!({"kind": "ClusterRole", "metadata": {"labels": {"a": "b"}}, "rules": []});
+    let mut wider = role.clone();
+    wider["aggregationRule"] = json!({"clusterRoleSelectors": [{}]});
+    wider["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-edit"] = json!("true");
+    wider["metadata"]["labels"]["theirs"] = json!("stays");
+    assert_eq!(
+        strays(&role, &wider),
+        Some(json!({
+            "aggregationRule": null,
+            "metadata": {"labels": {"rbac.authorization.k8s.io/aggregate-to-edit": null}},
+        }))
+    );
+
+    let version = "pod-security.kubernetes.io/enforce-version";
+    let mut namespace = json!({"kind": "Namespace", "metadata": {"labels": {}}});
+    let mut older = namespace.clone();
+    older["metadata"]["labels"][version] = json!("v1.0");
+    assert_eq!(strays(&namespace, &older), None, "no level is declared");
+    namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = json!("restricted");
+    assert_eq!(strays(&namespace, &older), Some(json!({"metadata": {"labels": {version: null}}})));
+}
