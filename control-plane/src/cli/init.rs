@@ -231,8 +231,12 @@ impl Begun {
             Err(error) => return Err(failed(&path, &error)),
             Ok(text) => text,
         };
+        if let Ok(begun) = serde_json::from_str(&text) {
+            return Ok(Some(begun));
+        }
         // One that was not written to its end was followed by nothing.
-        Ok(Some(serde_json::from_str(&text).unwrap_or_else(|_| Self { trust_root: trust_root() })))
+        fs::remove_file(&path).map_err(|error| failed(&path, &error))?;
+        Ok(None)
     }
 
     /// Only one can.

@@ -159,6 +159,8 @@ impl Talk {
             return Err(ServiceError::Denied(why.to_owned()));
         }
         let now = Timestamp::now();
+        // The Hello may have come long after the call: who is not good any more ends nobody's stream.
+        self.services.access.cluster(id, &self.fingerprint, now).await?;
         let session = self.services.sessions.begin(id, self.fingerprint, now);
         // Looked up again, now that a revocation would reach this stream.
         let row = self.services.access.cluster(id, &self.fingerprint, now).await?;
