@@ -5,9 +5,30 @@ use hanse_proto::admin::{WhoAmIRequest, WhoAmIResponse};
 use jiff::Timestamp;
 
 use crate::app::Session;
-use crate::failure::{Exit, Outcome};
+use crate::failure::{Exit, Failure, Outcome};
 use crate::output::{self, TextOrJson};
-use crate::text::{escape, time, until};
+use crate::text::{escape, near, time, until};
+
+/// Every method that there is, the agents' included.
+const METHODS: [&str; 17] = [
+    "hanse.admin.v1.ClusterService/ListClusters",
+    "hanse.admin.v1.ClusterService/CreateJoinToken",
+    "hanse.admin.v1.ClusterService/RevokeCluster",
+    "hanse.admin.v1.ClusterService/WatchClusters",
+    "hanse.admin.v1.DriftService/ListDrift",
+    "hanse.admin.v1.DriftService/WatchDrift",
+    "hanse.admin.v1.FleetService/GetFleet",
+    "hanse.admin.v1.FleetService/Commit",
+    "hanse.admin.v1.FleetService/DryRun",
+    "hanse.admin.v1.FleetService/ListRevisions",
+    "hanse.admin.v1.FleetService/GetRevision",
+    "hanse.admin.v1.FleetService/WatchHead",
+    "hanse.admin.v1.IdentityService/WhoAmI",
+    "hanse.admin.v1.IdentityService/GetHubStatus",
+    "hanse.agent.v1.AgentService/Session",
+    "hanse.agent.v1.AgentService/RenewCertificate",
+    "hanse.enroll.v1.EnrollService/Enroll",
+];
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -36,6 +57,9 @@ impl Command {
             }
             Self::CanI { method } => {
                 let may = may(&me.methods, &method);
+                if !may {
+                    known(&method)?;
+                }
                 output::line(if may { "yes" } else { "no" })?;
                 return Ok(if may { Exit::OK } else { Exit::FAILED });
             }
@@ -60,13 +84,31 @@ fn describe(me: &WhoAmIResponse, now: Timestamp) -> String {
     out
 }
 
+/// "No" is an answer only for a method that there is.
+fn known(asked: &str) -> Outcome<()> {
+    if may(&METHODS, asked) {
+        return Ok(());
+    }
+    let short = |method: &'static str| method.rsplit('/').next().unwrap_or(method);
+    // By whatever part of the name was typed.
+    let typed = asked.rsplit(['/', '.']).next().unwrap_or(asked);
+    let names = METHODS.map(short);
+    let same = names.iter().find(|name| name.eq_ignore_ascii_case(typed));
+    let all = format!("there are {}", names.join(", "));
+    Err(Failure::usage(format!("there is no method `{asked}`")).hint(near(
+        same.unwrap_or(&typed),
+        names,
+        &all,
+    )))
+}
+
 /// A method by its full name, or by the end of it.
-fn may(methods: &[String], asked: &str) -> bool {
-    let matches = |method: &String| {
+fn may(methods: &[impl AsRef<str>], asked: &str) -> bool {
+    let matches = |method: &str| {
         method == asked
             || method.strip_suffix(asked).is_some_and(|before| before.ends_with(['/', '.']))
     };
-    !asked.is_empty() && methods.iter().any(matches)
+    !asked.is_empty() && methods.iter().any(|method| matches(method.as_ref()))
 }
 
 #[cfg(test)]
@@ -86,6 +128,22 @@ mod tests {
         ] {
             assert_eq!(may(&methods, asked), expected, "{asked}");
         }
+    }
+
+    #[test]
+    fn every_method_is_known_and_no_other() {
+        let text = String::from_utf8_lossy(hanse_proto::DESCRIPTORS);
+        for method in METHODS {
+            let name = method.rsplit('/').next().unwrap_or_default();
+            assert!(text.contains(name), "{method}");
+            assert!(known(name).is_ok() && known(method).is_ok(), "{method}");
+        }
+        let failure = |asked| known(asked).err();
+        let hint = |asked| failure(asked).and_then(|f| f.hint_text().map(str::to_owned));
+        let near = hint("commit").unwrap_or_default();
+        assert!(near.starts_with("did you mean `Commit`? Otherwise: there are Lis"), "{near}");
+        assert!(hint("fly").unwrap_or_default().starts_with("there are ListClusters, "));
+        assert_eq!(failure("").map(|f| f.exit_code()), Some(Exit::CANCELLED));
     }
 
     #[test]
