@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use hanse_domain::names;
-use hanse_proto::admin::{CreateJoinTokenRequest, CreateJoinTokenResponse};
+use hanse_proto::admin::{Cluster, CreateJoinTokenRequest, CreateJoinTokenResponse};
 
 use crate::app::Session;
 use crate::change::{CommitArgs, duration};
@@ -86,13 +86,11 @@ impl Create {
             output::note("a shell may keep the token in its history until then");
         }
         let cluster = &self.cluster;
+        // The token is made: without the list it is only the hint that is less exact.
+        let known = if self.accept { Vec::new() } else { hub.clusters().await.unwrap_or_default() };
         output::note(&format!(
             "next: run that command where the kubeconfig of {cluster} is, then: {}",
-            if self.accept {
-                format!("hanse wait cluster/{cluster} --for=synced")
-            } else {
-                format!("hanse cluster accept {cluster} --label KEY=VALUE")
-            }
+            if self.accept { synced(cluster) } else { then(&known, &made.cluster_id, cluster) }
         ));
         Ok(Exit::OK)
     }
@@ -117,6 +115,24 @@ impl Create {
         let labels = self.labels.iter().cloned().collect();
         cluster::accept(hub, id, &self.cluster, labels, &commit, true).await?;
         Ok(())
+    }
+}
+
+fn synced(cluster: &str) -> String {
+    format!("hanse wait cluster/{cluster} --for=synced")
+}
+
+/// What is to be done once the cluster has joined.
+fn then(known: &[Cluster], id: &str, cluster: &str) -> String {
+    let accept = format!("hanse cluster accept {cluster} --label KEY=VALUE");
+    let accepted = || known.iter().filter(|known| known.accepted);
+    if accepted().any(|known| known.id == id) {
+        synced(cluster)
+    } else if accepted().any(|known| known.name == cluster) {
+        // The one in the roster is another, which had the name before.
+        format!("hanse cluster remove {cluster}; {accept}")
+    } else {
+        accept
     }
 }
 
@@ -147,6 +163,18 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_in_the_roster_is_not_accepted_again() {
+        let known =
+            [Cluster { id: "1".into(), name: "a".into(), accepted: true, ..Cluster::default() }];
+        assert_eq!(then(&known, "1", "a"), "hanse wait cluster/a --for=synced");
+        let accept = "hanse cluster accept a --label KEY=VALUE";
+        assert_eq!(then(&known, "2", "a"), format!("hanse cluster remove a; {accept}"));
+        assert_eq!(then(&[], "2", "a"), accept);
+        let pending = known.map(|cluster| Cluster { accepted: false, ..cluster });
+        assert_eq!(then(&pending, "1", "a"), accept);
+    }
 
     #[test]
     fn the_command_can_be_pasted() {
