@@ -18,20 +18,39 @@ use crate::output;
 pub(crate) struct Session {
     pub(crate) config_path: PathBuf,
     pub(crate) context: Option<String>,
+    /// The path was named, by an option or the environment.
+    config_given: bool,
 }
 
 impl Session {
     fn new(global: &Global) -> Self {
-        Self { config_path: global.config_path(), context: global.context.clone() }
+        Self {
+            config_path: global.config_path(),
+            context: global.context.clone(),
+            config_given: global.given_config().is_some(),
+        }
     }
 
     pub(crate) fn config(&self) -> Outcome<Config> {
         Config::load(&self.config_path)
     }
 
+    /// The configuration of a command that needs a hub: a file that was named must be there.
+    pub(crate) fn config_with_hub(&self) -> Outcome<Config> {
+        let config = self.config()?;
+        if self.config_given && config.contexts.is_empty() && !self.config_path.exists() {
+            let path = self.config_path.display();
+            return Err(Failure::new("not-logged-in", format!("{path} does not exist"))
+                .why("--config or HANSE_CONFIG names it")
+                .hint("name another, or make it: hanse context import FILE")
+                .exit(Exit::NOT_LOGGED_IN));
+        }
+        Ok(config)
+    }
+
     /// Connects to the hub of the chosen context.
     pub(crate) async fn hub(&self) -> Outcome<Hub> {
-        let config = self.config()?;
+        let config = self.config_with_hub()?;
         Hub::connect(config.context(self.context.as_deref())?).await
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::TypedValueParser as _;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
@@ -38,6 +39,7 @@ pub(crate) struct Global {
         global = true,
         value_name = "FILE",
         env = "HANSE_CONFIG",
+        value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from),
         hide_env_values = true,
         help_heading = "Global options"
     )]
@@ -47,8 +49,12 @@ pub(crate) struct Global {
 impl Global {
     pub(crate) fn config_path(&self) -> PathBuf {
         let env = |name: &str| std::env::var_os(name).map(PathBuf::from);
-        let given = self.config.clone().filter(|path| !path.as_os_str().is_empty());
-        given.unwrap_or_else(|| config::default_path(env))
+        self.given_config().cloned().unwrap_or_else(|| config::default_path(env))
+    }
+
+    /// The file that was named; an empty name is none.
+    pub(crate) fn given_config(&self) -> Option<&PathBuf> {
+        self.config.as_ref().filter(|path| !path.as_os_str().is_empty())
     }
 }
 

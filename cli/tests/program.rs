@@ -75,6 +75,26 @@ fn exit_codes_and_streams() {
 }
 
 #[test]
+fn an_empty_name_of_the_configuration_is_none_and_a_named_one_must_be_there() {
+    let home = tempfile::tempdir().unwrap();
+    let run = |args: &[&str], config: &str| {
+        let output = Command::new(HANSE)
+            .args(args)
+            .env("HANSE_CONFIG", config)
+            .env("XDG_CONFIG_HOME", home.path())
+            .output()
+            .unwrap();
+        (output.status.code(), text(&output.stderr))
+    };
+    let (code, stderr) = run(&["get", "all"], "");
+    assert!(code == Some(4) && stderr.contains("no hub is configured"), "{stderr}");
+    for (args, config) in [(&["get", "all", "--config", "/nope"][..], ""), (&["drift"], "/nope")] {
+        let (code, stderr) = run(args, config);
+        assert!(code == Some(4) && stderr.contains("/nope does not exist"), "{stderr}");
+    }
+}
+
+#[test]
 fn contexts_come_and_go_and_their_keys_are_never_shown() {
     let directory = tempfile::tempdir().unwrap();
     let admin = directory.path().join("admin.yaml");

@@ -45,7 +45,7 @@ async fn look(session: &Session, findings: &mut Findings) -> Outcome<()> {
 async fn connect(session: &Session, findings: &mut Findings) -> Outcome<Hub> {
     findings.section("configuration");
     let path = &session.config_path;
-    let config = session.config()?;
+    let config = session.config_with_hub()?;
     let context = config.context(session.context.as_deref())?;
     findings.ok(format!("{} has context `{}`", path.display(), context.name));
     if config::is_exposed(path) {
