@@ -11,7 +11,7 @@ use hanse_domain::fleet::Edit;
 
 use crate::app::Session;
 use crate::change::{self, CommitArgs, Confirm, DryRun, Order};
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Exit, Failure, Outcome};
 use crate::files::{self, Source};
 use crate::text::escape;
 use crate::{fleet, kinds, output, settle};
@@ -42,7 +42,10 @@ impl Args {
             Failure::new("not-found", format!("{reference} does not exist"))
                 .hint(fleet::near(&base, &reference))
         })?;
-        let document = in_editor(Arc::clone(&held.document)).await?;
+        let Some(document) = in_editor(Arc::clone(&held.document)).await? else {
+            output::note("nothing was changed");
+            return Ok(Exit::OK);
+        };
         let kept = Kept::new(&document.bytes)?;
         let before = held.document.digest;
         let order = Order {
@@ -115,7 +118,7 @@ pub(crate) fn is_editing() -> bool {
     EDITING.load(Ordering::Relaxed)
 }
 
-async fn in_editor(held: Arc<Document>) -> Outcome<Document> {
+async fn in_editor(held: Arc<Document>) -> Outcome<Option<Document>> {
     EDITING.store(true, Ordering::Relaxed);
     let keep = |text: &str| Kept::new(text.as_bytes()).map(drop);
     let edited = tokio::task::spawn_blocking(move || edited(&held, run_editor, keep)).await;
@@ -123,13 +126,13 @@ async fn in_editor(held: Arc<Document>) -> Outcome<Document> {
     edited.map_err(|e| Failure::new("editor", "the editor ended badly").why(e.to_string()))?
 }
 
-/// Opens the editor until what it leaves is valid. `Err` when nothing was changed. A text that is
+/// Opens the editor until what it leaves is valid. `None` when nothing was changed. A text that is
 /// given up because of its errors goes to `given_up`.
 fn edited(
     held: &Document,
     editor: impl Fn(&Path) -> Outcome<()>,
     given_up: impl FnOnce(&str) -> Outcome<()>,
-) -> Outcome<Document> {
+) -> Outcome<Option<Document>> {
     let failed = |e: std::io::Error| Failure::io("the file for the editor cannot be used", &e);
     let file = new_file().map_err(failed)?;
     let original = String::from_utf8_lossy(&held.bytes).into_owned();
@@ -150,12 +153,15 @@ fn edited(
             given_up(&left)?;
             return Err(Failure::cancelled());
         }
-        if left == original || left.trim().is_empty() {
+        if left == original {
+            return Ok(None);
+        }
+        if left.trim().is_empty() {
             return Err(Failure::cancelled());
         }
         text = left;
         match read(&held.reference, &text) {
-            Ok(document) => return Ok(document),
+            Ok(document) => return Ok(Some(document)),
             Err(failure) => {
                 let plain = |line: &String| line.replace('\n', " ");
                 notes = failure.detail_lines().iter().map(plain).collect();
@@ -213,13 +219,15 @@ mod tests {
     }
 
     /// An editor that makes one replacement each time it is opened, and what it was shown.
-    fn edit_with(steps: &[(&str, &str)]) -> (Outcome<Document>, Vec<String>) {
+    fn edit_with(steps: &[(&str, &str)]) -> (Outcome<Option<Document>>, Vec<String>) {
         let (outcome, seen, _) = edit_and_keep(steps);
         (outcome, seen)
     }
 
     /// The same, with the text that was given up.
-    fn edit_and_keep(steps: &[(&str, &str)]) -> (Outcome<Document>, Vec<String>, Option<String>) {
+    fn edit_and_keep(
+        steps: &[(&str, &str)],
+    ) -> (Outcome<Option<Document>>, Vec<String>, Option<String>) {
         let (seen, mut kept) = (RefCell::new(Vec::new()), None);
         let editor = |path: &Path| {
             let text = std::fs::read_to_string(path).unwrap();
@@ -239,18 +247,19 @@ mod tests {
     #[test]
     fn what_is_left_unchanged_is_not_committed() {
         let (outcome, _, kept) = edit_and_keep(&[]);
-        assert_eq!((outcome.unwrap_err().code(), kept), ("cancelled", None));
+        assert!(outcome.unwrap().is_none() && kept.is_none());
+        let (outcome, _, _) = edit_and_keep(&[(ROLE, "")]);
+        assert_eq!(outcome.unwrap_err().code(), "cancelled");
     }
 
     #[test]
     fn errors_are_shown_at_the_top_and_do_not_stay() {
         let (outcome, seen) = edit_with(&[("verbs", "verb"), ("verb:", "verbs:")]);
-        let document = outcome;
-        assert!(document.is_err(), "the second text is the original again");
+        assert!(outcome.unwrap().is_none(), "the second text is the original again");
         let again = seen.get(1).unwrap();
         assert!(again.starts_with("#! edited:"), "{again}");
         let (outcome, _) = edit_with(&[("verbs", "verb"), ("verb: [get]", "verbs: [list]")]);
-        let bytes = outcome.unwrap().bytes;
+        let bytes = outcome.unwrap().unwrap().bytes;
         assert_eq!(String::from_utf8_lossy(&bytes), ROLE.replace("[get]", "[list]"));
     }
 
