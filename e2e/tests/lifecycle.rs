@@ -61,7 +61,7 @@ async fn a_binding_can_change_its_role_and_go() -> Result<()> {
     let refused = one.hanse().run(&["delete", "role", "ops", "--yes"]).await?;
     assert_eq!(refused.code, 1, "{}", refused.stderr);
     assert!(
-        refused.stderr.contains("FederatedRole/ops, which does not exist"),
+        refused.stderr.contains("devs still refers to FederatedRole/ops: remove the binding"),
         "{}",
         refused.stderr
     );

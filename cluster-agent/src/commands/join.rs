@@ -71,7 +71,7 @@ pub(super) async fn join(args: JoinArgs) -> anyhow::Result<()> {
     if args.dry_run {
         terminal::step(
             Mark::Good,
-            "it would work; nothing was written, and the token is still good",
+            "the hub and the cluster would take it; nothing was written, and the token was not tried",
         );
         return Ok(());
     }

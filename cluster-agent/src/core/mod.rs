@@ -291,6 +291,7 @@ impl Core {
         } else if busy {
             ProgressPhase::Applying
         } else if waiting > 0 {
+            message = self.removals.waiting_names();
             ProgressPhase::AwaitingConfirmation
         } else {
             ProgressPhase::Applied

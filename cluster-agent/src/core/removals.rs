@@ -191,6 +191,16 @@ impl Removals {
         })
     }
 
+    /// What waits for a confirmation, by name, cut after some.
+    pub(super) fn waiting_names(&self) -> String {
+        const NAMED: usize = 30;
+        let waiting = || self.pending.iter().filter(|(_, removal)| !removal.confirmed);
+        let names: Vec<String> = waiting().take(NAMED).map(|(r, _)| r.to_string()).collect();
+        let more = waiting().count().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("waiting to be removed: {}{more}", names.join(", "))
+    }
+
     /// How many wait for a confirmation.
     pub(super) fn waiting(&self) -> u32 {
         let waiting = self.pending.values().filter(|removal| !removal.confirmed).count();

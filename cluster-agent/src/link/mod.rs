@@ -122,8 +122,9 @@ impl Link {
         let facts = &self.identity.facts;
         tracing::error!(
             hint = format!("hanse describe cluster {}", facts.cluster_name),
-            "the hub refuses this cluster; what was accepted last stays enforced: {why}. If it was \
-             revoked or its certificate expired: a new token, then hanse-agent join --force"
+            "the hub refuses this agent; what was accepted last stays enforced: {why}. If another agent \
+             runs with this folder or a copy of it, stop one of the two. If the cluster was revoked or \
+             its certificate expired, it needs a new token and hanse-agent join --force"
         );
     }
 }

@@ -83,6 +83,16 @@ pub enum PlanError {
         /// A role with a similar name.
         nearest: Option<String>,
     },
+    /// A role would go that a binding refers to.
+    #[error(
+        "{binding} still refers to FederatedRole/{role}: remove the binding with it, or before"
+    )]
+    RoleInUse {
+        /// Who refers.
+        binding: DocumentRef,
+        /// To what.
+        role: String,
+    },
     /// A document cannot be rendered for a cluster.
     #[error("on cluster {cluster}: {document}: {why}")]
     Invalid {
@@ -165,10 +175,14 @@ pub fn verify(next: &Fleet, edits: &[Edit]) -> Vec<PlanError> {
             .filter_map(federated_role)
             .filter(|role| !has_role(next, role))
             .collect();
-        errors.extend(unknown.into_iter().map(|role| PlanError::UnknownRole {
-            binding: held.document.reference.clone(),
-            role: role.to_owned(),
-            nearest: nearest_role(next, role),
+        let binding = &held.document.reference;
+        errors.extend(unknown.into_iter().map(|role| {
+            let (binding, role) = (binding.clone(), role.to_owned());
+            if edits.iter().any(|edit| removes_role(edit, &role)) {
+                return PlanError::RoleInUse { binding, role };
+            }
+            let nearest = nearest_role(next, &role);
+            PlanError::UnknownRole { binding, role, nearest }
         }));
     }
     for edit in edits {
@@ -310,6 +324,10 @@ fn idle(edits: &[Edit], member: &Member, after: &Rendering, now: Timestamp) -> V
             )
         })
         .collect()
+}
+
+fn removes_role(edit: &Edit, role: &str) -> bool {
+    matches!(edit, Edit::Remove(r) if r.kind == Kind::FederatedRole && r.name == role)
 }
 
 fn has_role(fleet: &Fleet, name: &str) -> bool {

@@ -2,6 +2,7 @@
 
 mod contexts;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -17,7 +18,7 @@ use hanse_testbed::{Options, Testbed};
 #[command(name = "demo")]
 struct Args {
     /// Folder for everything that the demo makes; emptied at the start
-    #[arg(long, default_value = "demo-data")]
+    #[arg(long, env = "DEMO_DIR", default_value = "demo-data")]
     dir: PathBuf,
     /// End after the story, with exit code 0 only if every step was really observed
     #[arg(long, env = "DEMO_EXIT", value_parser = clap::builder::FalseyValueParser::new())]
@@ -50,7 +51,7 @@ pub(crate) async fn main() -> ExitCode {
 
 async fn run(args: &Args) -> Result<()> {
     let begin = Instant::now();
-    let dir = fresh(&args.dir)?;
+    let (dir, _lock) = fresh(&args.dir)?;
     let names: Vec<&str> = args.contexts.split_whitespace().collect();
     let testbed = if names.is_empty() {
         anstream::println!(
@@ -101,20 +102,27 @@ async fn run(args: &Args) -> Result<()> {
     std::future::pending().await
 }
 
-/// An empty folder. One that a demo still uses is left alone.
-fn fresh(dir: &Path) -> Result<PathBuf> {
-    let clusters = dir.join("clusters");
-    if hanse_testbed::Manifest::read(&clusters).ok().flatten().is_some_and(|m| m.is_running()) {
+/// An empty folder, and the lock that keeps others out of it. One that a demo still uses is left alone.
+fn fresh(dir: &Path) -> Result<(PathBuf, File)> {
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let lock = File::create(dir.join("lock"))?;
+    if lock.try_lock().is_err() {
         bail!(
-            "another demo uses {}: end it with Ctrl-C, or give another folder with --dir",
+            "another demo uses {}: end it with Ctrl-C, or take another folder: \
+             make demo DEMO_DIR=demo-2",
             dir.display()
         );
     }
-    if dir.exists() {
-        std::fs::remove_dir_all(dir).with_context(|| format!("cannot empty {}", dir.display()))?;
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            std::fs::remove_dir_all(&path)
+                .with_context(|| format!("cannot empty {}", path.display()))?;
+        } else if path.file_name().is_some_and(|name| name != "lock") {
+            std::fs::remove_file(&path)?;
+        }
     }
-    std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    Ok(dir.canonicalize()?)
+    Ok((dir.canonicalize()?, lock))
 }
 
 fn what_next(

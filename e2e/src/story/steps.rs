@@ -139,7 +139,9 @@ impl Story<'_> {
             "With rights in one cluster, somebody adds a user of their own. The agent watches, reports\n\
              what it was and who did it, and puts it right.",
         );
-        tell.types(&format!("kubectl --context {cluster} -n {NAMESPACE} edit rolebinding {BINDING}   # + User {INTRUDER}"));
+        tell.types(&format!(
+            "kubectl -n {NAMESPACE} edit rolebinding {BINDING}   # in {cluster}, + User {INTRUDER}"
+        ));
         let mut reports = self.hanse.watch_drift().await?;
         let mut sights = look::watch_binding(&place.client, NAMESPACE, BINDING);
         sights.next().await.context("no watch")?;
@@ -167,11 +169,14 @@ impl Story<'_> {
         if manager != "kubectl-edit" {
             bail!("the hub does not know who it was: {report}");
         }
-        tell.sees(
-            &format!("the hub knows of it, and that the field manager was {manager}"),
-            Some(reported),
-        );
-        tell.sees(&format!("{cluster}: {INTRUDER} is gone from the binding"), Some(restored));
+        let mut sights = [
+            (restored, format!("{cluster}: {INTRUDER} is gone from the binding")),
+            (reported, format!("the hub knows of it, and that the field manager was {manager}")),
+        ];
+        sights.sort();
+        for (after, what) in sights {
+            tell.sees(&what, Some(after));
+        }
         self.drift_history(cluster, BINDING, "STATE_CORRECTED").await?;
         self.types(tell, &["drift", "--history"]).await
     }
@@ -198,7 +203,7 @@ impl Story<'_> {
             "Not ours to remove, and just what an auditor wants to know of: a binding to cluster-admin\n\
              that appears in a cluster is reported as unmanaged.",
         );
-        tell.types(&format!("kubectl --context {cluster} create clusterrolebinding {BACKDOOR} --clusterrole=cluster-admin --user={INTRUDER}"));
+        tell.types(&format!("kubectl create clusterrolebinding {BACKDOOR} --clusterrole=cluster-admin --user={INTRUDER}   # in {cluster}"));
         look::remove_backdoor(&place.client, BACKDOOR).await?;
         let mut reports = self.hanse.watch_drift().await?;
         let start = Instant::now();
@@ -213,6 +218,7 @@ impl Story<'_> {
         if !look::has_cluster_role_binding(&place.client, BACKDOOR).await? {
             bail!("the agent removed what is not the federation's");
         }
+        tell.types(&format!("kubectl delete clusterrolebinding {BACKDOOR}   # in {cluster}"));
         look::remove_backdoor(&place.client, BACKDOOR).await?;
         poll::until("the hub forgets it", || async {
             Ok((self.hanse.run(&["drift"]).await?.code == 0).then_some(()))
@@ -233,6 +239,9 @@ impl Story<'_> {
         tell.types("kill -9 <hub>");
         self.hub.kill().await?;
         let away_since = jiff::Timestamp::now();
+        tell.types(&format!(
+            "kubectl -n {NAMESPACE} edit rolebinding {BINDING}   # in {cluster}, + User {INTRUDER}"
+        ));
         let start = Instant::now();
         look::add_subject(&place.client, NAMESPACE, BINDING, INTRUDER).await?;
         self.is_declared(place).await?;

@@ -51,6 +51,9 @@ fn many_removals_wait_for_a_confirmation_that_names_their_number() {
     assert_eq!(world.objects.len(), 8);
     assert_eq!(world.last_progress().phase, ProgressPhase::AwaitingConfirmation);
     assert_eq!(world.last_progress().removals_waiting, 8);
+    assert!(
+        world.last_progress().message.contains("ClusterRole hanse:ns:r0, ClusterRole hanse:ns:r1")
+    );
     world.restart();
     world.settle();
     assert_eq!(world.objects.len(), 8, "a restart is no confirmation");
