@@ -101,7 +101,7 @@ fn what_cannot_be_is_told_at_once() {
     FederatedRoleBinding/d refers to FederatedRole/nothing-like-it, which does not exist
     there is another cluster with the name prod-1
     ");
-    assert_snapshot!(errors(&base, vec![Edit::Remove("FederatedRole/reader".parse().unwrap())]), @"FederatedRoleBinding/b refers to FederatedRole/reader, which does not exist");
+    assert_snapshot!(errors(&base, vec![Edit::Remove("FederatedRole/reader".parse().unwrap())]), @"FederatedRoleBinding/b still refers to FederatedRole/reader: remove the binding with it, or before");
     // Taken away together, nothing is missing.
     let both = vec![
         Edit::Remove("FederatedRole/reader".parse().unwrap()),
