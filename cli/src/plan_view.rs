@@ -65,9 +65,9 @@ pub(crate) fn removes(plan: &Plan) -> bool {
         || plan.edits.iter().any(|edit| matches!(edit, Edit::Remove(_) | Edit::RemoveCluster(_)))
 }
 
-/// Whether there is an object that comes, or that changes in more than the revision's number.
-pub(crate) fn puts(changes: &[ObjectChange]) -> bool {
-    visible(changes).any(|(change, _)| change.after.is_some())
+/// How many objects come, or change in more than the revision's number.
+pub(crate) fn puts(changes: &[ObjectChange]) -> usize {
+    visible(changes).filter(|(change, _)| change.after.is_some()).count()
 }
 
 /// The changes that a person would call changes: not those of the revision's number alone.

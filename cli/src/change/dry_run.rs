@@ -55,7 +55,7 @@ pub(super) async fn ask(
     let mut tally = Tally::default();
     while let Some(answer) = hub.next(&mut stream).await? {
         silent.remove(&answer.cluster);
-        let (verdict, text) = judge(&answer, plan.get(&answer.cluster).is_some_and(|c| puts(c)));
+        let (verdict, text) = judge(&answer, plan.get(&answer.cluster).map_or(0, |c| puts(c)));
         tally.add(verdict);
         output::note(&text);
     }
@@ -90,8 +90,9 @@ impl Tally {
     }
 }
 
-/// What a cluster said. `puts`: the plan has objects there that its API server must be asked about.
-fn judge(answer: &DryRunResponse, puts: bool) -> (Verdict, String) {
+/// What a cluster said. `puts`: how many objects the plan has there that its API server must be
+/// asked about.
+fn judge(answer: &DryRunResponse, puts: usize) -> (Verdict, String) {
     let cluster = escape(&answer.cluster);
     let why = &answer.unavailable;
     if NOT_ASKED.iter().any(|reason| why.starts_with(reason)) {
@@ -109,15 +110,22 @@ fn judge(answer: &DryRunResponse, puts: bool) -> (Verdict, String) {
         return (Verdict::Refused, lines.collect::<Vec<_>>().join("\n"));
     }
     match answer.tried {
-        0 if puts => {
+        0 if puts > 0 => {
             let why = "the plan changes objects there, and its agent had none of them to try; \
                        compare its generation: hanse describe cluster";
             (Verdict::Unknown, format!("‼ {cluster}: it tried nothing: {why} {cluster}"))
         }
         0 => (Verdict::Taken, format!("√ {cluster}: no object there to try")),
         tried => {
-            let tried = count(tried as usize, "object");
-            (Verdict::Taken, format!("√ {cluster}: its API server would take {tried}"))
+            let tried = tried as usize;
+            // An API server cannot be asked about an object in a namespace that it does not have.
+            let rest = match puts.saturating_sub(tried) {
+                0 => String::new(),
+                1 => "; 1 not asked: its namespace does not exist yet".to_owned(),
+                more => format!("; {more} not asked: their namespace does not exist yet"),
+            };
+            let tried = count(tried, "object");
+            (Verdict::Taken, format!("√ {cluster}: its API server would take {tried}{rest}"))
         }
     }
 }
@@ -143,17 +151,21 @@ mod tests {
             |why: &str| DryRunResponse { unavailable: why.into(), tried: 0, ..answer.clone() };
         let idle = DryRunResponse { tried: 0, ..answer.clone() };
         let shown = [
-            judge(&answer, true),
-            judge(&idle, true),
-            judge(&idle, false),
-            judge(&unavailable("not connected"), true),
-            judge(&unavailable("no answer within 10 s"), true),
-            judge(&unavailable("the bundle is older\u{1b}"), true),
-            judge(&DryRunResponse { problems: vec![problem], ..answer.clone() }, true),
+            judge(&answer, 3),
+            judge(&answer, 4),
+            judge(&answer, 5),
+            judge(&idle, 1),
+            judge(&idle, 0),
+            judge(&unavailable("not connected"), 1),
+            judge(&unavailable("no answer within 10 s"), 1),
+            judge(&unavailable("the bundle is older\u{1b}"), 1),
+            judge(&DryRunResponse { problems: vec![problem], ..answer.clone() }, 1),
         ]
         .map(|(verdict, text)| format!("{verdict:?} {text}"));
         insta::assert_snapshot!(shown.join("\n"), @r"
         Taken √ prod-1: its API server would take 3 objects
+        Taken √ prod-1: its API server would take 3 objects; 1 not asked: its namespace does not exist yet
+        Taken √ prod-1: its API server would take 3 objects; 2 not asked: their namespace does not exist yet
         Unknown ‼ prod-1: it tried nothing: the plan changes objects there, and its agent had none of them to try; compare its generation: hanse describe cluster prod-1
         Taken √ prod-1: no object there to try
         Unknown ‼ prod-1: not asked: not connected
