@@ -21,18 +21,29 @@ fn report(clusters: &[Cluster], findings: &mut Findings) {
         .iter()
         .filter(|c| c.accepted && !matches!(c.phase(), Phase::Invited | Phase::Revoked))
         .collect();
-    if accepted.is_empty() {
-        findings.warning(
-            "the fleet has no cluster yet".to_owned(),
-            "hanse join-token create NAME --accept",
-        );
-    }
+    let invited: Vec<&Cluster> = clusters.iter().filter(|c| c.phase() == Phase::Invited).collect();
     let named = |clusters: &[&Cluster]| {
         let names: Vec<String> =
             clusters.iter().take(MAX_NAMED).map(|c| escape(&c.name).into_owned()).collect();
         let more = if clusters.len() > MAX_NAMED { ", …" } else { "" };
         format!("{}{more}", names.join(", "))
     };
+    if accepted.is_empty() && !invited.is_empty() {
+        let (verb, have) = if invited.len() == 1 { ("is", "has") } else { ("are", "have") };
+        findings.warning(
+            format!(
+                "{} {verb} invited and {have} not joined yet: {}",
+                count(invited.len(), "cluster"),
+                named(&invited)
+            ),
+            "run the command that join-token create printed; a new one: hanse join-token create NAME",
+        );
+    } else if accepted.is_empty() {
+        findings.warning(
+            "the fleet has no cluster yet".to_owned(),
+            "hanse join-token create NAME --accept",
+        );
+    }
     let of = |test: &dyn Fn(&Cluster) -> bool| -> Vec<&Cluster> {
         accepted.iter().copied().filter(|cluster| test(cluster)).collect()
     };
@@ -49,7 +60,8 @@ fn report(clusters: &[Cluster], findings: &mut Findings) {
     if !away.is_empty() {
         findings.warning(
             format!("{} offline: {}", count(away.len(), "cluster"), named(&away)),
-            "in the cluster: kubectl -n hanse-agent logs deploy/hanse-agent",
+            "on the agent's machine: hanse-agent check --dir DIR; where it runs in the cluster: \
+             kubectl -n hanse-agent logs deploy/hanse-agent",
         );
     }
     let syncing = of(&|c| c.connected && c.phase() == Phase::Syncing);
@@ -141,7 +153,7 @@ mod tests {
         clusters
           √ 1 of 6 clusters connected and in sync
           ‼ 1 cluster offline: b
-            hint: in the cluster: kubectl -n hanse-agent logs deploy/hanse-agent
+            hint: on the agent's machine: hanse-agent check --dir DIR; where it runs in the cluster: kubectl -n hanse-agent logs deploy/hanse-agent
           ‼ 1 cluster not in sync yet: f
             hint: hanse wait --all --for=synced
           ‼ d waits before it removes 9 objects
@@ -157,5 +169,23 @@ mod tests {
 
         1 check failed.
         ");
+    }
+    #[test]
+    fn an_invited_cluster_is_no_empty_fleet() {
+        let invited = |name: &str| Cluster {
+            name: name.into(),
+            phase: Phase::Invited.into(),
+            ..Cluster::default()
+        };
+        let text = |clusters: &[Cluster]| {
+            let mut findings = Findings::default();
+            report(clusters, &mut findings);
+            anstream::adapter::strip_str(&findings.text()).to_string()
+        };
+        let one = text(&[invited("a")]);
+        assert!(one.contains("1 cluster is invited and has not joined yet: a\n"), "{one}");
+        let two = text(&[invited("a"), invited("b")]);
+        assert!(two.contains("2 clusters are invited and have not joined yet: a, b\n"), "{two}");
+        assert!(text(&[]).contains("the fleet has no cluster yet"));
     }
 }
