@@ -138,7 +138,7 @@ pub(crate) async fn make(
         let change = Change::propose(
             &base,
             plan.edits.clone(),
-            &message(order.args, &edits),
+            &message(order.args, &base, &edits),
             Timestamp::now(),
         )
         .map_err(|e| {
@@ -276,8 +276,8 @@ fn differs(before: &Shown, now: &Shown) -> String {
     format!("What differs in the plan:\n{difference}")
 }
 
-fn message(args: &CommitArgs, edits: &[Edit]) -> String {
-    args.message.clone().unwrap_or_else(|| subjects(edits))
+fn message(args: &CommitArgs, base: &Fleet, edits: &[Edit]) -> String {
+    args.message.clone().unwrap_or_else(|| subjects(base, edits))
 }
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 
 use hanse_domain::change::Change;
 use hanse_domain::fleet::{Edit, Fleet};
+use hanse_domain::history::roster::ClusterEntry;
 use hanse_proto::admin::Revision;
 
 use super::{DryRun, Order};
 use crate::failure::Outcome;
 use crate::output::{self, TextOrJson};
-use crate::text::escape;
+use crate::text::{count, escape, labels};
 
 const MAX_NAMED: usize = 8;
 
@@ -50,14 +51,14 @@ fn result(base: &Fleet, edit: &Edit) -> String {
         (Some(t), _) if t.after.is_none() => "deleted",
         (Some(_), _) => "configured",
     };
-    format!("{} {verb}", escape(&subject(edit, Some(base))))
+    format!("{} {verb}", escape(&subject(edit, base)))
 }
 
-fn subject(edit: &Edit, base: Option<&Fleet>) -> String {
+fn subject(edit: &Edit, base: &Fleet) -> String {
     match edit {
         Edit::PutCluster(entry) => format!("Cluster/{}", entry.name),
         Edit::RemoveCluster(id) => {
-            let name = base.and_then(|base| base.member(*id)).map(|m| m.entry.name.clone());
+            let name = base.member(*id).map(|m| m.entry.name.clone());
             format!("Cluster/{}", name.unwrap_or_else(|| id.to_string()))
         }
         Edit::Put(document) => document.reference.to_string(),
@@ -65,18 +66,50 @@ fn subject(edit: &Edit, base: Option<&Fleet>) -> String {
     }
 }
 
-/// The subjects of a change, as its message when the author gives none.
-pub(crate) fn subjects(edits: &[Edit]) -> String {
-    let verb = |edit: &Edit| match edit {
-        Edit::Put(_) | Edit::PutCluster(_) => "put",
-        Edit::Remove(_) | Edit::RemoveCluster(_) => "remove",
+/// What a change does, as its message when the author gives none.
+pub(crate) fn subjects(base: &Fleet, edits: &[Edit]) -> String {
+    let done = |edit: &Edit| match edit {
+        Edit::Put(document) => format!("put {}", document.reference),
+        Edit::Remove(reference) => format!("remove {reference}"),
+        Edit::PutCluster(entry) => roster_change(base, entry),
+        Edit::RemoveCluster(id) => match base.member(*id) {
+            Some(member) => format!("remove {}", member.entry.name),
+            None => format!("remove Cluster/{id}"),
+        },
     };
-    let named = edits.iter().take(3).map(|edit| format!("{} {}", verb(edit), subject(edit, None)));
+    let named = edits.iter().take(3).map(done);
     let mut text = named.collect::<Vec<_>>().join(", ");
     if edits.len() > 3 {
         text = format!("{text} and {} more", edits.len() - 3);
     }
     text
+}
+
+/// "accept cluster-1 (env=prod)", "label cluster-1 env=staging".
+fn roster_change(base: &Fleet, entry: &ClusterEntry) -> String {
+    let name = &entry.name;
+    let Some(member) = base.member(entry.id) else {
+        if entry.labels.is_empty() {
+            return format!("accept {name}");
+        }
+        return format!("accept {name} ({})", labels(&entry.labels));
+    };
+    let before = &member.entry;
+    if let Some(confirmed) =
+        entry.confirmed_removals.filter(|now| before.confirmed_removals != Some(*now))
+    {
+        let removals = count(confirmed.count as usize, "removal");
+        return format!("confirm {removals} in {name}");
+    }
+    let set = entry.labels.iter().filter(|(key, value)| before.labels.get(*key) != Some(*value));
+    let set = set.map(|(key, value)| format!("{key}={value}"));
+    let gone = before.labels.keys().filter(|key| !entry.labels.contains_key(*key));
+    let changed: Vec<String> = set.chain(gone.map(|key| format!("{key}-"))).collect();
+    match changed.len() {
+        0 => format!("put {name}"),
+        n if n <= MAX_NAMED => format!("label {name} {}", changed.join(" ")),
+        n => format!("change {} of {name}", count(n, "label")),
+    }
 }
 
 fn reach(change: &Change) -> String {
@@ -98,6 +131,7 @@ fn reach(change: &Change) -> String {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+    use hanse_domain::history::roster::ConfirmedRemovals;
     use jiff::Timestamp;
 
     use super::*;
@@ -105,6 +139,31 @@ mod tests {
 
     const ROLE: &str = "apiVersion: hanse.dev/v1alpha1\nkind: FederatedRole\nmetadata: {name: reader}\n\
         spec: {placement: {clusterSelector: {matchLabels: {env: prod}}}, rules: [{apiGroups: [''], resources: [pods], verbs: [get]}]}\n";
+
+    #[test]
+    fn a_change_of_the_roster_says_what_it_does() {
+        let base = example("");
+        let entry = (*base.member_named("cluster-1").unwrap().entry).clone();
+        let said = |edit: Edit| subjects(&base, &[edit]);
+        let relabelled = |changes: &[&str]| {
+            let mut entry = entry.clone();
+            let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
+            crate::selector::relabel(&mut entry.labels, &changes).unwrap();
+            said(Edit::PutCluster(entry))
+        };
+        assert_eq!(relabelled(&["env=staging"]), "label cluster-1 env=staging");
+        assert_eq!(relabelled(&["env-", "a=b"]), "label cluster-1 a=b env-");
+        let mut confirmed = entry.clone();
+        let generation = hanse_domain::ids::RevisionNumber(4);
+        confirmed.confirmed_removals = Some(ConfirmedRemovals { generation, count: 7 });
+        assert_eq!(said(Edit::PutCluster(confirmed)), "confirm 7 removals in cluster-1");
+        assert_eq!(said(Edit::RemoveCluster(entry.id)), "remove cluster-1");
+        let id = hanse_domain::ids::ClusterId(uuid::Uuid::from_u128(9));
+        let new = ClusterEntry::new(id, "new".to_owned(), entry.labels);
+        assert_eq!(said(Edit::PutCluster(new)), "accept new (env=prod)");
+        let new = ClusterEntry::new(id, "new".to_owned(), [].into());
+        assert_eq!(said(Edit::PutCluster(new)), "accept new");
+    }
 
     #[test]
     fn every_edit_has_its_verb() {
@@ -133,7 +192,7 @@ mod tests {
         Cluster/cluster-1 configured
         Cluster/cluster-1 removed
         ");
-        insta::assert_snapshot!(subjects(&edits), @"put FederatedRole/reader, put FederatedRole/reader, put FederatedRole/other and 3 more");
+        insta::assert_snapshot!(subjects(&base, &edits), @"put FederatedRole/reader, put FederatedRole/reader, put FederatedRole/other and 3 more");
         let change = Change::propose(
             &base,
             vec![put(&ROLE.replace("[get]", "[list]"))],

@@ -33,7 +33,8 @@ impl Args {
                     let number = name.parse().map_err(|_| {
                         Failure::usage(format!("`{name}` is not a revision's number"))
                     })?;
-                    revisions::describe(&revisions::one(&hub, number).await?)
+                    let answer = revisions::one(&hub, number).await?;
+                    revisions::describe(&answer, &revisions::names(&hub, &answer).await)
                 }
                 Resource::All | Resource::Drift => {
                     return Err(Failure::usage(

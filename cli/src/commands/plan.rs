@@ -72,7 +72,7 @@ impl Args {
                 )
                 .why("the fleet is like these files already"));
             }
-            let message = self.message.unwrap_or_else(|| change::subjects(&plan.edits));
+            let message = self.message.unwrap_or_else(|| change::subjects(&base, &plan.edits));
             let change =
                 Change::propose(&base, plan.edits, &message, Timestamp::now()).map_err(|e| {
                     Failure::new("refused", "the change cannot be written down").why(e.to_string())

@@ -1,5 +1,8 @@
 //! `hanse revisions`: the history.
 
+use std::collections::BTreeMap;
+
+use hanse_domain::history::roster::ClusterEntry;
 use hanse_proto::admin::change::Action;
 use hanse_proto::admin::{
     GetRevisionRequest, GetRevisionResponse, ListRevisionsRequest, ListRevisionsResponse, Revision,
@@ -39,7 +42,7 @@ impl Args {
             let answer = one(&hub, number).await?;
             match self.output {
                 TextOrJson::Json => output::json(&answer)?,
-                TextOrJson::Text => output::data(&describe(&answer))?,
+                TextOrJson::Text => output::data(&describe(&answer, &names(&hub, &answer).await))?,
             }
             return Ok(Exit::OK);
         }
@@ -95,8 +98,30 @@ fn table(revisions: &[Revision], now: Timestamp) -> Table {
     table
 }
 
-/// One revision in detail.
-pub(crate) fn describe(answer: &GetRevisionResponse) -> String {
+/// The prefix of a cluster's subject; its id follows.
+const CLUSTER: &str = "Cluster/";
+
+/// Names of the clusters that a revision changes, by id: as it has them itself, or else as the hub
+/// knows them now. They are only for reading, so that what cannot be asked stays an id.
+pub(crate) async fn names(hub: &Hub, answer: &GetRevisionResponse) -> BTreeMap<String, String> {
+    let mut names = contained(answer);
+    let changes = answer.revision.iter().flat_map(|revision| &revision.changes);
+    let mut ids = changes.filter_map(|change| change.subject.strip_prefix(CLUSTER));
+    if ids.any(|id| !names.contains_key(id)) {
+        for cluster in hub.clusters().await.unwrap_or_default() {
+            names.entry(cluster.id).or_insert(cluster.name);
+        }
+    }
+    names
+}
+
+fn contained(answer: &GetRevisionResponse) -> BTreeMap<String, String> {
+    let entries = answer.contents.iter().filter_map(|bytes| ClusterEntry::decode(bytes).ok());
+    entries.map(|entry| (entry.id.to_string(), entry.name)).collect()
+}
+
+/// One revision in detail. `names`: of clusters, by id.
+pub(crate) fn describe(answer: &GetRevisionResponse, names: &BTreeMap<String, String>) -> String {
     use std::fmt::Write as _;
     let revision = answer.revision.clone().unwrap_or_default();
     let at = |t: Option<&pbjson_types::Timestamp>| {
@@ -130,7 +155,10 @@ pub(crate) fn describe(answer: &GetRevisionResponse) -> String {
         let digest = |digest: &str| or_dash(digest.chars().take(12).collect::<String>());
         let digests =
             format!("{} → {}", digest(&change.digest_before), digest(&change.digest_after));
-        let _ = writeln!(out, "  {sign} {}  {}", escape(&change.subject), escape(&digests));
+        let name = change.subject.strip_prefix(CLUSTER).and_then(|id| names.get(id));
+        let subject =
+            name.map_or_else(|| change.subject.clone(), |name| format!("{CLUSTER}{name}"));
+        let _ = writeln!(out, "  {sign} {}  {}", escape(&subject), escape(&digests));
     }
     out
 }
@@ -170,10 +198,27 @@ mod tests {
     }
 
     #[test]
+    fn a_cluster_is_shown_by_its_name() {
+        let fleet = crate::fleet::example("");
+        let entry = fleet.member_named("cluster-1").map(|member| member.entry.clone());
+        let Some(entry) = entry else { panic!("it has a cluster-1") };
+        let change = |id: &str| Change { subject: format!("Cluster/{id}"), ..Change::default() };
+        let revision =
+            Revision { changes: vec![change(&entry.id.to_string()), change("x")], ..revision() };
+        let answer = GetRevisionResponse {
+            revision: Some(revision),
+            contents: vec![entry.encode().into(), b"kind: FederatedRole".to_vec().into()],
+            ..GetRevisionResponse::default()
+        };
+        let text = describe(&answer, &contained(&answer));
+        assert!(text.contains("? Cluster/cluster-1  ") && text.contains("? Cluster/x  "), "{text}");
+    }
+
+    #[test]
     fn one_in_detail() {
         let answer =
             GetRevisionResponse { revision: Some(revision()), ..GetRevisionResponse::default() };
-        insta::assert_snapshot!(describe(&answer), @r"
+        insta::assert_snapshot!(describe(&answer, &BTreeMap::new()), @r"
         Revision:  4
         Digest:    00ff
         Author:    ann
