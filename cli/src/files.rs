@@ -4,10 +4,11 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use hanse_domain::document::Document;
+use hanse_domain::document::{Document, Kind};
 use hanse_domain::parse::{self, MAX_FILE_BYTES, ParseError};
 
 use crate::failure::{Failure, Outcome};
+use crate::plan_file::PlanFile;
 use crate::text::count;
 
 /// Which files to read.
@@ -35,7 +36,14 @@ impl Files {
         if self.filename.is_empty() {
             return Err(Failure::usage("no files were named").hint("-f FILE, -f DIRECTORY or -f -"));
         }
-        let documents = parse(&self.read()?)?;
+        let sources = self.read()?;
+        if let Some(plan) = sources.iter().find(|source| PlanFile::is_one(&source.bytes)) {
+            let name = &plan.name;
+            let path = if name == "stdin" { "PLANFILE" } else { name };
+            return Err(Failure::usage(format!("{name} is no document but a plan"))
+                .hint(format!("this is a plan: hanse apply {path}")));
+        }
+        let documents = parse(&sources)?;
         if documents.is_empty() {
             return Err(Failure::new("no-documents", "there is no document in these files"));
         }
@@ -107,13 +115,52 @@ fn limited(name: &str, reader: impl std::io::Read) -> Outcome<Vec<u8>> {
 /// Parses files; all errors at once.
 pub(crate) fn parse(sources: &[Source]) -> Outcome<Vec<Document>> {
     parse::parse_files(sources.iter().map(|source| (source.name.as_str(), source.bytes.as_slice())))
-        .map_err(|errors| invalid(&errors))
+        .map_err(|errors| invalid(sources, &errors))
 }
 
-fn invalid(errors: &[ParseError]) -> Failure {
-    Failure::new("invalid-document", count(errors.len(), "error"))
-        .details(errors.iter().map(ToString::to_string))
-        .hint("hanse explain KIND.spec explains the fields")
+fn invalid(sources: &[Source], errors: &[ParseError]) -> Failure {
+    let failure = Failure::new("invalid-document", count(errors.len(), "error"))
+        .details(errors.iter().map(ToString::to_string));
+    let Some(first) = errors.iter().find(|error| is_of_a_field(error)) else {
+        return failure;
+    };
+    let source = sources.iter().find(|source| source.name == first.file);
+    let kind = source.and_then(|source| kind_at(&source.bytes, first.line));
+    failure.hint(match kind {
+        Some(kind) if first.path.starts_with("spec") => {
+            format!("hanse explain {}.spec explains the fields", kind.name())
+        }
+        Some(kind) => format!("hanse explain {} explains the fields", kind.name()),
+        None => "hanse explain KIND.spec explains the fields".to_owned(),
+    })
+}
+
+/// Whether the explanation of a field could help: not when the text cannot be read, is too large, or
+/// has something twice.
+fn is_of_a_field(error: &ParseError) -> bool {
+    let twice = error.message == "this key is here twice"
+        || (error.path == "metadata.name" && error.message.contains(" is declared at "));
+    !error.path.is_empty() && !twice
+}
+
+/// The kind of the document around a line, if it says one at the beginning of a line.
+fn kind_at(bytes: &[u8], line: usize) -> Option<Kind> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let lines: Vec<&str> = text.lines().collect();
+    let separates = |line: &&str| line.trim_end() == "---" || line.starts_with("--- ");
+    let (before, after) = lines.split_at_checked(line.saturating_sub(1))?;
+    let before = before.iter().rev().take_while(|line| !separates(line));
+    let mut around = before.chain(after.iter().take_while(|line| !separates(line)));
+    around.find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        // In JSON, keys are indented; "kind" of a subject is none of ours.
+        if !(key == "kind" || key.trim() == "\"kind\"") {
+            return None;
+        }
+        let value = value.split('#').next().unwrap_or_default();
+        let value = value.trim_matches(|c: char| c.is_whitespace() || "\"',".contains(c));
+        Kind::ALL.into_iter().find(|kind| kind.name() == value)
+    })
 }
 
 #[cfg(test)]
@@ -157,6 +204,42 @@ mod tests {
             "{lines:?}"
         );
         assert_eq!(failure.summary(), format!("{} errors", lines.len()));
+    }
+
+    #[test]
+    fn the_hint_names_the_kind_of_the_first_document_with_an_error() {
+        let hint = |text: &str| {
+            let source = Source { name: "x".into(), bytes: text.as_bytes().to_vec() };
+            parse(&[source]).unwrap_err().hint_text().map(str::to_owned)
+        };
+        let role = ROLE.replace("NAME", "a");
+        let bad = role.replace("verbs", "verb");
+        let explain = |what: &str| Some(format!("hanse explain {what} explains the fields"));
+        assert_eq!(hint(&bad), explain("FederatedRole.spec"));
+        let namespace = "apiVersion: hanse.dev/v1alpha1\nkind: \"FederatedNamespace\" # x\n\
+            metadata: {name: x}\nspec: {placment: {}}\n";
+        assert_eq!(hint(&format!("{role}---\n{namespace}")), explain("FederatedNamespace.spec"));
+        assert_eq!(hint(&format!("{namespace}---\n{role}")), explain("FederatedNamespace.spec"));
+        assert_eq!(hint(&ROLE.replace("NAME", "N_")), explain("FederatedRole"));
+        assert_eq!(hint(&bad.replace("FederatedRole", "Fed")), explain("KIND.spec"));
+        let json = "{\n  \"apiVersion\": \"hanse.dev/v1alpha1\",\n  \"kind\": \"FederatedRole\",\n  \
+            \"metadata\": {\"name\": \"x\"},\n  \"spec\": {\"x\": 1}\n}\n";
+        assert_eq!(hint(json), explain("FederatedRole.spec"));
+        for none in ["a: [", &format!("{role}---\n{role}")] {
+            assert_eq!(hint(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_plan_is_no_document() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("plan.json");
+        let plan = r#"{"version":1,"base":1,"statement":"x","contents":[]}"#;
+        fs::write(&path, plan).unwrap();
+        let files = Files { filename: vec![path.clone()], recursive: false };
+        let failure = files.documents().unwrap_err();
+        let expected = format!("this is a plan: hanse apply {}", path.display());
+        assert_eq!(failure.hint_text(), Some(expected.as_str()));
     }
 
     #[test]

@@ -61,6 +61,11 @@ impl PlanFile {
         Self::parse(&text)
     }
 
+    /// Whether a text is a plan, of any version.
+    pub(crate) fn is_one(bytes: &[u8]) -> bool {
+        bytes.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<Self>(bytes).is_ok()
+    }
+
     fn parse(text: &str) -> Outcome<Self> {
         let file: Self = serde_json::from_str(text).map_err(|e| invalid(e.to_string()))?;
         if file.version != VERSION {
