@@ -1,8 +1,9 @@
 //! `hanse drift`: what is not as agreed. Exit 0 for none, 1 for some.
 
+mod watch;
+
 use hanse_proto::admin::drift::{Class, State};
-use hanse_proto::admin::watch_drift_response::Event;
-use hanse_proto::admin::{Drift, ListDriftRequest, ListDriftResponse, WatchDriftRequest};
+use hanse_proto::admin::{Drift, ListDriftRequest, ListDriftResponse};
 use jiff::Timestamp;
 
 use crate::app::Session;
@@ -12,7 +13,7 @@ use crate::failure::{Exit, Failure, Outcome};
 use crate::hub::Hub;
 use crate::output::{self, Format};
 use crate::table::Table;
-use crate::text::{age_of, escape, or_dash};
+use crate::text::{age_of, escape, or_dash, time};
 
 const PAGE: u32 = 1000;
 #[derive(Debug, clap::Args)]
@@ -39,7 +40,7 @@ impl Args {
         let hub = session.hub().await?;
         let cluster = self.cluster.unwrap_or_default();
         if self.watch {
-            return watch(&hub, &cluster, self.output).await;
+            return watch::run(session, hub, &cluster, self.output).await;
         }
         let drift = list(&hub, &cluster, self.history).await?;
         let open = drift.iter().any(|drift| drift.state() == State::Open);
@@ -82,23 +83,6 @@ pub(crate) async fn list(hub: &Hub, cluster: &str, history: bool) -> Outcome<Vec
     }
 }
 
-async fn watch(hub: &Hub, cluster: &str, format: Format) -> Outcome {
-    let mut service = hub.drift_service();
-    let request = WatchDriftRequest { cluster: cluster.to_owned() };
-    let mut stream = hub.call(service.watch_drift(request)).await?;
-    while let Some(message) = stream.message().await.map_err(|status| hub.failure(&status))? {
-        match message.event {
-            Some(_) if format == Format::Json => output::json_line(&message)?,
-            Some(Event::Drift(drift)) => output::line(&one_line(&drift))?,
-            Some(Event::Synced(_)) => {
-                output::note("this is what stands now; watching for changes (Ctrl-C ends)");
-            }
-            None => {}
-        }
-    }
-    Err(Failure::new("aborted", "the hub ended the watch").hint("run the command again"))
-}
-
 /// The table of drift.
 pub(crate) fn show(drift: &[Drift]) -> Outcome<()> {
     if drift.is_empty() {
@@ -126,7 +110,9 @@ pub(crate) fn table(drift: &[Drift], now: Timestamp) -> Table {
 }
 
 fn one_line(drift: &Drift) -> String {
-    let at = crate::text::time(drift.detected_at.as_ref())
+    let resolved = drift.resolved_at.as_ref().filter(|_| drift.state() != State::Open);
+    let at = time(resolved.or(drift.detected_at.as_ref()))
+        .and_then(|at| Timestamp::from_second(at.as_second()).ok())
         .map_or_else(|| "-".to_owned(), |at| at.to_string());
     let object = drift.object.as_ref().map_or_else(|| "-".to_owned(), object_name);
     let by =
@@ -197,6 +183,11 @@ mod tests {
             manager: String::new(),
             ..modified.clone()
         };
+        let at = |seconds| Some(pbjson_types::Timestamp { seconds, nanos: 123_456_789 });
+        let cleared = Drift { detected_at: at(5), resolved_at: at(9), ..unmanaged.clone() };
+        assert!(one_line(&cleared).starts_with("1970-01-01T00:00:09Z prod-1 Cleared "));
+        let open = Drift { detected_at: at(5), resolved_at: None, ..modified.clone() };
+        assert!(one_line(&open).starts_with("1970-01-01T00:00:05Z prod-1 Open "));
         let now = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(30);
         insta::assert_snapshot!(table(&[modified.clone(), unmanaged], now).to_string(), @r#"
         CLUSTER   CLASS       OBJECT                   WHAT                                            BY             SINCE   STATE

@@ -11,15 +11,16 @@ use hanse_domain::history::roster::ClusterEntry;
 use hanse_domain::ids::{ClusterId, Digest};
 use hanse_proto::admin::cluster::Phase;
 use hanse_proto::admin::cluster_service_server::{ClusterService, ClusterServiceServer};
+use hanse_proto::admin::drift_service_server::{DriftService, DriftServiceServer};
 use hanse_proto::admin::fleet_service_server::{FleetService, FleetServiceServer};
 use hanse_proto::admin::get_fleet_response::Part;
 use hanse_proto::admin::{
     Cluster, CommitRequest, CommitResponse, CreateJoinTokenRequest, CreateJoinTokenResponse,
     DryRunRequest, DryRunResponse, GetFleetRequest, GetFleetResponse, GetRevisionRequest,
-    GetRevisionResponse, Head, Leaf, ListClustersRequest, ListClustersResponse,
-    ListRevisionsRequest, ListRevisionsResponse, Revision, RevokeClusterRequest,
-    RevokeClusterResponse, WatchClustersRequest, WatchClustersResponse, WatchHeadRequest,
-    WatchHeadResponse,
+    GetRevisionResponse, Head, Leaf, ListClustersRequest, ListClustersResponse, ListDriftRequest,
+    ListDriftResponse, ListRevisionsRequest, ListRevisionsResponse, Revision, RevokeClusterRequest,
+    RevokeClusterResponse, WatchClustersRequest, WatchClustersResponse, WatchDriftRequest,
+    WatchDriftResponse, WatchHeadRequest, WatchHeadResponse,
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio_stream::wrappers::TcpListenerStream;
@@ -41,6 +42,8 @@ pub(crate) struct State {
     pub(crate) revoked: bool,
     /// What the clusters say to a dry run.
     pub(crate) dry_run: Vec<DryRunResponse>,
+    /// What each watch of drift is sent before it ends, the next one at the end.
+    pub(crate) drift: Vec<Vec<Result<WatchDriftResponse, Status>>>,
 }
 
 impl State {
@@ -99,6 +102,7 @@ impl Running {
             phase: Phase::Synced,
             revoked: false,
             dry_run: Vec::new(),
+            drift: Vec::new(),
         };
         let hub = Hub(Arc::new(Mutex::new(state)));
         let tls = ServerTlsConfig::new()
@@ -109,6 +113,7 @@ impl Running {
             .unwrap()
             .add_service(FleetServiceServer::new(hub.clone()))
             .add_service(ClusterServiceServer::new(hub.clone()))
+            .add_service(DriftServiceServer::new(hub.clone()))
             .serve_with_incoming(TcpListenerStream::new(listener));
         tokio::spawn(server);
         let running = Self { address, hub, ca };
@@ -289,5 +294,26 @@ impl ClusterService for Hub {
         let now = now.map(|cluster| Ok(WatchClustersResponse { cluster: Some(cluster) }));
         let stream = tokio_stream::iter(now.collect::<Vec<_>>()).chain(tokio_stream::pending());
         Ok(Response::new(Box::pin(stream)))
+    }
+}
+
+#[tonic::async_trait]
+impl DriftService for Hub {
+    type WatchDriftStream = Streamed<WatchDriftResponse>;
+
+    async fn list_drift(
+        &self,
+        _: Request<ListDriftRequest>,
+    ) -> Result<Response<ListDriftResponse>, Status> {
+        Ok(Response::new(ListDriftResponse::default()))
+    }
+
+    async fn watch_drift(
+        &self,
+        _: Request<WatchDriftRequest>,
+    ) -> Result<Response<Self::WatchDriftStream>, Status> {
+        let sent = self.0.lock().unwrap().drift.pop();
+        let sent = sent.ok_or_else(|| Status::permission_denied("the right has ended"))?;
+        Ok(Response::new(Box::pin(tokio_stream::iter(sent))))
     }
 }

@@ -10,8 +10,10 @@ use std::process::Output;
 use fake::Running;
 use hanse_domain::fleet::Edit;
 use hanse_domain::parse::parse_files;
-use hanse_proto::admin::DryRunResponse;
 use hanse_proto::admin::cluster::Phase;
+use hanse_proto::admin::drift::State;
+use hanse_proto::admin::watch_drift_response::Event;
+use hanse_proto::admin::{Drift, DryRunResponse, Synced, WatchDriftResponse};
 
 const ROLE: &str = "\
 apiVersion: hanse.dev/v1alpha1
@@ -289,4 +291,33 @@ async fn clusters_are_waited_for() {
     let (code, _, stderr) =
         world.hanse(&["wait", "--all", "--for=connected", "--timeout", "300ms"]).await;
     assert!(code == 1 && stderr.contains("cluster/cluster-2: not yet"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_watch_of_drift_outlives_the_connection_and_ends_with_a_refusal() {
+    let world = World::new().await;
+    let drift = |id: &str, state: State| {
+        let drift = Drift {
+            id: id.into(),
+            cluster: format!("at-{id}"),
+            state: state.into(),
+            ..Drift::default()
+        };
+        Ok(WatchDriftResponse { event: Some(Event::Drift(drift)) })
+    };
+    let synced = || Ok(WatchDriftResponse { event: Some(Event::Synced(Synced {})) });
+    let first = vec![
+        drift("a", State::Open),
+        drift("b", State::Open),
+        synced(),
+        Err(tonic::Status::unavailable("the hub is going down")),
+    ];
+    let second = vec![drift("a", State::Open), drift("c", State::Open), synced()];
+    world.running.hub.0.lock().unwrap().drift = vec![second, first];
+    let (code, stdout, stderr) = world.hanse(&["drift", "--watch"]).await;
+    let shown: Vec<&str> = stdout.lines().filter_map(|line| line.split(' ').nth(1)).collect();
+    assert_eq!((code, shown), (3, vec!["at-a", "at-b", "at-c"]), "{stderr}");
+    assert_eq!(stderr.matches("connecting again").count(), 2, "{stderr}");
+    assert!(stderr.contains("connected again, watching for changes; 1 case ended"), "{stderr}");
+    assert!(stderr.contains("code:  permission-denied"), "{stderr}");
 }
