@@ -5,7 +5,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{ProducesTickets, VerifierBuilderError, WebPkiClientVerifier};
+use rustls::server::{
+    ServerSessionMemoryCache, StoresServerSessions, VerifierBuilderError, WebPkiClientVerifier,
+};
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::CertificateDer;
 
@@ -21,13 +23,16 @@ pub enum Listener {
     Agents,
 }
 
+/// How many sessions a listener remembers, some 1.5 KB each; the oldest is forgotten first.
+const SESSIONS: usize = 20_000;
+
 /// A listener's TLS settings, whose server certificate can be replaced while it serves.
 pub struct TlsConfig {
     listener: Listener,
     verifier: Arc<dyn ClientCertVerifier>,
     // Of this listener alone. With a shared one, a session that began without a certificate on one
     // listener could be resumed on the other, where TLS does not ask for the certificate again.
-    ticketer: Arc<dyn ProducesTickets>,
+    sessions: Arc<dyn StoresServerSessions>,
     current: ArcSwap<ServerConfig>,
 }
 
@@ -51,14 +56,14 @@ impl TlsConfig {
             Listener::Agents => builder.build(),
         }
         .map_err(TlsError::Verifier)?;
-        let ticketer = aws_lc_rs::Ticketer::new().map_err(TlsError::Ticketer)?;
-        let config = server_config(&verifier, &ticketer, identity)?;
-        Ok(Self { listener, verifier, ticketer, current: ArcSwap::new(config) })
+        let sessions: Arc<dyn StoresServerSessions> = ServerSessionMemoryCache::new(SESSIONS);
+        let config = server_config(&verifier, &sessions, identity)?;
+        Ok(Self { listener, verifier, sessions, current: ArcSwap::new(config) })
     }
 
     /// Shows another server certificate from the next handshake on.
     pub fn replace_identity(&self, identity: &Identity) -> Result<(), TlsError> {
-        let config = server_config(&self.verifier, &self.ticketer, identity)?;
+        let config = server_config(&self.verifier, &self.sessions, identity)?;
         self.current.store(config);
         Ok(())
     }
@@ -83,9 +88,6 @@ pub enum TlsError {
     /// The check of client certificates.
     #[error("cannot set up the check of client certificates")]
     Verifier(#[source] VerifierBuilderError),
-    /// The keys of session tickets.
-    #[error("cannot make keys for session tickets")]
-    Ticketer(#[source] rustls::Error),
     /// The server's certificate or key.
     #[error("the server certificate cannot be used")]
     Identity(#[source] rustls::Error),
@@ -93,7 +95,7 @@ pub enum TlsError {
 
 fn server_config(
     verifier: &Arc<dyn ClientCertVerifier>,
-    ticketer: &Arc<dyn ProducesTickets>,
+    sessions: &Arc<dyn StoresServerSessions>,
     identity: &Identity,
 ) -> Result<Arc<ServerConfig>, TlsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
@@ -104,7 +106,10 @@ fn server_config(
         // The CA goes along, so that a joining agent can compare its hash.
         .with_single_cert(identity.certificate.chain.clone(), identity.key.clone_key())
         .map_err(TlsError::Identity)?;
-    config.ticketer = Arc::clone(ticketer);
+    // A session id of 32 bytes instead of a ticket, which carries the client's certificate: a fleet
+    // that reconnects sends and gets half as much.
+    config.session_storage = Arc::clone(sessions);
+    config.send_tls13_tickets = 1;
     config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(Arc::new(config))
 }
