@@ -212,7 +212,7 @@ async fn waits_for_the_cluster(story: &Story) -> Outcome {
     assert_eq!(story.log().matches("waiting for the API server").count(), 1);
     story.hub.refuse.store(true, Ordering::SeqCst);
     story.hub.hang_up();
-    let told = || async { Ok(story.log().contains("the hub refuses this cluster")) };
+    let told = || async { Ok(story.log().contains("the hub refuses this agent")) };
     eventually("the refusal in the log", told).await?;
     assert!(child.try_wait()?.is_none(), "the last good state stays enforced");
     story.hub.refuse.store(false, Ordering::SeqCst);
