@@ -3,7 +3,7 @@ use hanse_domain::history::roster::ConfirmedRemovals;
 use hanse_domain::object::{ObjectKind, ObjectRef};
 use jiff::SignedDuration;
 
-use super::world::{CLUSTER, World, binding, cluster_role, namespace, role};
+use super::world::{CLUSTER, World, binding, cluster_role, document, namespace, role};
 use crate::core::{Effect, Failure, Input, ProgressPhase};
 
 fn remove(edit: &Edit) -> Edit {
@@ -172,4 +172,30 @@ fn a_confirmation_counts_only_for_the_removals_that_a_person_saw() {
     world.commit(vec![Edit::PutCluster(entry)]);
     world.settle();
     assert_eq!(world.objects.len(), 8);
+}
+
+#[test]
+fn a_document_that_cannot_be_rendered_any_more_keeps_what_it_declared() {
+    let mut world = World::new();
+    // Each override is valid alone; with both, the binding would have two scopes.
+    let clash = "  overrides:\n  \
+         - {clusterSelector: {matchLabels: {a: x}}, patch: {namespaces: null, clusterWide: true}}\n  \
+         - {clusterSelector: {matchLabels: {b: x}}, patch: {namespaces: null, namespaceSelector: {}}}\n";
+    let team = document(&format!(
+        "apiVersion: hanse.dev/v1alpha1\nkind: FederatedRoleBinding\nmetadata: {{name: team}}\nspec:\n  \
+         placement: {{clusterSelector: {{}}}}\n  subjects: [{{kind: Group, name: g}}]\n  \
+         roleRef: {{kind: ClusterRole, name: view}}\n  namespaces: [payments]\n{clash}"
+    ));
+    world.commit(vec![namespace("payments"), team]);
+    world.settle();
+    let before = world.names();
+    let mut entry = (*world.fleet.member(CLUSTER).unwrap().entry).clone();
+    entry.labels = ["a", "b"].map(|key| (key.to_owned(), "x".to_owned())).into();
+    world.commit(vec![Edit::PutCluster(entry)]);
+    world.settle();
+    assert_eq!(world.names(), before);
+    assert!(world.last_progress().message.contains("not valid together"));
+    world.restart();
+    world.settle();
+    assert_eq!(world.names(), before, "also over a restart");
 }
