@@ -22,3 +22,4 @@ pub mod parse;
 pub mod plan;
 pub mod render;
 pub mod selector;
+pub mod trust;
