@@ -118,8 +118,9 @@ impl PublicKey {
     /// The key in the ssh-key crate's type, if it may sign.
     pub fn from_key_data(data: KeyData) -> Result<Self, BadKey> {
         let kind = kind_of(&data)?;
-        let text =
-            ssh_key::PublicKey::new(data.clone(), "").to_openssh().map_err(|_| BadKey::Malformed)?;
+        let text = ssh_key::PublicKey::new(data.clone(), "")
+            .to_openssh()
+            .map_err(|_| BadKey::Malformed)?;
         Ok(Self { text, kind, data })
     }
 
@@ -259,7 +260,7 @@ pub enum BadSignature {
         /// Which one.
         block: usize,
         /// Whose.
-        key: PublicKey,
+        key: Box<PublicKey>,
     },
     /// Not a signature of this key over this message.
     #[error("signature {block} is not one of {key} over these bytes")]
@@ -267,7 +268,7 @@ pub enum BadSignature {
         /// Which one.
         block: usize,
         /// Whose it says it is.
-        key: PublicKey,
+        key: Box<PublicKey>,
     },
 }
 
@@ -355,10 +356,10 @@ fn signer(message: &[u8], pem: &[u8], block: usize) -> Result<PublicKey, BadSign
             .verify(NAMESPACE, message, &signature)
             .is_ok();
     if !verifies {
-        return Err(BadSignature::DoesNotVerify { block, key });
+        return Err(BadSignature::DoesNotVerify { block, key: Box::new(key) });
     }
     if key.kind.is_hardware() && !is_touched(signature.signature_bytes()) {
-        return Err(BadSignature::Untouched { block, key });
+        return Err(BadSignature::Untouched { block, key: Box::new(key) });
     }
     Ok(key)
 }
