@@ -11,7 +11,7 @@
 
 use std::fmt;
 
-use hmac::digest::{Key, KeyInit as _};
+use hmac::digest::Key;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
