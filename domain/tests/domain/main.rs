@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, and builds its texts as it reads best"
 )]
 
+mod authenticator;
 mod bundle;
 mod change;
 mod drift;
@@ -21,4 +22,5 @@ mod parse_kinds;
 mod parse_text;
 mod plan;
 mod render;
+mod signatures;
 mod support;
