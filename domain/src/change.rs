@@ -8,11 +8,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::fleet::{Edit, Fleet};
+use crate::history::changes::{Changes, MAX_CHANGES_BYTES, Subject, Transition};
 use crate::history::encoding::Malformed;
 use crate::history::roster::ClusterEntry;
-use crate::history::statement::{Statement, Subject, Transition, to_microseconds};
+use crate::history::statement::{Statement, to_microseconds};
+use crate::history::wrap::Wrap;
 use crate::ids::{ClusterId, Digest, RevisionNumber};
 use crate::parse::{self, ParseError};
+use crate::trust::chain::BrokenChain;
+use crate::trust::root::TrustRoot;
 
 /// Most edits in one statement.
 pub const MAX_EDITS: usize = 20_000;
@@ -26,9 +30,11 @@ pub const MAX_BUNDLE_BYTES: usize = 12 * 1024 * 1024;
 pub struct Change {
     /// What is said.
     pub statement: Statement,
-    /// Its canonical encoding.
+    /// Its canonical encoding: what is signed.
     pub bytes: Vec<u8>,
-    /// The documents and entries that it adds or changes.
+    /// What it changes, subject by subject.
+    pub changes: Changes,
+    /// The documents, entries, wrapped keys and the trust root that it adds or changes.
     pub contents: Vec<Vec<u8>>,
     /// What it does, one edit for each change of the statement.
     pub edits: Vec<Edit>,
@@ -58,6 +64,9 @@ pub enum ChangeError {
     /// Not a canonical encoding.
     #[error(transparent)]
     Malformed(#[from] Malformed),
+    /// The trust root that it brings is not the next one.
+    #[error(transparent)]
+    TrustRoot(#[from] BrokenChain),
     /// A document that it brings is not valid.
     #[error("a document of the change is not valid: {0}")]
     Document(#[from] ParseError),
@@ -94,59 +103,85 @@ impl Change {
         if changes.is_empty() {
             return Err(ChangeError::Empty);
         }
+        let changes = Changes(changes);
         bounded(&changes)?;
-        let (fleet, touched) = base.with(&effective);
+        let (fleet, touched) = base.with(&effective)?;
         let statement = Statement {
-            fleet: base.id,
+            fleet: base.id(),
+            root: base.trust.current().digest,
             number: fleet.number,
             history: base.history,
             time: to_microseconds(now),
             message: message.to_owned(),
-            changes,
+            change_count: changes.0.len() as u64,
+            changes: changes.root(),
             fleet_root: fleet.root(),
         };
         let bytes = statement.encode();
         statement.bounded(&bytes)?;
         fits(&fleet, &touched, bytes.len())?;
         let contents = effective.iter().filter_map(Edit::content).collect();
-        Ok(Self { statement, bytes, contents, edits: effective, fleet, touched })
+        Ok(Self { statement, bytes, changes, contents, edits: effective, fleet, touched })
     }
 
     /// Checks that a statement is the next one of `base` and says exactly what its contents make.
-    pub fn check(base: &Fleet, bytes: &[u8], contents: &[Vec<u8>]) -> Result<Self, ChangeError> {
+    /// Signatures are `authority`'s business.
+    pub fn check(
+        base: &Fleet,
+        bytes: &[u8],
+        changes: &[u8],
+        contents: &[Vec<u8>],
+    ) -> Result<Self, ChangeError> {
         let statement = Statement::decode(bytes)?;
-        if statement.fleet != base.id {
+        if statement.fleet != base.id() {
             return Err(ChangeError::OtherFleet);
         }
         if statement.number != base.number.next() || statement.history != base.history {
             return Err(ChangeError::Stale { number: statement.number, current: base.number });
         }
-        if statement.changes.is_empty() {
+        let changes = Changes::decode(changes)?;
+        if changes.0.is_empty() {
             return Err(ChangeError::Empty);
         }
-        bounded(&statement.changes)?;
-        let edits = edits(&statement, contents)?;
+        bounded(&changes)?;
+        let inconsistent = |why: &str| Err(ChangeError::Inconsistent(why.to_owned()));
+        if statement.changes != changes.root() || statement.change_count != changes.0.len() as u64 {
+            return inconsistent("another list of changes");
+        }
+        if statement.root != base.trust.current().digest {
+            return inconsistent("another trust root than the one in force");
+        }
+        let edits = edits(&changes, contents)?;
+        if base.effective(edits.clone()).len() != edits.len() {
+            return inconsistent("wrapped keys that open nothing stay behind");
+        }
         for edit in &edits {
-            if base.transition(edit).as_ref() != statement.changes.get(&edit.subject()) {
+            if base.transition(edit).as_ref() != changes.0.get(&edit.subject()) {
                 return Err(ChangeError::Inconsistent(format!(
                     "{} is not as the statement says",
                     edit.subject()
                 )));
             }
         }
-        let (fleet, touched) = base.with(&edits);
+        let (fleet, touched) = base.with(&edits)?;
         if fleet.root() != statement.fleet_root {
-            return Err(ChangeError::Inconsistent("another fleet root".to_owned()));
+            return inconsistent("another fleet root");
         }
         fits(&fleet, &touched, bytes.len())?;
         let contents = edits.iter().filter_map(Edit::content).collect();
-        Ok(Self { statement, bytes: bytes.to_vec(), contents, edits, fleet, touched })
+        let bytes = bytes.to_vec();
+        Ok(Self { statement, bytes, changes, contents, edits, fleet, touched })
     }
 }
 
-fn bounded(changes: &BTreeMap<Subject, Transition>) -> Result<(), ChangeError> {
-    if changes.len() > MAX_EDITS {
-        let why = format!("{} changes, more than {MAX_EDITS}", changes.len());
+fn bounded(changes: &Changes) -> Result<(), ChangeError> {
+    if changes.0.len() > MAX_EDITS {
+        let why = format!("{} changes, more than {MAX_EDITS}", changes.0.len());
+        return Err(ChangeError::Inconsistent(why));
+    }
+    let bytes = changes.encode().len();
+    if bytes > MAX_CHANGES_BYTES {
+        let why = format!("a list of changes of {bytes} bytes, more than {MAX_CHANGES_BYTES}");
         return Err(ChangeError::Inconsistent(why));
     }
     Ok(())
@@ -156,7 +191,8 @@ fn bounded(changes: &BTreeMap<Subject, Transition>) -> Result<(), ChangeError> {
 fn fits(fleet: &Fleet, touched: &BTreeSet<ClusterId>, statement: usize) -> Result<(), ChangeError> {
     for member in touched.iter().filter_map(|id| fleet.member(*id)) {
         let documents: usize = fleet.placed_on(member).map(|(d, _)| d.bytes.len()).sum();
-        let bytes = statement + member.manifest.encode().len() + documents;
+        let wraps: usize = member.wraps().values().map(|held| held.wrap.key.len() * 2 + 400).sum();
+        let bytes = statement + member.manifest.encode().len() + documents + wraps;
         if bytes > MAX_BUNDLE_BYTES {
             return Err(ChangeError::TooMuch { cluster: member.entry.name.clone(), bytes });
         }
@@ -165,11 +201,11 @@ fn fits(fleet: &Fleet, touched: &BTreeSet<ClusterId>, statement: usize) -> Resul
 }
 
 /// The edits that a statement's changes and contents stand for; each content must be used.
-fn edits(statement: &Statement, contents: &[Vec<u8>]) -> Result<Vec<Edit>, ChangeError> {
+fn edits(changes: &Changes, contents: &[Vec<u8>]) -> Result<Vec<Edit>, ChangeError> {
     let mut by_digest: BTreeMap<Digest, &Vec<u8>> =
         contents.iter().map(|content| (Digest::of(content), content)).collect();
-    let mut edits = Vec::with_capacity(statement.changes.len());
-    for (subject, transition) in &statement.changes {
+    let mut edits = Vec::with_capacity(changes.0.len());
+    for (subject, transition) in &changes.0 {
         let content = match transition.after {
             None => None,
             Some(digest) => Some(by_digest.remove(&digest).ok_or_else(|| {
@@ -185,10 +221,17 @@ fn edits(statement: &Statement, contents: &[Vec<u8>]) -> Result<Vec<Edit>, Chang
             (Subject::Cluster(_), Some(content)) => {
                 Edit::PutCluster(ClusterEntry::decode(content)?)
             }
+            (Subject::Wrap(reference), None) => Edit::RemoveWrap(reference.clone()),
+            (Subject::Wrap(_), Some(content)) => Edit::PutWrap(Arc::new(Wrap::decode(content)?)),
+            (Subject::TrustRoot, Some(content)) => {
+                Edit::PutRoot(Arc::new(TrustRoot::decode(content)?))
+            }
+            (Subject::TrustRoot, None) => {
+                return Err(ChangeError::Inconsistent("a fleet without a trust root".to_owned()));
+            }
         });
     }
-    let foreign =
-        statement.changes.keys().zip(&edits).find(|(subject, edit)| **subject != edit.subject());
+    let foreign = changes.0.keys().zip(&edits).find(|(subject, edit)| **subject != edit.subject());
     if let Some((subject, edit)) = foreign {
         let why = format!("the content of {subject} is {}", edit.subject());
         return Err(ChangeError::Inconsistent(why));

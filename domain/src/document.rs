@@ -22,12 +22,18 @@ pub enum Kind {
     FederatedRole,
     /// Subjects bound to a role.
     FederatedRoleBinding,
+    /// A sealed Secret.
+    FederatedSecret,
 }
 
 impl Kind {
     /// All kinds, in the order in which their objects are applied.
-    pub const ALL: [Self; 3] =
-        [Self::FederatedNamespace, Self::FederatedRole, Self::FederatedRoleBinding];
+    pub const ALL: [Self; 4] = [
+        Self::FederatedNamespace,
+        Self::FederatedRole,
+        Self::FederatedRoleBinding,
+        Self::FederatedSecret,
+    ];
 
     /// The name, as `kind:` has it.
     pub const fn name(self) -> &'static str {
@@ -35,6 +41,7 @@ impl Kind {
             Self::FederatedNamespace => "FederatedNamespace",
             Self::FederatedRole => "FederatedRole",
             Self::FederatedRoleBinding => "FederatedRoleBinding",
+            Self::FederatedSecret => "FederatedSecret",
         }
     }
 }

@@ -4,24 +4,40 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::document::{Document, DocumentRef};
+use crate::document::{Document, DocumentRef, Kind};
+use crate::history::changes::{Subject, Transition, WrapRef};
 use crate::history::manifest::{Manifest, Pin, fleet_leaf};
 use crate::history::merkle::{self, Frontier, InclusionProof};
 use crate::history::roster::ClusterEntry;
-use crate::history::statement::{Subject, Transition};
+use crate::history::wrap::Wrap;
 use crate::ids::{ClusterId, Digest, Generation, RevisionNumber};
+use crate::kinds::Spec;
+use crate::trust::chain::{BrokenChain, RootChain};
+use crate::trust::root::TrustRoot;
 
 /// What has been agreed on, up to one statement.
 #[derive(Clone, Debug)]
 pub struct Fleet {
-    /// Digest of the fleet's first trust root.
-    pub id: Digest,
+    /// Whom it believes, from its first statement on.
+    pub trust: RootChain,
     /// The newest statement's number; 0 before the first.
     pub number: RevisionNumber,
     /// Merkle tree hash over all statements up to `number`.
     pub history: Digest,
     members: BTreeMap<ClusterId, Member>,
     documents: BTreeMap<DocumentRef, Held>,
+}
+
+/// Everything that a fleet holds at one revision, each with the number of the statement that last
+/// changed it.
+#[derive(Clone, Debug, Default)]
+pub struct Everything {
+    /// The clusters.
+    pub roster: Vec<(ClusterEntry, RevisionNumber)>,
+    /// The documents.
+    pub documents: Vec<(Document, RevisionNumber)>,
+    /// The wrapped keys.
+    pub wraps: Vec<(Wrap, RevisionNumber)>,
 }
 
 /// A cluster of the roster.
@@ -36,6 +52,16 @@ pub struct Member {
     /// The statement that last changed the manifest.
     pub generation: Generation,
     leaf: Digest,
+    wraps: BTreeMap<String, HeldWrap>,
+}
+
+/// A wrapped key and the statement that last changed it.
+#[derive(Clone, Debug)]
+pub struct HeldWrap {
+    /// The wrapped key.
+    pub wrap: Arc<Wrap>,
+    /// The statement that last changed it.
+    pub number: RevisionNumber,
 }
 
 /// A document and the statement that last changed it.
@@ -58,19 +84,52 @@ pub enum Edit {
     PutCluster(ClusterEntry),
     /// Takes a cluster out of the fleet. What its agent applied stays.
     RemoveCluster(ClusterId),
+    /// Adds or replaces a wrapped key.
+    PutWrap(Arc<Wrap>),
+    /// Takes a wrapped key away.
+    RemoveWrap(WrapRef),
+    /// Puts the next version of the trust root in place, for the statements that follow.
+    PutRoot(Arc<TrustRoot>),
 }
 
 impl Member {
-    fn new(entry: Arc<ClusterEntry>, manifest: Manifest) -> Self {
+    fn new(
+        entry: Arc<ClusterEntry>,
+        manifest: Manifest,
+        wraps: BTreeMap<String, HeldWrap>,
+    ) -> Self {
         let digest = manifest.digest();
-        let numbers = manifest.documents.values().map(|pin| pin.number);
         Self {
-            generation: numbers.fold(manifest.entry.number, Ord::max),
+            generation: manifest.newest(),
             leaf: fleet_leaf(entry.id, digest),
             manifest: Arc::new(manifest),
             entry,
             digest,
+            wraps,
         }
+    }
+
+    /// The keys of secrets that are wrapped to it, by the secret's name.
+    pub const fn wraps(&self) -> &BTreeMap<String, HeldWrap> {
+        &self.wraps
+    }
+
+    /// Whether a secret that is placed here can be opened here: sealed in this version, to the
+    /// recipient that the roster names.
+    pub fn can_open(&self, secret: &Document) -> bool {
+        let wrap = self.wraps.get(&secret.reference.name).map(|held| &held.wrap);
+        wrap.is_some_and(|wrap| {
+            secret_version(secret) == Some(wrap.version)
+                && self.entry.recipient.as_ref() == Some(&wrap.recipient)
+        })
+    }
+}
+
+/// The version of a sealed secret; nothing for other documents.
+pub fn secret_version(document: &Document) -> Option<u64> {
+    match &document.base.spec {
+        Spec::Secret(secret) => Some(secret.version),
+        Spec::Namespace(_) | Spec::Role(_) | Spec::RoleBinding(_) => None,
     }
 }
 
@@ -82,6 +141,9 @@ impl Edit {
             Self::Remove(reference) => Subject::Document(reference.clone()),
             Self::PutCluster(entry) => Subject::Cluster(entry.id),
             Self::RemoveCluster(id) => Subject::Cluster(*id),
+            Self::PutWrap(wrap) => Subject::Wrap(wrap.reference.clone()),
+            Self::RemoveWrap(reference) => Subject::Wrap(reference.clone()),
+            Self::PutRoot(_) => Subject::TrustRoot,
         }
     }
 
@@ -90,16 +152,18 @@ impl Edit {
         match self {
             Self::Put(document) => Some(document.bytes.to_vec()),
             Self::PutCluster(entry) => Some(entry.encode()),
-            Self::Remove(_) | Self::RemoveCluster(_) => None,
+            Self::PutWrap(wrap) => Some(wrap.encode()),
+            Self::PutRoot(root) => Some(root.encode()),
+            Self::Remove(_) | Self::RemoveCluster(_) | Self::RemoveWrap(_) => None,
         }
     }
 }
 
 impl Fleet {
     /// A fleet before its first statement.
-    pub fn new(id: Digest) -> Self {
+    pub fn new(trust: RootChain) -> Self {
         Self {
-            id,
+            trust,
             number: RevisionNumber(0),
             history: Frontier::default().root(),
             members: BTreeMap::new(),
@@ -111,13 +175,19 @@ impl Fleet {
     /// Generations are those of the newest thing in each manifest, which is too low where something
     /// was removed since: the hub puts its own record over them.
     pub fn assemble(
-        id: Digest,
+        trust: RootChain,
         number: RevisionNumber,
         history: Digest,
-        roster: impl IntoIterator<Item = (ClusterEntry, RevisionNumber)>,
-        documents: impl IntoIterator<Item = (Document, RevisionNumber)>,
+        held: Everything,
     ) -> Self {
-        let mut fleet = Self { number, history, ..Self::new(id) };
+        let mut fleet = Self { number, history, ..Self::new(trust) };
+        let Everything { roster, documents, wraps } = held;
+        let mut wraps_of: BTreeMap<ClusterId, BTreeMap<String, HeldWrap>> = BTreeMap::new();
+        for (wrap, number) in wraps {
+            let WrapRef { secret, cluster } = wrap.reference.clone();
+            let held = HeldWrap { wrap: Arc::new(wrap), number };
+            wraps_of.entry(cluster).or_default().insert(secret, held);
+        }
         fleet.documents = documents
             .into_iter()
             .map(|(document, number)| {
@@ -125,10 +195,16 @@ impl Fleet {
             })
             .collect();
         for (entry, number) in roster {
-            let member = fleet.member_of(Arc::new(entry), number);
+            let wraps = wraps_of.remove(&entry.id).unwrap_or_default();
+            let member = fleet.member_of(Arc::new(entry), number, wraps);
             fleet.members.insert(member.entry.id, member);
         }
         fleet
+    }
+
+    /// The fleet's id: the digest of its first trust root.
+    pub const fn id(&self) -> Digest {
+        self.trust.fleet()
     }
 
     /// The clusters, by id.
@@ -199,30 +275,72 @@ impl Fleet {
                 self.documents.get(&reference).map(|held| held.document.digest)
             }
             Subject::Cluster(id) => self.members.get(&id).map(|member| member.entry.digest()),
+            Subject::Wrap(WrapRef { secret, cluster }) => {
+                let member = self.members.get(&cluster);
+                member.and_then(|member| Some(member.manifest.wraps.get(&secret)?.digest))
+            }
+            Subject::TrustRoot => Some(self.trust.current().digest),
         };
         let after = match edit {
             Edit::Put(document) => Some(document.digest),
             Edit::PutCluster(entry) => Some(entry.digest()),
-            Edit::Remove(_) | Edit::RemoveCluster(_) => None,
+            Edit::PutWrap(wrap) => Some(wrap.digest()),
+            Edit::PutRoot(root) => Some(root.digest()),
+            Edit::Remove(_) | Edit::RemoveCluster(_) | Edit::RemoveWrap(_) => None,
         };
         (before != after).then_some(Transition { before, after })
     }
 
     /// The edits that change something, in the order of their subjects. Of several edits of one
-    /// subject the last one counts.
+    /// subject the last one counts. Wrapped keys that open nothing any more go with what they were
+    /// for.
     pub fn effective(&self, edits: impl IntoIterator<Item = Edit>) -> Vec<Edit> {
-        let last: BTreeMap<Subject, Edit> =
+        let mut last: BTreeMap<Subject, Edit> =
             edits.into_iter().map(|edit| (edit.subject(), edit)).collect();
+        let useless: Vec<WrapRef> =
+            last.values().flat_map(|edit| self.useless_after(edit)).collect();
+        for reference in useless {
+            let subject = Subject::Wrap(reference.clone());
+            last.entry(subject).or_insert(Edit::RemoveWrap(reference));
+        }
         last.into_values().filter(|edit| self.transition(edit).is_some()).collect()
+    }
+
+    /// Wrapped keys that open nothing after an edit.
+    fn useless_after(&self, edit: &Edit) -> Vec<WrapRef> {
+        let (secret, version) = match edit {
+            Edit::Put(document) if document.reference.kind == Kind::FederatedSecret => {
+                (&document.reference.name, secret_version(document))
+            }
+            Edit::Remove(reference) if reference.kind == Kind::FederatedSecret => {
+                (&reference.name, None)
+            }
+            Edit::RemoveCluster(id) => {
+                let wraps = self.members.get(id).into_iter().flat_map(|member| &member.wraps);
+                return wraps.map(|(_, held)| held.wrap.reference.clone()).collect();
+            }
+            Edit::Put(_)
+            | Edit::Remove(_)
+            | Edit::PutCluster(_)
+            | Edit::PutWrap(_)
+            | Edit::RemoveWrap(_)
+            | Edit::PutRoot(_) => return Vec::new(),
+        };
+        let wraps = self.members.values().filter_map(|member| member.wraps.get(secret));
+        wraps
+            .filter(|held| Some(held.wrap.version) != version)
+            .map(|held| held.wrap.reference.clone())
+            .collect()
     }
 
     /// The fleet after one more statement with these edits, and the clusters whose manifest changed.
     /// `history` stays as it was: it covers the statement's bytes, which do not exist yet.
-    #[must_use]
-    pub fn with(&self, edits: &[Edit]) -> (Self, BTreeSet<ClusterId>) {
+    pub fn with(&self, edits: &[Edit]) -> Result<(Self, BTreeSet<ClusterId>), BrokenChain> {
         let mut next = self.clone();
         next.number = self.number.next();
         let mut entries: BTreeSet<ClusterId> = BTreeSet::new();
+        let mut rewrapped: BTreeMap<ClusterId, Vec<(&String, Option<&Arc<Wrap>>)>> =
+            BTreeMap::new();
         for edit in edits {
             match edit {
                 Edit::Put(document) => {
@@ -234,11 +352,36 @@ impl Fleet {
                 }
                 Edit::PutCluster(entry) => {
                     entries.insert(entry.id);
-                    let member = next.member_of(Arc::new(entry.clone()), next.number);
+                    let wraps = self.members.get(&entry.id).map(|m| m.wraps.clone());
+                    let wraps = wraps.unwrap_or_default();
+                    let member = next.member_of(Arc::new(entry.clone()), next.number, wraps);
                     next.members.insert(entry.id, member);
                 }
                 Edit::RemoveCluster(id) => {
                     next.members.remove(id);
+                }
+                Edit::PutWrap(wrap) => {
+                    let WrapRef { secret, cluster } = &wrap.reference;
+                    rewrapped.entry(*cluster).or_default().push((secret, Some(wrap)));
+                }
+                Edit::RemoveWrap(WrapRef { secret, cluster }) => {
+                    rewrapped.entry(*cluster).or_default().push((secret, None));
+                }
+                Edit::PutRoot(root) => {
+                    next.trust = next.trust.followed_by(Arc::clone(root), next.number)?;
+                }
+            }
+        }
+        for (cluster, wraps) in &rewrapped {
+            if let Some(member) = next.members.get_mut(cluster) {
+                for (secret, wrap) in wraps {
+                    match wrap {
+                        Some(wrap) => {
+                            let held = HeldWrap { wrap: Arc::clone(wrap), number: next.number };
+                            member.wraps.insert((*secret).clone(), held);
+                        }
+                        None => drop(member.wraps.remove(*secret)),
+                    }
                 }
             }
         }
@@ -246,23 +389,26 @@ impl Fleet {
             .iter()
             .filter_map(|edit| match edit.subject() {
                 Subject::Document(reference) => Some(reference),
-                Subject::Cluster(_) => None,
+                Subject::Cluster(_) | Subject::Wrap(_) | Subject::TrustRoot => None,
             })
             .collect();
-        let touched = next.touched(&changed_documents, entries.clone());
+        let concerned = entries.iter().chain(rewrapped.keys()).copied();
+        let concerned = concerned.filter(|id| next.members.contains_key(id)).collect();
+        let touched = next.touched(&changed_documents, concerned);
         for id in &touched {
             let Some(member) = next.members.get(id) else {
                 continue;
             };
             // Only a new entry asks every document; a changed document asks nothing of the others.
             let member = if entries.contains(id) {
-                next.member_of(Arc::clone(&member.entry), member.manifest.entry.number)
+                let (number, wraps) = (member.manifest.entry.number, member.wraps.clone());
+                next.member_of(Arc::clone(&member.entry), number, wraps)
             } else {
                 next.repinned(member, &changed_documents)
             };
             next.members.insert(*id, Member { generation: next.number, ..member });
         }
-        (next, touched)
+        Ok((next, touched))
     }
 
     /// Clusters that hold one of these documents, or should.
@@ -286,7 +432,12 @@ impl Fleet {
         touched
     }
 
-    fn member_of(&self, entry: Arc<ClusterEntry>, number: RevisionNumber) -> Member {
+    fn member_of(
+        &self,
+        entry: Arc<ClusterEntry>,
+        number: RevisionNumber,
+        wraps: BTreeMap<String, HeldWrap>,
+    ) -> Member {
         let documents: BTreeMap<DocumentRef, Pin> = self
             .documents
             .iter()
@@ -299,8 +450,9 @@ impl Fleet {
             cluster: entry.id,
             entry: Pin { digest: entry.digest(), number },
             documents,
+            wraps: pins(&wraps),
         };
-        Member::new(entry, manifest)
+        Member::new(entry, manifest, wraps)
     }
 
     /// A member whose manifest follows some changed documents.
@@ -317,6 +469,12 @@ impl Fleet {
                 }
             }
         }
-        Member::new(Arc::clone(&member.entry), manifest)
+        manifest.wraps = pins(&member.wraps);
+        Member::new(Arc::clone(&member.entry), manifest, member.wraps.clone())
     }
+}
+
+fn pins(wraps: &BTreeMap<String, HeldWrap>) -> BTreeMap<String, Pin> {
+    let pin = |held: &HeldWrap| Pin { digest: held.wrap.digest(), number: held.number };
+    wraps.iter().map(|(secret, held)| (secret.clone(), pin(held))).collect()
 }

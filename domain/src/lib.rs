@@ -8,7 +8,9 @@
 //!                                                                 ─drift→ what differs
 //! ```
 
+pub mod authorise;
 pub mod bundle;
+pub mod ceiling;
 pub mod change;
 pub mod document;
 pub mod drift;

@@ -10,6 +10,12 @@ pub struct InvalidName {
     expected: &'static str,
 }
 
+impl InvalidName {
+    pub(crate) fn new(name: &str, expected: &'static str) -> Self {
+        Self { name: name.to_owned(), expected }
+    }
+}
+
 fn shorten(name: &str) -> String {
     let cut: String = name.chars().take(80).collect::<String>().escape_debug().collect();
     if name.chars().count() > 80 { cut + "…" } else { cut }

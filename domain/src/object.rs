@@ -8,6 +8,8 @@ use serde_json::Value;
 pub const MANAGED_LABEL: &str = "hanse.dev/managed";
 /// The document that declares an object.
 pub const SOURCE_ANNOTATION: &str = "hanse.dev/source";
+/// The version of a sealed secret.
+pub const VERSION_ANNOTATION: &str = "hanse.dev/secret-version";
 /// The number of the revision that last changed that document.
 pub const REVISION_ANNOTATION: &str = "hanse.dev/revision";
 
@@ -30,6 +32,8 @@ pub enum ObjectKind {
     ClusterRoleBinding,
     /// `rbac.authorization.k8s.io/v1`
     RoleBinding,
+    /// `v1`; written and never read.
+    Secret,
 }
 
 /// Who owns the fields of an object: one field manager a concern.
@@ -39,6 +43,8 @@ pub enum Concern {
     Rbac,
     /// Namespaces and their guard rails.
     Namespace,
+    /// Secrets.
+    Secret,
 }
 
 impl Concern {
@@ -47,13 +53,14 @@ impl Concern {
         match self {
             Self::Rbac => "hanse-agent/rbac",
             Self::Namespace => "hanse-agent/namespace",
+            Self::Secret => "hanse-agent/secret",
         }
     }
 }
 
 impl ObjectKind {
     /// All of them, in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Namespace,
         Self::ResourceQuota,
         Self::LimitRange,
@@ -62,7 +69,18 @@ impl ObjectKind {
         Self::Role,
         Self::ClusterRoleBinding,
         Self::RoleBinding,
+        Self::Secret,
     ];
+
+    /// Those that an agent looks at: all but Secrets, which it has no right to read.
+    pub fn watched() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|kind| kind.is_watched())
+    }
+
+    /// Whether an agent may look at objects of this kind.
+    pub const fn is_watched(self) -> bool {
+        !matches!(self, Self::Secret)
+    }
 
     /// API group, version, kind and plural resource.
     pub const fn resource(self) -> (&'static str, &'static str, &'static str, &'static str) {
@@ -76,6 +94,7 @@ impl ObjectKind {
             Self::Role => (RBAC, "v1", "Role", "roles"),
             Self::ClusterRoleBinding => (RBAC, "v1", "ClusterRoleBinding", "clusterrolebindings"),
             Self::RoleBinding => (RBAC, "v1", "RoleBinding", "rolebindings"),
+            Self::Secret => ("", "v1", "Secret", "secrets"),
         }
     }
 
@@ -99,6 +118,7 @@ impl ObjectKind {
             Self::ClusterRole | Self::Role | Self::ClusterRoleBinding | Self::RoleBinding => {
                 Concern::Rbac
             }
+            Self::Secret => Concern::Secret,
         }
     }
 

@@ -19,7 +19,8 @@ pub fn is_bootstrap(reference: &ObjectRef) -> bool {
         ObjectKind::Namespace
         | ObjectKind::ResourceQuota
         | ObjectKind::LimitRange
-        | ObjectKind::NetworkPolicy => return false,
+        | ObjectKind::NetworkPolicy
+        | ObjectKind::Secret => return false,
     };
     let name = match &reference.namespace {
         Some(namespace) => format!("{namespace}/{}", reference.name),

@@ -153,7 +153,8 @@ fn is_agents_own(reference: &ObjectRef) -> bool {
         ObjectKind::Namespace
         | ObjectKind::ResourceQuota
         | ObjectKind::LimitRange
-        | ObjectKind::NetworkPolicy => false,
+        | ObjectKind::NetworkPolicy
+        | ObjectKind::Secret => false,
     }
 }
 

@@ -13,7 +13,7 @@ pub struct Malformed {
 }
 
 /// Reads lines in order.
-pub(super) struct Lines<'a> {
+pub(crate) struct Lines<'a> {
     what: &'static str,
     rest: std::iter::Peekable<std::str::Split<'a, char>>,
     line: usize,
@@ -21,7 +21,7 @@ pub(super) struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     /// Begins behind the header line.
-    pub(super) fn open(
+    pub(crate) fn open(
         what: &'static str,
         header: &str,
         bytes: &'a [u8],
@@ -42,12 +42,12 @@ impl<'a> Lines<'a> {
         self.rest.next()
     }
 
-    pub(super) fn fail(&self, why: impl std::fmt::Display) -> Malformed {
+    pub(crate) fn fail(&self, why: impl std::fmt::Display) -> Malformed {
         Malformed { what: self.what, why: format!("line {}: {why}", self.line) }
     }
 
     /// The value of the next line, which must have this key.
-    pub(super) fn field(&mut self, key: &str) -> Result<&'a str, Malformed> {
+    pub(crate) fn field(&mut self, key: &str) -> Result<&'a str, Malformed> {
         self.optional(key).ok_or_else(|| {
             self.line += 1;
             self.fail(format_args!("`{key}` expected"))
@@ -55,14 +55,19 @@ impl<'a> Lines<'a> {
     }
 
     /// The value of the next line, if it has this key.
-    pub(super) fn optional(&mut self, key: &str) -> Option<&'a str> {
+    pub(crate) fn optional(&mut self, key: &str) -> Option<&'a str> {
         let value = self.rest.peek()?.strip_prefix(key)?.strip_prefix(' ')?;
         self.next();
         Some(value)
     }
 
+    /// The next line, whatever it is.
+    pub(crate) fn any(&mut self) -> Option<&'a str> {
+        self.next()
+    }
+
     /// Nothing may follow.
-    pub(super) fn end(mut self) -> Result<(), Malformed> {
+    pub(crate) fn end(mut self) -> Result<(), Malformed> {
         match self.next() {
             None => Ok(()),
             Some(_) => Err(self.fail("unexpected line")),
@@ -71,7 +76,7 @@ impl<'a> Lines<'a> {
 }
 
 /// Splits a value into exactly `N` words.
-pub(super) fn words<const N: usize>(value: &str) -> Option<[&str; N]> {
+pub(crate) fn words<const N: usize>(value: &str) -> Option<[&str; N]> {
     let mut words = value.split(' ');
     let mut out = [""; N];
     for slot in &mut out {

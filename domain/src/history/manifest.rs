@@ -6,6 +6,7 @@
 //! cluster 0192f0c1-2a3b-7c4d-8e5f-60718293a4b5
 //! entry <digest> 3
 //! document FederatedNamespace/payments <digest> 4
+//! wrap db-password <digest> 4
 //! ```
 //!
 //! The number behind a digest is that of the statement that last changed it.
@@ -13,10 +14,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::changes::{Subject, WrapRef};
 use super::encoding::{Lines, Malformed, words};
 use super::merkle;
 use crate::document::DocumentRef;
 use crate::ids::{ClusterId, Digest, RevisionNumber};
+use crate::names;
 
 const WHAT: &str = "manifest";
 const HEADER: &str = "hanse manifest v1";
@@ -41,6 +44,8 @@ pub struct Manifest {
     pub entry: Pin,
     /// The documents that are placed there.
     pub documents: BTreeMap<DocumentRef, Pin>,
+    /// The keys of secrets that are wrapped to the cluster, by the secret's name.
+    pub wraps: BTreeMap<String, Pin>,
 }
 
 impl Manifest {
@@ -50,6 +55,9 @@ impl Manifest {
         let _ = writeln!(out, "entry {} {}", self.entry.digest, self.entry.number);
         for (reference, pin) in &self.documents {
             let _ = writeln!(out, "document {reference} {} {}", pin.digest, pin.number);
+        }
+        for (secret, pin) in &self.wraps {
+            let _ = writeln!(out, "wrap {secret} {} {}", pin.digest, pin.number);
         }
         out.into_bytes()
     }
@@ -68,8 +76,15 @@ impl Manifest {
             let reference: DocumentRef = reference.parse().map_err(|e| lines.fail(e))?;
             documents.insert(reference, pin(&lines, digest, number)?);
         }
+        let mut wraps = BTreeMap::new();
+        while let Some(value) = lines.optional("wrap") {
+            let [secret, digest, number] =
+                words(value).ok_or_else(|| lines.fail("a secret, a digest and a number"))?;
+            names::check_dns_subdomain(secret).map_err(|e| lines.fail(e))?;
+            wraps.insert(secret.to_owned(), pin(&lines, digest, number)?);
+        }
         lines.end()?;
-        let manifest = Self { cluster, entry, documents };
+        let manifest = Self { cluster, entry, documents, wraps };
         if manifest.encode() == bytes {
             Ok(manifest)
         } else {
@@ -82,9 +97,38 @@ impl Manifest {
         Digest::of(&self.encode())
     }
 
-    /// Every digest that the manifest names: the entry's, then the documents'.
+    /// Every digest that the manifest names: the entry's, then the documents', then the wraps'.
     pub fn digests(&self) -> impl Iterator<Item = Digest> + '_ {
-        std::iter::once(self.entry.digest).chain(self.documents.values().map(|pin| pin.digest))
+        self.pins().map(|(_, pin)| pin.digest)
+    }
+
+    /// Everything that the manifest names: the entry, then the documents, then the wraps.
+    pub fn pins(&self) -> impl Iterator<Item = (Subject, Pin)> + '_ {
+        let documents = self.documents.iter();
+        let wraps = self.wraps.iter().map(|(secret, pin)| {
+            (Subject::Wrap(WrapRef { secret: secret.clone(), cluster: self.cluster }), *pin)
+        });
+        std::iter::once((Subject::Cluster(self.cluster), self.entry))
+            .chain(documents.map(|(reference, pin)| (Subject::Document(reference.clone()), *pin)))
+            .chain(wraps)
+    }
+
+    /// What it says of a subject.
+    pub fn pin(&self, subject: &Subject) -> Option<Pin> {
+        match subject {
+            Subject::Cluster(id) => (*id == self.cluster).then_some(self.entry),
+            Subject::Document(reference) => self.documents.get(reference).copied(),
+            Subject::Wrap(WrapRef { secret, cluster }) => {
+                let wrap = self.wraps.get(secret).copied();
+                wrap.filter(|_| *cluster == self.cluster)
+            }
+            Subject::TrustRoot => None,
+        }
+    }
+
+    /// The number of the newest thing in it.
+    pub fn newest(&self) -> RevisionNumber {
+        self.pins().map(|(_, pin)| pin.number).max().unwrap_or_default()
     }
 }
 

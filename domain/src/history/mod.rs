@@ -13,8 +13,11 @@
 //!
 //! Encodings and proofs only: what a change means is in `plan`, what an agent believes in `bundle`.
 
+pub mod changes;
 pub mod encoding;
+pub mod log;
 pub mod manifest;
 pub mod merkle;
 pub mod roster;
 pub mod statement;
+pub mod wrap;

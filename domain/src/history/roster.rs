@@ -5,6 +5,7 @@
 //! id 0192f0c1-2a3b-7c4d-8e5f-60718293a4b5
 //! name prod-1
 //! label env prod
+//! recipient age1…
 //! confirm-removals 7 40
 //! ```
 
@@ -14,6 +15,7 @@ use std::fmt::Write as _;
 use super::encoding::{Lines, Malformed, words};
 use crate::ids::{ClusterId, Digest, Generation, RevisionNumber};
 use crate::names;
+use crate::trust::recipient;
 
 const WHAT: &str = "roster entry";
 const HEADER: &str = "hanse cluster v1";
@@ -32,6 +34,8 @@ pub struct ClusterEntry {
     pub name: String,
     /// What selectors of placements match.
     pub labels: Labels,
+    /// The age recipient that its agent made: to whom secrets are sealed. The signature vouches for it.
+    pub recipient: Option<String>,
     /// A person has seen that this many objects go at this generation, and wants it.
     pub confirmed_removals: Option<ConfirmedRemovals>,
 }
@@ -48,7 +52,7 @@ pub struct ConfirmedRemovals {
 impl ClusterEntry {
     /// An entry as `hanse cluster accept` first makes it.
     pub fn new(id: ClusterId, name: String, labels: Labels) -> Self {
-        Self { id, name, labels, confirmed_removals: None }
+        Self { id, name, labels, recipient: None, confirmed_removals: None }
     }
 
     /// The canonical encoding.
@@ -56,6 +60,9 @@ impl ClusterEntry {
         let mut out = format!("{HEADER}\nid {}\nname {}\n", self.id, self.name);
         for (key, value) in &self.labels {
             let _ = writeln!(out, "label {key} {value}");
+        }
+        if let Some(recipient) = &self.recipient {
+            let _ = writeln!(out, "recipient {recipient}");
         }
         if let Some(confirmed) = &self.confirmed_removals {
             let _ = writeln!(out, "confirm-removals {} {}", confirmed.generation, confirmed.count);
@@ -76,6 +83,10 @@ impl ClusterEntry {
             names::check_label_value(value).map_err(|e| lines.fail(e))?;
             labels.insert(key.to_owned(), value.to_owned());
         }
+        let recipient = lines.optional("recipient").map(str::to_owned);
+        if let Some(recipient) = &recipient {
+            recipient::check_recipient(recipient).map_err(|e| lines.fail(e))?;
+        }
         let confirmed_removals = match lines.optional("confirm-removals") {
             None => None,
             Some(value) => {
@@ -88,7 +99,7 @@ impl ClusterEntry {
             }
         };
         lines.end()?;
-        let entry = Self { id, name, labels, confirmed_removals };
+        let entry = Self { id, name, labels, recipient, confirmed_removals };
         if entry.encode() == bytes {
             Ok(entry)
         } else {

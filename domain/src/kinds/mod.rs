@@ -5,10 +5,12 @@ pub mod binding;
 pub mod namespace;
 pub mod placement;
 pub mod role;
+pub mod secret;
 
 use binding::RoleBindingSpec;
 use namespace::NamespaceSpec;
 use role::RoleSpec;
+use secret::SecretSpec;
 
 /// A kind's own part of a spec.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,4 +21,6 @@ pub enum Spec {
     Role(RoleSpec),
     /// Of a `FederatedRoleBinding`.
     RoleBinding(RoleBindingSpec),
+    /// Of a `FederatedSecret`.
+    Secret(SecretSpec),
 }

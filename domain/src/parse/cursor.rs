@@ -110,6 +110,17 @@ impl<'n> Cursor<'n> {
         None
     }
 
+    /// A whole number from 0 on.
+    pub(crate) fn number(&self, report: &mut Report) -> Option<u64> {
+        if let Content::Number(number, _) = &self.node.content
+            && let Some(value) = number.as_u64()
+        {
+            return Some(value);
+        }
+        self.expected(report, "a whole number");
+        None
+    }
+
     /// A string that a check accepts.
     pub(crate) fn checked(
         &self,

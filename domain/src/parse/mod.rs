@@ -33,6 +33,8 @@ pub const MAX_FILE_BYTES: usize = 8 * 1024 * 1024;
 /// Most bytes in one document. A cluster's API server takes 1.5 MiB in a request; what a document
 /// becomes must fit well into that.
 pub const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
+/// Most bytes in a document with a sealed secret: Kubernetes takes a Secret of 1 MiB.
+pub const MAX_SECRET_DOCUMENT_BYTES: usize = 2 * 1024 * 1024;
 /// How many errors are worth reading.
 const MAX_ERRORS: usize = 200;
 
@@ -173,12 +175,8 @@ fn directives(text: &str) -> Option<usize> {
 
 /// A document, and the line of its name.
 fn parse_text(report: &mut Report, text: &str) -> Option<(usize, Document)> {
-    if text.len() > MAX_DOCUMENT_BYTES {
-        report.add(
-            1,
-            "",
-            format!("the document has {} bytes, more than {MAX_DOCUMENT_BYTES}", text.len()),
-        );
+    if text.len() > MAX_SECRET_DOCUMENT_BYTES {
+        report.add(1, "", too_large(text, MAX_SECRET_DOCUMENT_BYTES));
         return None;
     }
     if let Some(line) = directives(text) {
@@ -196,6 +194,10 @@ fn parse_text(report: &mut Report, text: &str) -> Option<(usize, Document)> {
     let root = Cursor::new(&root, "");
     if let Some(message) = foreign(&root) {
         root.error(report, message);
+        return None;
+    }
+    if text.len() > MAX_DOCUMENT_BYTES && root.peek("kind") != Some(Kind::FederatedSecret.name()) {
+        report.add(1, "", too_large(text, MAX_DOCUMENT_BYTES));
         return None;
     }
     root.refuse_duplicates(report);
@@ -229,6 +231,10 @@ fn parse_text(report: &mut Report, text: &str) -> Option<(usize, Document)> {
     document.filter(|_| report.errors.len() == errors_before)
 }
 
+fn too_large(text: &str, limit: usize) -> String {
+    format!("the document has {} bytes, more than {limit}", text.len())
+}
+
 /// The spec without what overrides cannot change.
 fn own_spec(spec: &Node) -> Value {
     let mut value = spec.to_json();
@@ -248,6 +254,7 @@ fn foreign(root: &Cursor<'_>) -> Option<String> {
         "Namespace" => Some(Kind::FederatedNamespace),
         "Role" | "ClusterRole" => Some(Kind::FederatedRole),
         "RoleBinding" | "ClusterRoleBinding" => Some(Kind::FederatedRoleBinding),
+        "Secret" => Some(Kind::FederatedSecret),
         _ => None,
     };
     let hint = ours

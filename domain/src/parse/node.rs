@@ -78,7 +78,7 @@ pub(crate) fn read(text: &str) -> Result<Node, Unreadable> {
             why: explain(error.without_snippet()),
         })?;
     let bytes = root.settle(text);
-    if bytes > MAX_DOCUMENT_BYTES {
+    if bytes > MAX_DOCUMENT_BYTES.max(text.len()) {
         return Err(Unreadable {
             line: 1,
             why: format!("its aliases make {bytes} bytes of it, more than {MAX_DOCUMENT_BYTES}"),

@@ -5,6 +5,7 @@ use std::fmt;
 use super::{Action, ObjectChange};
 use crate::document::Document;
 use crate::fleet::Fleet;
+use crate::history::roster::ClusterEntry;
 use crate::kinds::Spec;
 use crate::kinds::binding::{BindingScope, RoleBindingSpec, RoleRef, Subject};
 use crate::kinds::namespace::PodSecurity;
@@ -68,23 +69,33 @@ pub const fn unconfirmed_removals(objects: usize) -> usize {
 /// Hazards of what a document says: by itself, with each override, and with the overrides that come
 /// together on a cluster of the fleet.
 pub(super) fn of_document(document: &Document, fleet: &Fleet, hazards: &mut Vec<Hazard>) {
+    let entries = fleet.members().values().map(|member| &*member.entry);
+    for hazard in hazards_of(document, entries) {
+        if !hazards.contains(&hazard) {
+            hazards.push(hazard);
+        }
+    }
+}
+
+/// Hazards of what a document says by itself, with each override, and with the overrides that come
+/// together on these clusters. What others declare does not matter, so that an agent, which sees its
+/// own documents alone, finds the same.
+pub fn hazards_of<'e>(
+    document: &Document,
+    entries: impl Iterator<Item = &'e ClusterEntry>,
+) -> Vec<Hazard> {
     let mut found = Vec::new();
     for spec in document.variants() {
         of_spec(document, spec, &mut found);
     }
     if document.overrides.len() > 1 {
-        let entries = fleet.members().values().map(|member| &member.entry);
         for entry in entries.filter(|entry| document.selects(entry)) {
             if let Ok(placed) = document.placed(&entry.labels) {
                 of_spec(document, &placed.spec, &mut found);
             }
         }
     }
-    for hazard in found {
-        if !hazards.contains(&hazard) {
-            hazards.push(hazard);
-        }
-    }
+    found
 }
 
 fn of_spec(document: &Document, spec: &Spec, hazards: &mut Vec<Hazard>) {
@@ -103,6 +114,7 @@ fn of_spec(document: &Document, spec: &Spec, hazards: &mut Vec<Hazard>) {
         }
         Spec::Role(role) => of_role(role, &mut add),
         Spec::RoleBinding(binding) => of_binding(binding, &mut add),
+        Spec::Secret(_) => {}
     }
 }
 

@@ -3,13 +3,15 @@
 //! command line, the web and the hub show the same plan.
 
 mod hazard;
+mod secret;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-pub use hazard::{Hazard, HazardKind, unconfirmed_removals};
+pub use hazard::{Hazard, HazardKind, hazards_of, unconfirmed_removals};
+pub use secret::pending;
 
 use crate::document::{Document, DocumentRef, Kind};
 use crate::fleet::{Edit, Fleet, Member};
@@ -18,6 +20,7 @@ use crate::kinds::Spec;
 use crate::kinds::binding::{BindingScope, RoleRef};
 use crate::object::{ObjectKind, ObjectRef};
 use crate::render::{Rendering, render};
+use crate::trust::chain::BrokenChain;
 
 /// What edits would do.
 #[derive(Clone, Debug, Default)]
@@ -103,6 +106,19 @@ pub enum PlanError {
         /// Why.
         why: String,
     },
+    /// A wrapped key that would be of no use.
+    #[error("the key of FederatedSecret/{secret} for cluster {cluster} is of no use: {why}")]
+    Wrap {
+        /// Of which secret.
+        secret: String,
+        /// For which cluster.
+        cluster: String,
+        /// Why.
+        why: &'static str,
+    },
+    /// The trust root is not the next one.
+    #[error(transparent)]
+    TrustRoot(#[from] BrokenChain),
     /// Two clusters would have one name.
     #[error("there is another cluster with the name {0}")]
     ClusterName(String),
@@ -120,8 +136,14 @@ pub fn plan(base: &Fleet, edits: Vec<Edit>, now: Timestamp) -> Result<Plan, Vec<
     let mut plan = Plan::default();
     let missing: Vec<PlanError> = edits.iter().filter_map(|edit| absent(base, edit)).collect();
     plan.edits = base.effective(edits);
-    let (next, touched) = base.with(&plan.edits);
     let mut errors = missing;
+    let (next, touched) = match base.with(&plan.edits) {
+        Ok(next) => next,
+        Err(broken) => {
+            errors.push(PlanError::TrustRoot(broken));
+            return Err(errors);
+        }
+    };
     errors.extend(verify(&next, &plan.edits));
     for id in &touched {
         let rendering =
@@ -151,6 +173,10 @@ pub fn plan(base: &Fleet, edits: Vec<Edit>, now: Timestamp) -> Result<Plan, Vec<
                 hazard::of_document(document, &next, &mut plan.hazards);
                 plan.warnings.extend(nowhere(&next, document));
                 plan.warnings.extend(expired(document, now));
+                plan.warnings.extend(secret::warnings(base, &next, document));
+            }
+            Edit::PutCluster(entry) => {
+                plan.warnings.extend(secret::left_behind(base, &next, entry))
             }
             Edit::RemoveCluster(id) => {
                 let name =
@@ -159,7 +185,7 @@ pub fn plan(base: &Fleet, edits: Vec<Edit>, now: Timestamp) -> Result<Plan, Vec<
                     "cluster {name} leaves the fleet; what was applied there stays as it is"
                 ));
             }
-            Edit::Remove(_) | Edit::PutCluster(_) => {}
+            Edit::Remove(_) | Edit::PutWrap(_) | Edit::RemoveWrap(_) | Edit::PutRoot(_) => {}
         }
     }
     if errors.is_empty() { Ok(plan) } else { Err(errors) }
@@ -203,7 +229,8 @@ pub fn verify(next: &Fleet, edits: &[Edit]) -> Vec<PlanError> {
                 let selected = entries.filter(|entry| document.selects(entry));
                 errors.extend(selected.filter_map(|entry| invalid(document, entry)));
             }
-            Edit::Remove(_) | Edit::RemoveCluster(_) => {}
+            Edit::PutWrap(wrap) => errors.extend(secret::misplaced(next, wrap)),
+            Edit::Remove(_) | Edit::RemoveCluster(_) | Edit::RemoveWrap(_) | Edit::PutRoot(_) => {}
         }
     }
     errors
@@ -215,7 +242,7 @@ fn federated_role(spec: &Spec) -> Option<&str> {
             RoleRef::Federated(role) => Some(role),
             RoleRef::ClusterRole(_) | RoleRef::Role(_) => None,
         },
-        Spec::Namespace(_) | Spec::Role(_) => None,
+        Spec::Namespace(_) | Spec::Role(_) | Spec::Secret(_) => None,
     }
 }
 
@@ -232,7 +259,11 @@ fn absent(base: &Fleet, edit: &Edit) -> Option<PlanError> {
     let there = match edit {
         Edit::Remove(reference) => base.documents().contains_key(reference),
         Edit::RemoveCluster(id) => base.members().contains_key(id),
-        Edit::Put(_) | Edit::PutCluster(_) => true,
+        Edit::Put(_)
+        | Edit::PutCluster(_)
+        | Edit::PutWrap(_)
+        | Edit::RemoveWrap(_)
+        | Edit::PutRoot(_) => true,
     };
     (!there).then(|| PlanError::NotFound(edit.subject().to_string()))
 }
@@ -310,7 +341,13 @@ fn idle(edits: &[Edit], member: &Member, after: &Rendering, now: Timestamp) -> V
             (live && matches!(binding.scope, BindingScope::Selector(_)))
                 .then_some(&document.reference)
         }
-        Edit::Put(_) | Edit::Remove(_) | Edit::PutCluster(_) | Edit::RemoveCluster(_) => None,
+        Edit::Put(_)
+        | Edit::Remove(_)
+        | Edit::PutCluster(_)
+        | Edit::RemoveCluster(_)
+        | Edit::PutWrap(_)
+        | Edit::RemoveWrap(_)
+        | Edit::PutRoot(_) => None,
     });
     let grants = |reference: &DocumentRef| after.objects.values().any(|o| o.source == *reference);
     let failed = |reference: &DocumentRef| after.problems.iter().any(|(of, _)| of == reference);

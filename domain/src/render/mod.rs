@@ -3,6 +3,7 @@
 
 mod access;
 mod namespace;
+mod secret;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,6 +71,7 @@ pub fn render<'d>(
         let bodies = match &placed.spec {
             Spec::Namespace(spec) => namespace::objects(&reference.name, spec),
             Spec::Role(spec) => vec![access::role(&reference.name, spec)],
+            Spec::Secret(spec) => secret::objects(&reference.name, spec),
             Spec::RoleBinding(spec) => {
                 match cluster.binding(&mut rendering, reference, spec, now) {
                     Some(objects) => objects,
@@ -79,7 +81,7 @@ pub fn render<'d>(
         };
         let expires_at = match &placed.spec {
             Spec::RoleBinding(spec) => spec.expires_at,
-            Spec::Namespace(_) | Spec::Role(_) => None,
+            Spec::Namespace(_) | Spec::Role(_) | Spec::Secret(_) => None,
         };
         for object in bodies {
             let object = mark(object, reference, *number);
@@ -109,7 +111,7 @@ impl<'p> ClusterDocuments<'p> {
                 Spec::Role(spec) => {
                     documents.roles.insert(&reference.name, spec.scope);
                 }
-                Spec::RoleBinding(_) => {}
+                Spec::RoleBinding(_) | Spec::Secret(_) => {}
             }
         }
         documents

@@ -152,9 +152,7 @@ impl TrustRoot {
         let version = lines.field("version")?.parse().map_err(|e| lines.fail(e))?;
         let origin = match lines.optional("nonce") {
             Some(nonce) => Origin::Nonce(nonce.parse().map_err(|e| lines.fail(e))?),
-            None => {
-                Origin::Previous(lines.field("previous")?.parse().map_err(|e| lines.fail(e))?)
-            }
+            None => Origin::Previous(lines.field("previous")?.parse().map_err(|e| lines.fail(e))?),
         };
         let mut keys = BTreeMap::new();
         while let Some(value) = lines.optional("key") {

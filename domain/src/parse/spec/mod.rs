@@ -3,6 +3,7 @@
 mod binding;
 mod namespace;
 mod role;
+mod secret;
 
 pub(super) use binding::namespace as namespace_name;
 
@@ -23,6 +24,10 @@ pub(super) fn whole(
             .required(report, "placement")
             .and_then(|placement| common::placement(report, &placement));
         let overrides = fields.optional("overrides");
+        if let Some(list) = overrides.as_ref().filter(|_| kind == Kind::FederatedSecret) {
+            list.error(report, "a sealed secret is the same wherever it goes: it has no overrides");
+            return None;
+        }
         let errors_before = report.errors.len();
         let placed = placed(report, fields, kind);
         // An override is tried on the base spec; on one that is wrong it would only repeat its errors.
@@ -45,6 +50,7 @@ pub(super) fn placed(report: &mut Report, fields: &mut Fields<'_>, kind: Kind) -
         Kind::FederatedNamespace => namespace::spec(report, fields).map(Spec::Namespace),
         Kind::FederatedRole => role::spec(report, fields).map(Spec::Role),
         Kind::FederatedRoleBinding => binding::spec(report, fields).map(Spec::RoleBinding),
+        Kind::FederatedSecret => secret::spec(report, fields).map(Spec::Secret),
     };
     Some(Placed { drift: drift?, spec: spec? })
 }
