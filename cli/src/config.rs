@@ -8,7 +8,11 @@
 //!     certificateAuthority: |       # PEM, and so are the next two
 //!     clientCertificate: |
 //!     clientKey: |
+//!     signingKey: keys/ada          # optional: an OpenSSH key file, private or .pub
+//!     fleet: sha256:0123…           # optional: the fleet's id, which its first trust root has
 //! ```
+//!
+//! A relative `signingKey` is beside the file; `~/` is the person's home.
 //!
 //! It holds a private key: it is written with mode 0600, and nothing of it is ever shown but names
 //! and servers.
@@ -19,6 +23,7 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use hanse_domain::ids::{Digest, InvalidId};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Exit, Failure, Outcome};
@@ -42,6 +47,42 @@ pub(crate) struct Context {
     pub(crate) certificate_authority: String,
     pub(crate) client_certificate: String,
     pub(crate) client_key: PrivateKey,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) signing_key: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fleet: Option<FleetPin>,
+}
+
+impl Context {
+    /// The file of the key to sign with, if one is named.
+    pub(crate) fn signing_key_file(&self, home: Option<&Path>) -> Option<PathBuf> {
+        let named = self.signing_key.as_ref()?;
+        Some(match (named.strip_prefix("~"), home) {
+            (Ok(below), Some(home)) => home.join(below),
+            _ => named.clone(),
+        })
+    }
+}
+
+/// The id of the fleet that is behind a hub: `sha256:` and the digest of its first trust root. A hub
+/// with another fleet is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct FleetPin(pub(crate) Digest);
+
+impl TryFrom<String> for FleetPin {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let hex = text.strip_prefix("sha256:").ok_or("it must begin with `sha256:`")?;
+        hex.parse().map(Self).map_err(|e: InvalidId| e.to_string())
+    }
+}
+
+impl From<FleetPin> for String {
+    fn from(pin: FleetPin) -> Self {
+        format!("sha256:{}", pin.0)
+    }
 }
 
 /// A private key in PEM. It has no way to a terminal.
@@ -83,13 +124,21 @@ impl Config {
 
     pub(crate) fn parse(text: &str, path: &Path) -> Outcome<Self> {
         // The error's own text would quote the file, keys included.
-        serde_saphyr::from_str(text).map_err(|error| {
+        let mut config: Self = serde_saphyr::from_str(text).map_err(|error| {
             let line = error.location().map_or(0, |at| at.line());
             Failure::new("config", format!("{} is not a valid configuration", path.display()))
                 .why(format!("near line {line}: a field is missing or of another type"))
                 .hint("each context has `name`, `server`, `certificateAuthority`, `clientCertificate`, `clientKey`")
                 .exit(Exit::NOT_LOGGED_IN)
-        })
+        })?;
+        // Contexts wander to other files when they are imported; their keys stay where they are.
+        let folder = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        for key in config.contexts.iter_mut().filter_map(|context| context.signing_key.as_mut()) {
+            if !key.starts_with("~") {
+                *key = folder.with_file_name("").join(&*key);
+            }
+        }
+        Ok(config)
     }
 
     /// Writes the file as a whole, or not at all.
@@ -176,6 +225,8 @@ mod tests {
             certificate_authority: "ca".to_owned(),
             client_certificate: "certificate".to_owned(),
             client_key: PrivateKey("very secret\nkey".to_owned()),
+            signing_key: None,
+            fleet: None,
         }
     }
 
@@ -197,6 +248,49 @@ mod tests {
         assert!(!is_exposed(&path));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         assert!(is_exposed(&path));
+    }
+
+    #[test]
+    fn a_signing_key_is_beside_the_file_or_at_home_and_stays_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let (here, there) = (directory.path().join("a.yaml"), directory.path().join("b/c.yaml"));
+        let key_file = |config: &Config| {
+            config.context(None).unwrap().signing_key_file(Some(Path::new("/home/ada")))
+        };
+        assert_eq!(key_file(&config(vec![context("demo", "x")])), None);
+        let cases = [
+            ("keys/ada", directory.path().join("keys/ada")),
+            ("/keys/ada", PathBuf::from("/keys/ada")),
+            ("~/.ssh/id", PathBuf::from("/home/ada/.ssh/id")),
+        ];
+        for (named, expected) in cases {
+            let mut demo = context("demo", "x");
+            demo.signing_key = Some(named.into());
+            config(vec![demo]).store(&here).unwrap();
+            let read = Config::load(&here).unwrap();
+            assert_eq!(key_file(&read), Some(expected.clone()));
+            let mut imported = Config::default();
+            imported.import(read, false).unwrap();
+            imported.store(&there).unwrap();
+            assert_eq!(key_file(&Config::load(&there).unwrap()), Some(expected));
+        }
+    }
+
+    #[test]
+    fn a_fleet_has_one_spelling() {
+        let digest = Digest::of(b"root");
+        let parse = |fleet: &str| {
+            let text = serde_saphyr::to_string(&config(vec![context("demo", "x")])).unwrap();
+            Config::parse(&format!("{text}    fleet: \"{fleet}\"\n"), Path::new("c.yaml"))
+        };
+        let read = parse(&format!("sha256:{digest}")).unwrap();
+        assert_eq!(read.context(None).unwrap().fleet, Some(FleetPin(digest)));
+        let written = serde_saphyr::to_string(&read).unwrap();
+        assert!(written.contains(&format!("sha256:{digest}")), "{written}");
+        let upper = digest.to_string().to_uppercase();
+        for bad in ["", "sha256:", "sha256:00", &digest.to_string(), &format!("sha256:{upper}")] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

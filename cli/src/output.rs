@@ -1,11 +1,13 @@
 //! The only way to the terminal: data on stdout, everything else on stderr. Colours go where nobody
 //! reads them (`NO_COLOR`, pipes), and a reader that closes the pipe ends the command quietly.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 use clap::ValueEnum;
 use clap::builder::styling::{AnsiColor, Style};
 use jiff::Timestamp;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -179,6 +181,46 @@ pub(crate) async fn confirm(question: &str) -> Outcome<()> {
         Ok(())
     } else {
         Err(Failure::cancelled())
+    }
+}
+
+/// Asks for something that must not be seen: the terminal shows nothing meanwhile. That it does
+/// again afterwards is up to this future, so that Ctrl-C, which drops it, leaves a terminal in order.
+pub(crate) async fn secret(question: &str) -> Outcome<SecretString> {
+    let mut stderr = anstream::stderr();
+    let _ = write!(stderr, "{question}: ");
+    let _ = stderr.flush();
+    let failed = |e: &io::Error| Failure::io("the answer could not be read", e);
+    let hidden = Hidden::new().map_err(|e| failed(&e))?;
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        io::stdin().lock().take(MAX_SECRET).read_line(&mut answer).map(|_| answer)
+    });
+    let answer = answer.await.map_err(|e| failed(&e.into()))?.map_err(|e| failed(&e))?;
+    drop(hidden);
+    note("");
+    Ok(answer.trim_end_matches(['\r', '\n']).into())
+}
+
+/// How long a secret may be that a person types, in bytes.
+const MAX_SECRET: u64 = 4096;
+
+/// A terminal that does not show what is typed.
+struct Hidden(Termios);
+
+impl Hidden {
+    fn new() -> io::Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(io::stdin(), OptionalActions::Flush, &silent)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
     }
 }
 
