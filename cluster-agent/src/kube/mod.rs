@@ -11,6 +11,7 @@ mod failure;
 pub mod install;
 pub mod ledger;
 pub mod observe;
+pub mod secret;
 pub mod token;
 
 use ::kube::api::{ApiResource, DynamicObject};
