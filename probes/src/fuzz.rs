@@ -24,8 +24,8 @@ pub fn mutations(
         let mut input = random.pick(corpus).cloned().unwrap_or_default();
         for _ in 0..=random.below(4) {
             mutate(&mut input, corpus, &mut random);
+            input.truncate(MAX_INPUT_BYTES);
         }
-        input.truncate(MAX_INPUT_BYTES);
         input
     })
 }

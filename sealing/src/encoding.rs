@@ -157,7 +157,7 @@ mod tests {
         assert_eq!([1, 256, 257, 5_000].map(padded), [256, 256, 512, 5_120]);
         for length in (1..2_000_000).step_by(997) {
             let padded = padded(length);
-            assert!(padded >= length && padded % 256 == 0);
+            assert!(padded >= length && padded.is_multiple_of(256));
             assert!(padded - length < 256.max(length / 12), "{length} {padded}");
         }
     }
