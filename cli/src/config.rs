@@ -280,8 +280,10 @@ mod tests {
     fn a_fleet_has_one_spelling() {
         let digest = Digest::of(b"root");
         let parse = |fleet: &str| {
-            let text = serde_saphyr::to_string(&config(vec![context("demo", "x")])).unwrap();
-            Config::parse(&format!("{text}    fleet: \"{fleet}\"\n"), Path::new("c.yaml"))
+            let mut json = serde_json::to_value(config(vec![context("demo", "x")])).unwrap();
+            let context = json.pointer_mut("/contexts/0").and_then(|c| c.as_object_mut());
+            context.unwrap().insert("fleet".to_owned(), fleet.into());
+            Config::parse(&json.to_string(), Path::new("c.yaml"))
         };
         let read = parse(&format!("sha256:{digest}")).unwrap();
         assert_eq!(read.context(None).unwrap().fleet, Some(FleetPin(digest)));

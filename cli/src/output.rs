@@ -104,13 +104,14 @@ pub(crate) fn yaml(message: &impl Serialize) -> Outcome<()> {
 }
 
 /// The fields of the API's messages that are times.
-const TIMES: [&str; 11] = [
+const TIMES: [&str; 12] = [
     "caExpiresAt",
     "certificateExpiresAt",
     "detectedAt",
     "expiresAt",
     "joinedAt",
     "lastSeen",
+    "proposedAt",
     "recordedAt",
     "resolvedAt",
     "since",
