@@ -6,6 +6,7 @@
 //! ```
 
 mod pin;
+pub mod recipient;
 
 use std::sync::Arc;
 use std::time::Duration;

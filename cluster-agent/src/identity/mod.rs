@@ -10,6 +10,7 @@
 //! The directory is private (0700) and each file is replaced as a whole. `identity.json` is written
 //! last: where it is missing, nothing has joined.
 
+pub mod age;
 mod certificate;
 mod files;
 pub mod store;

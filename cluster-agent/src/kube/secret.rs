@@ -106,7 +106,7 @@ impl SecretWriter {
             Ok(now) if now == *version => Ok(Probe::Unchanged),
             Ok(now) => Ok(Probe::Written(now)),
             Err(error) if error.is_not_found() => Ok(Probe::Gone),
-            // The uid of a Secret that is gone is another one, too.
+            // Some API servers say that of a Secret that is gone, too: its uid is another one.
             Err(error) if error.is_conflict() => match self.post(&target, true).await {
                 Ok(_) => Ok(Probe::Gone),
                 Err(CallFailed::Answer(_)) => Ok(Probe::Changed),
@@ -119,6 +119,12 @@ impl SecretWriter {
     /// Asks whether the API server would take a Secret, admission included. Nothing is written.
     pub async fn dry_run(&self, object: &Object, data: &SecretData) -> Result<(), Failure> {
         Ok(self.would_take(&Target::new(object, data)?).await?)
+    }
+
+    /// Overwrites a Secret that an administrator made for us.
+    pub async fn replace(&self, object: &Object, data: &SecretData) -> Result<(), Failure> {
+        self.put(&Target::new(object, data)?, Pinned::default(), false).await?;
+        Ok(())
     }
 
     /// Deletes a Secret if it still has this uid. One that is gone counts as removed.
@@ -279,3 +285,6 @@ impl fmt::Display for Place<'_> {
         write!(f, "the Secret {}/{}", self.namespace, self.name)
     }
 }
+
+#[cfg(test)]
+mod tests;

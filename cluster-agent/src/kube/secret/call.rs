@@ -74,7 +74,7 @@ pub(super) enum CallFailed {
     #[error(transparent)]
     Call(#[from] CallError),
     /// A success that says too little.
-    #[error("the answer has no uid")]
+    #[error("the answer has no uid or version")]
     Nameless,
     /// Values that cannot be written as JSON.
     #[error("the Secret cannot be encoded")]
