@@ -61,6 +61,10 @@ impl Call {
         self
     }
 
+    pub(crate) const fn body(&self) -> Option<&Value> {
+        self.body.as_ref()
+    }
+
     /// What the audit log has of it when it passes, if it is a write: "patch /api/v1/namespaces/a".
     pub(crate) fn trace(&self) -> Option<String> {
         let verb = match self.method {

@@ -3,9 +3,11 @@
 //!
 //! `docs/fence.md` is part of the test: what still passes is what it admits.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::needless_pass_by_value, clippy::too_many_lines, reason = "tables of requests")]
 
 mod attacks;
 mod call;
+mod needed;
 mod objects;
 mod passes;
 mod shipped;
@@ -46,11 +48,13 @@ async fn attack(world: &World<'_>) -> Result<BTreeSet<String>> {
     for attack in attacks::all() {
         let Some(by) = attack.denied_by(world.model) else { continue };
         count += 1;
-        match attack.call.send(&world.thief, world.model, false).await? {
-            Outcome::Denied(code) if by.split('|').any(|by| by == code) => {
-                codes.insert(code);
-            }
-            outcome => wrong.push(format!("{}: {outcome:?}, not {by}", attack.name)),
+        let outcome = attack.call.send(&world.thief, world.model, false).await?;
+        if let Outcome::Denied(code) = &outcome
+            && by.split('|').any(|by| by == code)
+        {
+            codes.insert(code.clone());
+        } else {
+            wrong.push(format!("{}: {outcome:?}, not {by}", attack.name));
         }
     }
     assert!(wrong.is_empty(), "{} of {count} attempts:\n{}", wrong.len(), wrong.join("\n"));
@@ -58,17 +62,24 @@ async fn attack(world: &World<'_>) -> Result<BTreeSet<String>> {
     Ok(codes)
 }
 
-/// With the bindings of the policies away: the attempts that would pass then.
-async fn unfenced(world: &World<'_>) -> Result<BTreeSet<&'static str>> {
+/// With the bindings of the policies away: everything passes that a policy refused, so the matrix can
+/// fail; what RBAC and the API server's own check refused is refused still.
+async fn unfenced(world: &World<'_>) -> Result<usize> {
     world.open_the_fence().await?;
-    let mut passed = BTreeSet::new();
-    for attack in attacks::all().into_iter().filter(|a| a.denied_by(world.model).is_some()) {
-        if attack.call.send(&world.thief, world.model, true).await? == Outcome::Passed {
-            let by = attack.denied_by(world.model).unwrap();
-            assert!(by != "RBAC" && by != "ESCALATION", "{} passes without {by}", attack.name);
-            passed.insert(attack.name);
+    let (mut wrong, mut passed) = (Vec::new(), 0);
+    for attack in attacks::all() {
+        let Some(by) = attack.denied_by(world.model) else { continue };
+        let outcome = attack.call.send(&world.thief, world.model, true).await?;
+        let by_itself = matches!(by, "RBAC" | "ESCALATION");
+        match outcome {
+            Outcome::Passed if !by_itself => passed += 1,
+            Outcome::Denied(now) if by_itself && now == by => {}
+            other @ (Outcome::Passed | Outcome::Denied(_) | Outcome::Odd(_)) => {
+                wrong.push(format!("{} ({by}): {other:?}", attack.name));
+            }
         }
     }
+    assert!(wrong.is_empty(), "without the policies:\n{}", wrong.join("\n"));
     Ok(passed)
 }
 
@@ -96,10 +107,7 @@ async fn matrix(model: Model) -> Result<()> {
     assert_eq!(witness::writes(&world, mark).await?, traces(&passes::admitted()));
 
     let passed = unfenced(&world).await?;
-    println!("{model:?}: without the policies {} attempts pass: {passed:#?}", passed.len());
-    assert!(passed.contains("a bootstrap token"), "the matrix cannot fail: {passed:?}");
-    assert!(passed.contains("privileged pods in kube-system"));
-    assert_eq!(passed.contains("cluster-admin over the cluster"), model == Model::Bind);
+    assert!(passed > 100, "{passed} attempts pass without the policies");
     Ok(())
 }
 

@@ -230,7 +230,7 @@ pub(crate) fn admitted() -> Vec<(&'static str, Call)> {
             "overwrite a Secret of the fleet",
             update(&format!("{CORE}/namespaces/team/secrets/ours"), secret("ours", "Opaque")),
         ),
-        ("delete a Secret of the fleet", delete(&format!("{CORE}/namespaces/team/secrets/ours"))),
+        ("delete a Secret of the fleet", delete(&format!("{CORE}/namespaces/team/secrets/spare"))),
         (
             "make a namespace with any name that the ceiling allows",
             apply(&format!("{CORE}/namespaces/anything"), squat),

@@ -113,24 +113,30 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Value>> {
 }
 
 /// Server-side apply, with an administrator's rights. What needs a new kind waits for it.
-async fn install(admin: &Client, text: &str) -> Result<()> {
+pub(crate) async fn install(admin: &Client, text: &str) -> Result<()> {
     for value in documents(text)? {
-        let object: DynamicObject = serde_json::from_value(value)?;
-        let types = object.types.as_ref().context("no type")?;
-        let mut resource = ApiResource::from_gvk(&GroupVersionKind::try_from(types)?);
-        if resource.kind == "NetworkPolicy" {
-            "networkpolicies".clone_into(&mut resource.plural);
-        }
-        let api: Api<DynamicObject> = match object.namespace() {
-            Some(namespace) => Api::namespaced_with(admin.clone(), &namespace, &resource),
-            None => Api::all_with(admin.clone(), &resource),
-        };
-        let params = PatchParams::apply("test").force();
-        poll::until(&object.name_any(), || async {
-            api.patch(&object.name_any(), &params, &Patch::Apply(&object)).await?;
-            Ok(Some(()))
-        })
-        .await?;
+        put(admin, value).await?;
     }
+    Ok(())
+}
+
+/// The same, for one object.
+pub(crate) async fn put(admin: &Client, value: Value) -> Result<()> {
+    let object: DynamicObject = serde_json::from_value(value)?;
+    let types = object.types.as_ref().context("no type")?;
+    let mut resource = ApiResource::from_gvk(&GroupVersionKind::try_from(types)?);
+    if resource.kind == "NetworkPolicy" {
+        "networkpolicies".clone_into(&mut resource.plural);
+    }
+    let api: Api<DynamicObject> = match object.namespace() {
+        Some(namespace) => Api::namespaced_with(admin.clone(), &namespace, &resource),
+        None => Api::all_with(admin.clone(), &resource),
+    };
+    let params = PatchParams::apply("test").force();
+    poll::until(&object.name_any(), || async {
+        api.patch(&object.name_any(), &params, &Patch::Apply(&object)).await?;
+        Ok(Some(()))
+    })
+    .await?;
     Ok(())
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Attack, CORE, both, no_right};
 use crate::call::{create, delete, get, merge, update};
+use crate::objects::meta;
 
 const ADMISSION: &str = "/apis/admissionregistration.k8s.io/v1";
 const CEILING: &str = "/apis/fence.hanse.dev/v1alpha1/ceilings/hanse";
@@ -101,7 +102,10 @@ fn others() -> Vec<Attack> {
         ),
         no_right("a volume of the host", create(&format!("{CORE}/persistentvolumes"), named("x"))),
         no_right("a taint", merge(&format!("{CORE}/nodes/x"), json!({}))),
-        no_right("a ConfigMap in a federated namespace", create(&team("configmaps"), named("x"))),
+        no_right(
+            "a ConfigMap in a federated namespace",
+            create(&team("configmaps"), json!({"metadata": meta("x")})),
+        ),
         no_right(
             "reading ConfigMaps of kube-system",
             get(&format!("{CORE}/namespaces/kube-system/configmaps")),

@@ -1,0 +1,154 @@
+//! Each rule of the fence is needed, and the guard holds whatever the Ceiling says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result};
+use hanse_e2e::poll;
+use serde_json::{Value, json};
+
+use crate::attacks::{self, Attack};
+use crate::call::Outcome;
+use crate::world::{self, Model, World, documents, put};
+
+const MODEL: Model = Model::Bind;
+
+/// Rights that somebody gave the agent by mistake: to delete namespaces and to make `ConfigMap`s.
+const TOO_MUCH: &str = "
+{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: mistake},
+  rules: [{apiGroups: [''], resources: [namespaces, configmaps], verbs: [create, delete]}]}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: mistake},
+  roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: mistake},
+  subjects: [{kind: ServiceAccount, namespace: hanse-agent, name: agent}]}
+";
+
+/// A Ceiling that allows all that the attempts ask for.
+fn careless() -> Value {
+    let (mut rights, mut urls) = (BTreeMap::<String, BTreeSet<String>>::new(), BTreeSet::new());
+    let (mut roles, mut types) = (BTreeSet::new(), BTreeSet::new());
+    let texts = |value: &Value| -> Vec<String> {
+        value
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect()
+    };
+    for attack in attacks::all() {
+        let Some(body) = attack.call.body() else { continue };
+        for rule in body["rules"].as_array().into_iter().flatten() {
+            urls.extend(texts(&rule["nonResourceURLs"]));
+            for group in texts(&rule["apiGroups"]) {
+                for resource in texts(&rule["resources"]) {
+                    let verbs = rights.entry(format!("{group}/{resource}")).or_default();
+                    verbs.extend(texts(&rule["verbs"]));
+                }
+            }
+        }
+        roles.extend(body["roleRef"]["name"].as_str().map(str::to_owned));
+        types.extend(body["type"].as_str().map(str::to_owned));
+    }
+    let any: Vec<String> = ('a'..='z').map(String::from).collect();
+    json!({
+        "apiVersion": "fence.hanse.dev/v1alpha1", "kind": "Ceiling", "metadata": {"name": "hanse"},
+        "spec": {
+            "namespaced": rights, "cluster": rights, "nonResourceURLs": urls,
+            "clusterRoleRefs": roles, "clusterWideRoleRefs": roles, "roleRefs": roles,
+            "subjects": {
+                "anyUser": true, "anyGroup": true,
+                "serviceAccountNamespaces": ["kube-system", "default", "hanse-agent", "other", "team"],
+            },
+            "podSecurityLevels": ["restricted", "baseline", "privileged", "none"],
+            "secretTypes": types, "anyNamespace": true, "reservedNamespacePrefixes": [],
+            "namespaceLabels": any, "namespaceAnnotations": any,
+        },
+    })
+}
+
+async fn outcome(world: &World<'_>, attack: &Attack) -> Result<Outcome> {
+    attack.call.send(&world.thief, MODEL, true).await
+}
+
+/// Waits until one of the attempts passes.
+async fn one_passes(world: &World<'_>, what: &str, attacks: &[&Attack]) -> Result<()> {
+    assert!(!attacks.is_empty(), "{what}: no attempt");
+    poll::until(what, || async {
+        for attack in attacks {
+            if outcome(world, attack).await? == Outcome::Passed {
+                return Ok(Some(()));
+            }
+        }
+        Ok(None)
+    })
+    .await?;
+    Ok(())
+}
+
+/// Takes one rule out of a policy, with all others in it.
+async fn take_out(world: &World<'_>, manifest: &str, code: &str) -> Result<()> {
+    let mut policy = documents(manifest)?.remove(0);
+    let rules = policy["spec"]["validations"].as_array_mut().context("no rules")?;
+    rules.retain(|rule| !rule["message"].as_str().unwrap().starts_with(code));
+    put(&world.admin, policy).await
+}
+
+fn codes(manifest: &str) -> Result<Vec<String>> {
+    let policy = documents(manifest)?.remove(0);
+    let rules = policy["spec"]["validations"].as_array().context("no rules")?;
+    Ok(rules.iter().map(|rule| rule["message"].as_str().unwrap()[..3].to_owned()).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_any_one_of_its_rules_something_passes() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let testbed = crate::testbed(&dir).await?;
+    let world = World::build(testbed.cluster("cluster-1")?, MODEL).await?;
+    let all = attacks::all();
+    let denied_by = |attack: &&Attack| attack.denied_by(MODEL).unwrap_or("RBAC").to_owned();
+
+    for code in codes(world::POLICY)? {
+        let alone: Vec<&Attack> = all.iter().filter(|a| denied_by(a) == code).collect();
+        take_out(&world, world::POLICY, &code).await?;
+        one_passes(&world, &format!("without {code}"), &alone).await?;
+    }
+    take_out(&world, world::POLICY, "none").await?;
+
+    // The guard's word does not hang on the Ceiling.
+    put(&world.admin, careless()).await?;
+    let (high, guarded): (Vec<&Attack>, Vec<&Attack>) = all
+        .iter()
+        .filter(|a| a.denied_by(MODEL).is_some_and(|by| by != "RBAC"))
+        .partition(|a| !denied_by(a).contains('F'));
+    // No Ceiling allows an older version of Pod Security.
+    for attack in high.into_iter().filter(|attack| !attack.name.contains("of old")) {
+        one_passes(&world, attack.name, &[attack]).await?;
+    }
+    for attack in &guarded {
+        let found = outcome(&world, attack).await?;
+        let by = denied_by(attack);
+        let Outcome::Denied(code) = &found else { panic!("{}: {found:?}", attack.name) };
+        assert!(code.starts_with('F') && by.contains(code.as_str()), "{}: {code}", attack.name);
+    }
+
+    world::install(&world.admin, TOO_MUCH).await?;
+    let mistakes = BTreeMap::from([
+        ("F01", all.iter().find(|a| a.name == "a ConfigMap in a federated namespace").unwrap()),
+        ("F12", all.iter().find(|a| a.name == "deleting a federated namespace").unwrap()),
+    ]);
+    for (code, attack) in &mistakes {
+        poll::until(code, || async {
+            let denied = outcome(&world, attack).await? == Outcome::Denied((*code).to_owned());
+            Ok(denied.then_some(()))
+        })
+        .await?;
+    }
+    for code in codes(world::GUARD)? {
+        let mut attempts: Vec<&Attack> =
+            guarded.iter().filter(|a| denied_by(a).contains(&code)).copied().collect();
+        attempts.extend(mistakes.get(code.as_str()));
+        take_out(&world, world::GUARD, &code).await?;
+        one_passes(&world, &format!("without {code}"), &attempts).await?;
+    }
+    Ok(())
+}
