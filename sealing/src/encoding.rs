@@ -152,6 +152,42 @@ impl<'a> Reader<'a> {
 mod tests {
     use super::*;
 
+    const CANONICAL: &str = concat!(
+        "hanse secret v1\n",
+        "fleet 0707070707070707070707070707070707070707070707070707070707070707\n",
+        "name db\ntype Opaque\nversion 3\nnamespace a\nnamespace b\n",
+        "data 1 a\n1\ndata 1 b\n2\nend\n"
+    );
+
+    fn decode_padded(text: &str, length: usize) -> Result<(), Refusal> {
+        let mut plaintext = text.as_bytes().to_vec();
+        plaintext.resize(length, 0);
+        decode(&plaintext).map(drop)
+    }
+
+    #[test]
+    fn one_meaning_has_one_encoding() {
+        assert_eq!(decode_padded(CANONICAL, 256), Ok(()));
+        let refused = Err(Refusal::Malformed("not in its canonical form"));
+        assert_eq!(decode_padded(CANONICAL, 512), refused);
+        assert_eq!(decode_padded(CANONICAL, CANONICAL.len()), refused);
+        for (canonical, other) in [
+            ("version 3", "version +3"),
+            ("version 3", "version 03"),
+            ("data 1 a", "data 01 a"),
+            ("namespace a\nnamespace b", "namespace b\nnamespace a"),
+            ("namespace b", "namespace a"),
+            ("data 1 a\n1\ndata 1 b\n2\n", "data 1 b\n2\ndata 1 a\n1\n"),
+            ("end\n", "end\n\u{1}"),
+            ("namespace b\ndata 1 a\n1\n", "data 1 a\n1\nnamespace b\n"),
+        ] {
+            let text = CANONICAL.replace(canonical, other);
+            assert_eq!(decode_padded(&text, 256), refused, "{other}");
+        }
+        let text = CANONICAL.replace("data 1 b", "data 1 a");
+        assert!(decode_padded(&text, 256).is_err());
+    }
+
     #[test]
     fn padding_hides_the_length_and_costs_little() {
         assert_eq!([1, 256, 257, 5_000].map(padded), [256, 256, 512, 5_120]);
