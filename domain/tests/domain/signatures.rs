@@ -192,8 +192,8 @@ fn the_armor_has_one_form() {
 fn fields_that_ssh_keygen_would_not_write_are_refused() {
     let token = Token::new(KeyKind::Ed25519);
     assert!(signers(&message(), &token.signature(&message())).is_ok());
-    refused(&token.signature_with("hanse", b"reserved", &message()));
-    refused(&token.signature_with("", b"", &message()));
+    let error = refused(&token.signature_with("hanse", b"reserved", &message()));
+    assert!(matches!(error, BadSignature::Malformed { block: 1, .. }), "{error}");
     let good = dearmor(&token.signature(&message()));
     for version in [0, 2] {
         let mut bad = good.clone();
@@ -201,8 +201,12 @@ fn fields_that_ssh_keygen_would_not_write_are_refused() {
         let error = refused(armor(&bad).as_bytes());
         assert!(matches!(error, BadSignature::Malformed { block: 1, .. }), "{error}");
     }
-    // A plain key with a token's signature, and an unknown hash.
     let head = |hash: &[u8]| [string(b"hanse"), string(b""), string(hash)].concat();
+    // The signature with a byte behind it; an unknown hash; a token's signature of a plain key.
+    let raw = &good[good.len() - 83..];
+    let again = blob(1, &token.key_blob(), &head(b"sha512"), raw);
+    assert_eq!(again, token.signature(&message()));
+    refused(&blob(1, &token.key_blob(), &head(b"sha512"), &[raw, b"\0"].concat()));
     let raw = [string(b"ssh-ed25519"), string(&[0; 64])].concat();
     refused(&blob(1, &token.key_blob(), &head(b"md5"), &raw));
     let raw = [string(b"sk-ssh-ed25519@openssh.com"), string(&[0; 64]), vec![1; 5]].concat();
