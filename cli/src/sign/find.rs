@@ -52,7 +52,7 @@ pub(super) fn find(
                 tried.push(format!("{}: its private key is not in it", path.display()));
             }
             Ok(file) if wanted.contains(file.public_key()) => {
-                return Ok((file.public_key().clone(), Source::File(file)));
+                return Ok((file.public_key().clone(), Source::File(Box::new(file))));
             }
             Ok(file) => {
                 let key = file.public_key().fingerprint();
@@ -83,7 +83,7 @@ fn named(
             .hint("`signingKey` of the context names the file; hanse trust show"));
     }
     if !file.is_public() && !file.is_encrypted() {
-        return Ok((key, Source::File(file)));
+        return Ok((key, Source::File(Box::new(file))));
     }
     let why = match agent(surroundings) {
         Ok((agent, keys)) if keys.contains(&key) => return Ok((key, Source::Agent(agent))),
@@ -97,7 +97,7 @@ fn named(
             .why(why)
             .hint(format!("ssh-add {}", private.display())));
     }
-    Ok((key, Source::File(file)))
+    Ok((key, Source::File(Box::new(file))))
 }
 
 /// The agent and its keys, or why there is none.

@@ -8,21 +8,11 @@ mod passphrase;
 
 use std::path::PathBuf;
 
-use hanse_domain::change::Change;
 use hanse_domain::trust::signature::PublicKey;
 use hanse_signing::{Agent, Key, KeyFile, KeyFileError};
 
 use crate::failure::{Failure, Outcome};
 use crate::output;
-
-/// The SSHSIG over `change.bytes`; empty while the fleet's trust root has no keys.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "a key may be locked, absent or not allowed to sign this"
-)]
-pub(crate) fn sign(_change: &Change) -> Outcome<Vec<u8>> {
-    Ok(Vec::new())
-}
 
 /// What the environment says about keys.
 #[derive(Clone, Debug, Default)]
@@ -59,8 +49,8 @@ pub(crate) struct Signer {
 enum Source {
     Agent(Agent),
     /// A file that is opened when something is signed.
-    File(KeyFile),
-    Open(Key),
+    File(Box<KeyFile>),
+    Open(Box<Key>),
 }
 
 impl Signer {
@@ -87,7 +77,7 @@ impl Signer {
     /// The PEM block of a signature over the bytes. A passphrase is asked for once.
     pub(crate) async fn sign(&mut self, bytes: &[u8]) -> Outcome<Vec<u8>> {
         if let Source::File(file) = &self.source {
-            self.source = Source::Open(self.open(file).await?);
+            self.source = Source::Open(Box::new(self.open(file).await?));
         }
         match &self.source {
             Source::Open(key) => key.sign(bytes).map_err(|e| refused(&e)),
