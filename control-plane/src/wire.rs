@@ -18,7 +18,6 @@ use crate::background;
 use crate::net::listener::BindError;
 use crate::net::tls::TlsError;
 use crate::net::{Limits, Listener, TlsConfig, TlsListener};
-use crate::service::ServiceError;
 use crate::service::access::Access;
 use crate::service::clusters::ClusterService;
 use crate::service::delivery::DeliveryService;
@@ -27,6 +26,7 @@ use crate::service::dry_run::DryRuns;
 use crate::service::enrolment::Enrolment;
 use crate::service::fleet::FleetService;
 use crate::service::sessions::Sessions;
+use crate::service::{self, ServiceError};
 use crate::store::{FleetRow, Store, StoreError};
 use crate::supervisor::Supervisor;
 
@@ -118,6 +118,9 @@ pub enum StartError {
         /// What the database says.
         database: Digest,
     },
+    /// The fleet's first trust root has no keys: nothing in it is signed.
+    #[error("the fleet has no trust root that can be used: {0}")]
+    NoTrustRoot(String),
     /// The CA's files.
     #[error("cannot use the certificate authority")]
     Ca(#[from] CaFileError),
@@ -147,6 +150,9 @@ pub async fn start(config: &Config, supervisor: &Supervisor) -> Result<Running, 
     let ca = Arc::new(CertificateAuthority::load(&config.dir)?);
     let store = Store::open(&config.database).await?;
     let fleet_row = check_fleet(&store, &ca, config.fleet).await?;
+    if let Err(why) = service::first_root(&fleet_row) {
+        return Err(StartError::NoTrustRoot(why));
+    }
 
     let identity = ca.issue_server(&config.names, now)?;
     let people = listen(Listener::People, config.listen, PEOPLE, &ca, &identity)?;
@@ -297,6 +303,7 @@ fn run_background(
         supervisor.spawn("revocations", ended);
     }
     supervisor.spawn("prune-drift", background::prune_drift::run(store.clone(), soft()));
+    supervisor.spawn("prune-proposals", background::prune_proposals::run(store.clone(), soft()));
     let renewed = background::server_certificate::run(ca, config.names.clone(), tls, soft());
     supervisor.spawn("server-certificate", renewed);
 }

@@ -19,8 +19,8 @@ const MAX_HEADER_BYTES: u32 = 16 * 1024;
 const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
 /// One from a cluster that wants to join, before anything is known of it.
 const MAX_ENROLL_BYTES: usize = 64 * 1024;
-/// A message from the hub: a bundle or a revision with its contents.
-const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
+/// A message from the hub: a bundle with its proofs, or a revision with its contents.
+pub(super) const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 /// Until the answer begins.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// A silent connection is asked whether it is there, and closed when it does not say so.

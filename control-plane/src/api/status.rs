@@ -33,10 +33,10 @@ pub(super) fn make(request_id: Uuid, method: &str, error: &ServiceError) -> Stat
 fn public(error: &ServiceError) -> (Code, String) {
     let code = match error {
         ServiceError::Invalid(_) => Code::InvalidArgument,
-        ServiceError::Stale { .. } => Code::FailedPrecondition,
+        ServiceError::Stale { .. } | ServiceError::Signatures(_) => Code::FailedPrecondition,
         ServiceError::AlreadyExists(_) => Code::AlreadyExists,
         ServiceError::NotFound(_) => Code::NotFound,
-        ServiceError::Denied(_) => Code::PermissionDenied,
+        ServiceError::Denied(_) | ServiceError::Untrusted(_) => Code::PermissionDenied,
         ServiceError::Unauthenticated(_) => Code::Unauthenticated,
         ServiceError::Exhausted(_) => Code::ResourceExhausted,
         ServiceError::Aborted(_) => Code::Aborted,

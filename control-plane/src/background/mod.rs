@@ -3,6 +3,7 @@
 
 pub mod follow;
 pub mod prune_drift;
+pub mod prune_proposals;
 pub mod revocations;
 pub mod server_certificate;
 pub mod touch;

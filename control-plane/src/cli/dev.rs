@@ -66,6 +66,7 @@ fn init(dir: &Path) -> Result<Init, Failure> {
         trust_domain: "hanse.local".parse().map_err(name)?,
         names: vec!["127.0.0.1".to_owned(), "localhost".to_owned()],
         database: None,
+        trust_root: None,
         admin: "admin".parse().map_err(name)?,
         listen: loopback(people.port),
         agent_listen: loopback(agents.port),

@@ -117,6 +117,12 @@ impl From<StartError> for Failure {
             StartError::OtherFleetId { .. } => Self::new("the database is not of this hub")
                 .why(error)
                 .hint("check `database` and `fleetId` in hub.json, --database and HANSE_DATABASE"),
+            StartError::NoTrustRoot(why) => Self::new(
+                "this hub was made by an earlier version, whose statements were not signed",
+            )
+            .why(format!("its trust root cannot be used: {why}"))
+            .hint("make a new hub: hanse-control-plane init --dir NEW-FOLDER")
+            .also("then let the clusters join it, and apply the documents again"),
             StartError::Store(error) | StartError::Load(ServiceError::Store(error)) => error.into(),
             StartError::Ca(error) => {
                 Self::explained("cannot use the certificate authority", &error)

@@ -1,8 +1,12 @@
 //! `init`: makes a hub, in place: the folder may be a mounted volume.
 //!
 //! ```text
-//! what needs no disk ─▶ init.json ─▶ CA ─▶ hub.json, admin.yaml ─▶ database ─▶ init.json goes
+//! what needs no disk ─▶ init.json ─▶ trust root, CA ─▶ hub.json, admin.yaml ─▶ database ─▶ init.json
+//!                                    (and its key)                                          goes
 //! ```
+//!
+//! The first trust root is made on the author's machine and handed over, or made here with a new key.
+//! The key that it names is what the fleet believes; the hub needs it for nothing.
 //!
 //! The database is last, so that it never holds a fleet whose CA is gone. What fails on the way keeps
 //! what was made, and the same `init` goes on from there.
@@ -18,9 +22,10 @@ use hanse_domain::ids::Digest;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::context_file::Signing;
 use super::failure::Failure;
 use super::settings::{Settings, UNFINISHED, replace_private, write_private};
-use super::{Dir, context_file, say};
+use super::{Dir, context_file, say, trust};
 use crate::auth::ca::USER_LIFETIME;
 use crate::auth::{CertificateAuthority, Identity, TrustDomain, UserName};
 use crate::store::{FleetRow, Role, Store, StoreError, UserRow};
@@ -42,6 +47,10 @@ pub(super) struct Init {
     /// The database: a file, or `postgres://USER:PASSWORD@HOST/DATABASE`. A file in DIR by default.
     #[arg(long, value_name = "URL", env = "HANSE_DATABASE", hide_env_values = true)]
     pub(super) database: Option<String>,
+    /// The fleet's first trust root, as `hanse init` on the author's machine made it. Without it, a
+    /// signing key that may do everything is made in DIR.
+    #[arg(long, value_name = "FILE")]
+    pub(super) trust_root: Option<PathBuf>,
     /// The first administrator's name.
     #[arg(long, value_name = "NAME", default_value = "admin")]
     pub(super) admin: UserName,
@@ -64,6 +73,8 @@ pub(super) struct Made {
     pub(super) ca_hash: String,
     pub(super) fleet: Digest,
     pub(super) admin_file: PathBuf,
+    /// The signing key, if one was made.
+    pub(super) key_file: Option<PathBuf>,
 }
 
 impl Init {
@@ -79,6 +90,15 @@ impl Init {
         say(&format!("  in {dir}; the database is {database}"));
         say(&format!("made the administrator {}", self.admin));
         say(&format!("  the certificate and key are in {admin}: keep that file to yourself"));
+        if let Some(key) = &made.key_file {
+            let key = key.display();
+            say("made a signing key that may do everything in this fleet");
+            say(&format!("  it is in {key}: the clusters believe what it signs, and not this hub"));
+            say("  move it off this machine before the fleet matters, and name its new place in");
+            say(&format!("  `signingKey` of {admin}"));
+        } else {
+            say("took the trust root that you named: who signs is as it says");
+        }
         say("\nstart the hub:\n");
         say(&format!("  hanse-control-plane serve --dir {dir}"));
         say("\nand, in another terminal, look whether it is well:\n");
@@ -93,9 +113,14 @@ impl Init {
         let cannot = |error: &dyn std::error::Error| {
             Failure::explained("cannot make the certificate authority", error)
         };
+        let given = self.trust_root.as_deref().map(trust::read).transpose()?;
         let begun = Begun::find(dir)?;
         if begun.is_none() {
             refuse_existing(dir)?;
+        }
+        let before = begun.as_ref().and_then(|begun| begun.trust_root.as_ref());
+        if let Some(before) = before {
+            check_before(dir, before, given.as_ref())?;
         }
         let known = if begun.is_some() { known_ca(dir)? } else { None };
         let ca = match &known {
@@ -124,10 +149,14 @@ impl Init {
             None => Begun::begin(dir)?,
         };
         let finish = async {
+            let root = match begun.trust_root {
+                Some(root) => root,
+                None => self.make_trust_root(dir, given)?,
+            };
             if let Some(new) = new {
                 new.save(dir).map_err(|error| cannot(&error))?;
             }
-            self.finish(dir, ca, &begun, &admin, now).await
+            self.finish(dir, ca, root, &admin, now).await
         };
         let shown = dir.display();
         finish.await.map_err(|failure: Failure| {
@@ -137,25 +166,40 @@ impl Init {
         })
     }
 
+    /// Remembers the trust root before anything is made with it.
+    fn make_trust_root(&self, dir: &Path, given: Option<String>) -> Result<String, Failure> {
+        let root = match given {
+            Some(given) => given,
+            None => trust::make(dir, &self.admin)?,
+        };
+        let begun = Begun { trust_root: Some(root.clone()) };
+        replace_private(&dir.join(UNFINISHED), &begun.text()?)?;
+        sync(dir)?;
+        Ok(root)
+    }
+
     /// From the authority on.
     async fn finish(
         &self,
         dir: &Path,
         ca: &CertificateAuthority,
-        begun: &Begun,
+        trust_root: String,
         admin: &Identity,
         now: Timestamp,
     ) -> Result<Made, Failure> {
         let fleet = FleetRow {
-            id: Digest::of(begun.trust_root.as_bytes()),
+            id: Digest::of(trust_root.as_bytes()),
             trust_domain: self.trust_domain.to_string(),
-            trust_root: begun.trust_root.clone().into(),
+            trust_root: trust_root.into(),
             created_at: now,
         };
         let settings = Settings { fleet_id: Some(fleet.id.to_string()), ..self.settings() };
         settings.store(dir)?;
         let admin_file = dir.join("admin.yaml");
-        let context = context_file::text(&self.admin, &server(&settings), ca, admin);
+        let key_file = trust::key_file(dir);
+        let key = key_file.is_some().then_some(trust::KEY_FILE);
+        let signing = Signing { fleet: Some(fleet.id), key };
+        let context = context_file::text(&self.admin, &server(&settings), ca, admin, signing);
         replace_private(&admin_file, &context)?;
         sync(dir)?;
 
@@ -173,7 +217,7 @@ impl Init {
         let marker = dir.join(UNFINISHED);
         fs::remove_file(&marker).map_err(|error| failed(&marker, &error))?;
         sync(dir)?;
-        Ok(Made { ca_hash: ca.spki_hash(), fleet: fleet.id, admin_file })
+        Ok(Made { ca_hash: ca.spki_hash(), fleet: fleet.id, admin_file, key_file })
     }
 
     fn settings(&self) -> Settings {
@@ -209,18 +253,28 @@ pub(super) fn server(settings: &Settings) -> String {
         .unwrap_or_else(|| crate::wire::host_and_port(host, settings.listen.port()))
 }
 
-/// The fleet's first trust root, until there are keys in it.
-fn trust_root() -> String {
-    let nonce: [u8; 32] = rand::random();
-    format!("hanse trust-root v1\nnonce {}\n", hex::encode(nonce))
+/// What an earlier `init` began with must be what this one goes on with.
+fn check_before(dir: &Path, before: &str, given: Option<&String>) -> Result<(), Failure> {
+    let shown = dir.display();
+    if let Err(why) = trust::check(before) {
+        return Err(Failure::new(format!("an `init` of an earlier version began in {shown}"))
+            .why(why)
+            .hint("choose another folder"));
+    }
+    if given.is_some_and(|given| given != before) {
+        return Err(Failure::new(format!("an `init` with another trust root began in {shown}"))
+            .hint("leave out --trust-root to go on with that one, or choose another folder"));
+    }
+    Ok(())
 }
 
 /// An `init` that is under way or did not come to its end.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Begun {
-    /// Which makes the fleet's id: the same one each time.
-    trust_root: String,
+    /// Which makes the fleet's id: the same one each time. Nothing before it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trust_root: Option<String>,
 }
 
 impl Begun {
@@ -241,12 +295,14 @@ impl Begun {
 
     /// Only one can.
     fn begin(dir: &Path) -> Result<Self, Failure> {
-        let begun = Self { trust_root: trust_root() };
-        let text = serde_json::to_string(&begun)
-            .map_err(|error| Failure::new("cannot begin").why(error))?;
-        write_private(&dir.join(UNFINISHED), &text)?;
+        let begun = Self { trust_root: None };
+        write_private(&dir.join(UNFINISHED), &begun.text()?)?;
         sync(dir)?;
         Ok(begun)
+    }
+
+    fn text(&self) -> Result<String, Failure> {
+        serde_json::to_string(self).map_err(|error| Failure::new("cannot begin").why(error))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The program: `init`, `serve`, `dev` and `user`.
 //!
 //! ```text
-//! init ─▶ DIR/{ca.crt, ca.key, hub.json, hanse.db, admin.yaml}
+//! init ─▶ DIR/{ca.crt, ca.key, hub.json, hanse.db, admin.yaml, admin.key}
 //! serve ─▶ settings (flags, HANSE_*, hub.json) ─▶ wire ─▶ until SIGTERM
 //! dev ─▶ init in a temporary folder ─▶ serve on loopback
 //! ```
@@ -13,6 +13,7 @@ mod init;
 mod logging;
 mod serve;
 mod settings;
+mod trust;
 mod user;
 
 use std::io::Write as _;

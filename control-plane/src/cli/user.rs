@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Subcommand, ValueEnum};
 use jiff::Timestamp;
 
+use super::context_file::Signing;
 use super::failure::Failure;
 use super::init::server;
 use super::settings::{Settings, put, stage_private, write_private};
@@ -93,7 +94,8 @@ async fn create(
     let identity = ca
         .issue_user(name, now, USER_LIFETIME)
         .map_err(|error| Failure::explained("cannot make the certificate", &error))?;
-    let text = context_file::text(name, &server(&settings), &ca, &identity);
+    let signing = Signing { fleet: settings.fleet()?, key: None };
+    let text = context_file::text(name, &server(&settings), &ca, &identity, signing);
     // The file first: a certificate that nobody has is worth nothing. One of the certificate that
     // ends now is replaced, but where we were told to write there may be anything.
     let known = known.is_some() && out.is_none();

@@ -72,6 +72,8 @@ pub struct ClusterView {
     pub row: ClusterRow,
     /// From the roster.
     pub labels: Labels,
+    /// The age recipient that the roster names; empty for none.
+    pub recipient: String,
     /// Where it stands.
     pub phase: Phase,
     /// In the roster.
@@ -190,6 +192,7 @@ fn view(
     }
     ClusterView {
         labels: member.map(|member| member.entry.labels.clone()).unwrap_or_default(),
+        recipient: member.and_then(|m| m.entry.recipient.clone()).unwrap_or_default(),
         accepted: member.is_some(),
         row,
         phase,

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use super::ServiceError;
 use super::delivery::{self, Bundle};
-use super::fleet::{FleetService, Proposal};
+use super::fleet::{FleetService, Submission};
 use super::sessions::{DryRunAsk, Sessions};
 
 /// How long the clusters have, all together.
@@ -86,9 +86,9 @@ impl DryRuns {
     /// Checks the change as a commit would, then asks each cluster that it touches.
     pub async fn run(
         &self,
-        proposal: Proposal,
+        submission: Submission,
     ) -> Result<impl Stream<Item = Outcome> + Send + 'static, ServiceError> {
-        let change = self.fleet.try_out(&proposal).await?;
+        let change = self.fleet.try_out(&submission).await?;
         let statement = Bytes::copy_from_slice(&change.bytes);
         let mut proofs = change.fleet.inclusions(&change.touched);
         let fleet = Arc::new(change.fleet);
@@ -100,9 +100,8 @@ impl DryRuns {
         });
         let outcomes = asks.map(move |(id, cluster, proof, fleet)| {
             let (this, statement) = (this.clone(), statement.clone());
-            let signature = proposal.signature.clone();
             async move {
-                let bundle = delivery::proposed(&fleet, id, statement, signature, proof);
+                let bundle = delivery::proposed(&fleet, id, statement, proof);
                 drop(fleet);
                 let answer = match bundle {
                     Ok(Some(bundle)) => this.ask(id, bundle, deadline).await,

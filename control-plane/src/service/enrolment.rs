@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hanse_domain::ids::{ClusterId, Digest};
 use hanse_domain::names;
+use hanse_domain::trust::recipient::check_recipient;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -31,6 +32,9 @@ const FAILURES: (u32, Duration) = (20, Duration::from_secs(3));
 const ADDRESSES: usize = 4_096;
 /// Longest text that an agent may say about itself.
 const MAX_TEXT_BYTES: usize = 128;
+
+/// Of HMAC-SHA256.
+const VOUCH_BYTES: usize = 32;
 
 /// One answer for whatever is wrong with a token.
 const BAD_TOKEN: &str = "the join token is not valid for this cluster: it is wrong, expired, used, \
@@ -63,6 +67,10 @@ pub struct Joining {
     pub agent_version: String,
     /// The API server's version.
     pub kubernetes_version: String,
+    /// The age recipient that its agent has made; may be empty.
+    pub recipient: String,
+    /// What the join command's own key says of it; may be empty.
+    pub recipient_vouch: Vec<u8>,
 }
 
 /// An invitation, with the only copy of its token.
@@ -188,6 +196,13 @@ impl Inner {
             let why = "the cluster's UID is missing: it is that of the namespace kube-system";
             return Err(ServiceError::invalid(why));
         }
+        if !joining.recipient.is_empty() {
+            check_recipient(&joining.recipient).map_err(ServiceError::invalid)?;
+        }
+        if !matches!(joining.recipient_vouch.len(), 0 | VOUCH_BYTES) {
+            let why = format!("the vouch for the recipient does not have {VOUCH_BYTES} bytes");
+            return Err(ServiceError::invalid(why));
+        }
         let issued = self.issue(cluster, &key, now)?;
         let row = EnrolmentRow {
             cluster_uid: text(&joining.cluster_uid)?,
@@ -195,6 +210,8 @@ impl Inner {
             kubernetes_version: text(&joining.kubernetes_version)?,
             certificate_fingerprint: issued.fingerprint,
             certificate_expires_at: issued.not_after,
+            recipient: joining.recipient.clone(),
+            recipient_vouch: joining.recipient_vouch.clone(),
         };
         let joined = self.store.enrol(&hash, name, &row, now).await?;
         let joined = joined.ok_or_else(denied)?;

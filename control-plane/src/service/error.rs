@@ -16,6 +16,12 @@ pub enum ServiceError {
         /// The number of the newest statement.
         current: RevisionNumber,
     },
+    /// Others must sign, too.
+    #[error("SIGNATURES: {0}")]
+    Signatures(String),
+    /// The signers may not say that, whoever signs besides them.
+    #[error("UNTRUSTED: {0}")]
+    Untrusted(String),
     /// There is one already.
     #[error("{0}")]
     AlreadyExists(String),

@@ -1,9 +1,10 @@
 //! The fleet as it stands now, in memory, and the only way to change it.
 //!
 //! ```text
-//! commit ─ (mutex) ─ catch up ─ Change::check ─ plan::verify ─ roster check ─ store.append
-//!                                                                                 │
-//!       watchers ◀─ head (watch) ◀─ touched sessions wake ◀─ swap Current ◀───────┘
+//! commit ─ (mutex) ─ catch up ─ Change::check ─ plan::verify ─ roster check ─ authorise ─ store.append
+//!                                                                    │ wants more          │
+//!                                                                    └─▶ proposals         │
+//!       watchers ◀─ head (watch) ◀─ touched sessions wake ◀─ swap Current ◀────────────────┘
 //! ```
 //!
 //! What is in memory is what the database holds up to its number, never more: it moves on after the
@@ -14,12 +15,16 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use hanse_domain::authorise::{Refused, authorise};
 use hanse_domain::change::{Change, ChangeError};
 use hanse_domain::fleet::{Edit, Fleet};
-use hanse_domain::history::merkle::Frontier;
+use hanse_domain::history::changes::Changes;
+use hanse_domain::history::merkle::Tree;
 use hanse_domain::history::statement::Statement;
 use hanse_domain::ids::Digest;
 use hanse_domain::plan;
+use hanse_domain::trust::root::KeyName;
+use hanse_domain::trust::signature::MAX_SIGNATURES_LEN;
 use jiff::Timestamp;
 use tokio::sync::{Mutex, watch};
 use tokio_util::task::TaskTracker;
@@ -27,12 +32,10 @@ use tokio_util::task::TaskTracker;
 use super::landed::Landed;
 use super::sessions::Sessions;
 use super::{ServiceError, load};
-use crate::store::{StatementRow, Store, StoreError};
+use crate::store::{ProposalRow, StatementRow, Store, StoreError};
 
 /// Most bytes of a commit as it arrives.
 pub const MAX_COMMIT_BYTES: usize = 32 * 1024 * 1024;
-/// Longest signature that is stored.
-const MAX_SIGNATURE_BYTES: usize = 16 * 1024;
 /// Statements that are read at once while catching up.
 const PAGE: usize = 50;
 /// How many of the newest statements are kept ready for delivery.
@@ -43,32 +46,43 @@ const RECENT: usize = 4;
 pub struct Current {
     /// What is agreed on. Its `history` covers all statements up to its number.
     pub fleet: Fleet,
-    /// The history's tree.
-    pub(super) frontier: Frontier,
+    /// The history's tree, over all statements up to its number.
+    pub(super) tree: Tree,
     /// The newest statements, oldest first.
     pub(super) recent: VecDeque<Arc<Landed>>,
 }
 
 /// A change to commit, as it arrived.
 #[derive(Clone, Debug)]
-pub struct Proposal {
+pub struct Submission {
     /// The statement's canonical encoding.
     pub statement: Bytes,
-    /// SSHSIG over it; may be empty.
-    pub signature: Bytes,
-    /// The documents and roster entries that it brings.
+    /// SSHSIG blocks over it, one behind the other.
+    pub signatures: Bytes,
+    /// The list of changes in its canonical encoding.
+    pub changes: Bytes,
+    /// The documents, roster entries, wrapped keys and the trust root that it brings.
     pub contents: Vec<Vec<u8>>,
+}
+
+/// What became of a change.
+#[derive(Clone, Debug)]
+pub enum Committed {
+    /// It is in the history.
+    Revision(StatementRow),
+    /// It waits for more signatures.
+    Proposal(ProposalRow),
 }
 
 /// The fleet. Clones share it.
 #[derive(Clone)]
-pub struct FleetService(Arc<Inner>);
+pub struct FleetService(pub(super) Arc<Inner>);
 
-struct Inner {
-    store: Store,
-    current: ArcSwap<Current>,
+pub(super) struct Inner {
+    pub(super) store: Store,
+    pub(super) current: ArcSwap<Current>,
     /// Taken by everything that moves `current` on.
-    moving: Mutex<()>,
+    pub(super) moving: Mutex<()>,
     head: watch::Sender<u64>,
     sessions: Sessions,
     commits: TaskTracker,
@@ -103,31 +117,40 @@ impl FleetService {
         self.0.head.subscribe()
     }
 
-    /// Appends one statement. What was committed before with the same bytes is answered again, so
-    /// that a caller who lost the answer may repeat the call.
+    /// Appends one statement, when those who signed it may say all of it. When others must sign, too,
+    /// it is kept with `propose`, and refused without. What was committed before with the same bytes
+    /// is answered again, so that a caller who lost the answer may repeat the call.
     pub async fn commit(
         &self,
         author: &str,
-        proposal: Proposal,
+        submission: Submission,
+        propose: bool,
         now: Timestamp,
-    ) -> Result<StatementRow, ServiceError> {
-        if proposal.signature.len() > MAX_SIGNATURE_BYTES {
-            let why = format!("the signature has more than {MAX_SIGNATURE_BYTES} bytes");
+    ) -> Result<Committed, ServiceError> {
+        if submission.signatures.len() > MAX_SIGNATURES_LEN {
+            let why = format!("the signatures have more than {MAX_SIGNATURES_LEN} bytes");
             return Err(ServiceError::invalid(why));
         }
         let (inner, author) = (Arc::clone(&self.0), author.to_owned());
-        let commit = async move { inner.commit(author, &proposal, now).await };
+        self.to_the_end(async move { inner.commit(author, submission, propose, now).await }).await
+    }
+
+    /// Runs what changes something to its end, also when its caller goes away.
+    pub(super) async fn to_the_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, ServiceError>> + Send + 'static,
+    ) -> Result<T, ServiceError> {
         self.0
             .commits
-            .spawn(commit)
+            .spawn(work)
             .await
             .map_err(|error| ServiceError::Internal(format!("a commit failed: {error}")))?
     }
 
-    /// What the statement would make of the fleet, without making it.
-    pub async fn try_out(&self, proposal: &Proposal) -> Result<Change, ServiceError> {
+    /// What the statement would make of the fleet, without making it and whoever signed it.
+    pub async fn try_out(&self, submission: &Submission) -> Result<Change, ServiceError> {
         self.catch_up().await?;
-        self.0.check(self.current(), proposal).await
+        self.0.check(self.current(), submission).await
     }
 
     /// Moves on to what other hubs have appended.
@@ -141,21 +164,48 @@ impl Inner {
     async fn commit(
         &self,
         author: String,
-        proposal: &Proposal,
+        submission: Submission,
+        propose: bool,
         now: Timestamp,
-    ) -> Result<StatementRow, ServiceError> {
+    ) -> Result<Committed, ServiceError> {
         let _moving = self.moving.lock().await;
         self.catch_up().await?;
         let base = self.current.load_full();
-        let change = match self.check(Arc::clone(&base), proposal).await {
+        let change = match self.check(Arc::clone(&base), &submission).await {
             Ok(change) => change,
             Err(stale @ ServiceError::Stale { .. }) => {
-                return self.committed(proposal).await?.ok_or(stale);
+                let row = self.committed(&submission).await?.ok_or(stale)?;
+                return Ok(Committed::Revision(row));
             }
             Err(error) => return Err(error),
         };
-        let landed = Landed::of(&base.fleet, &change, proposal.signature.clone());
-        let new = landed.to_store(&change, author, now)?;
+        let signatures = submission.signatures.clone();
+        let (change, signers) = authorised(Arc::clone(&base), change, signatures.clone()).await?;
+        match signers {
+            Ok(signers) => {
+                let row = self.append(&base, change, signatures, &signers, author, now).await?;
+                Ok(Committed::Revision(row))
+            }
+            Err(why) if propose && why.wants_more() => {
+                let row = self.propose(&base, &change, submission, author, &why, now).await?;
+                Ok(Committed::Proposal(row))
+            }
+            Err(why) => Err(not_yet(&why)),
+        }
+    }
+
+    /// Puts a change that was checked and authorised on `base` into the history.
+    pub(super) async fn append(
+        &self,
+        base: &Current,
+        change: Change,
+        signatures: Bytes,
+        signers: &[KeyName],
+        author: String,
+        now: Timestamp,
+    ) -> Result<StatementRow, ServiceError> {
+        let landed = Landed::of(&base.fleet, &change, signatures);
+        let new = landed.to_store(&change, author, signers, now)?;
         match self.store.append(&new).await {
             Ok(()) => {}
             Err(StoreError::Stale { current }) => {
@@ -164,22 +214,23 @@ impl Inner {
             }
             Err(error) => return Err(error.into()),
         }
-        self.land(&base, change, landed);
+        self.land(base, change, landed);
         Ok(new.row)
     }
 
     /// Checks and plans off the async threads: a large change takes a while.
-    async fn check(&self, base: Arc<Current>, proposal: &Proposal) -> Result<Change, ServiceError> {
-        let (statement, contents) = (proposal.statement.clone(), proposal.contents.clone());
+    pub(super) async fn check(
+        &self,
+        base: Arc<Current>,
+        submission: &Submission,
+    ) -> Result<Change, ServiceError> {
+        let Submission { statement, changes, contents, .. } = submission.clone();
         let checked = tokio::task::spawn_blocking(move || {
-            let change = Change::check(&base.fleet, &statement, &contents)?;
+            let change = Change::check(&base.fleet, &statement, &changes, &contents)?;
             let errors = plan::verify(&change.fleet, &change.edits);
             Ok::<_, ChangeError>((change, errors))
         });
-        let (change, errors) = checked
-            .await
-            .map_err(|error| ServiceError::Internal(format!("a check failed: {error}")))?
-            .map_err(refused)?;
+        let (change, errors) = checked.await.map_err(|e| broke(&e))?.map_err(refused)?;
         if !errors.is_empty() {
             let all = errors.iter().map(ToString::to_string).collect();
             return Err(ServiceError::Invalid(all));
@@ -209,15 +260,18 @@ impl Inner {
     }
 
     /// The row of a statement that is in the history with exactly these bytes.
-    async fn committed(&self, proposal: &Proposal) -> Result<Option<StatementRow>, ServiceError> {
-        let Ok(statement) = Statement::decode(&proposal.statement) else {
+    async fn committed(
+        &self,
+        submission: &Submission,
+    ) -> Result<Option<StatementRow>, ServiceError> {
+        let Ok(statement) = Statement::decode(&submission.statement) else {
             return Ok(None);
         };
         let row = self.store.statement(statement.number).await?;
-        Ok(row.filter(|row| row.bytes == proposal.statement))
+        Ok(row.filter(|row| row.bytes == submission.statement))
     }
 
-    async fn catch_up(&self) -> Result<(), ServiceError> {
+    pub(super) async fn catch_up(&self) -> Result<(), ServiceError> {
         let newest = self.store.head_number().await?;
         loop {
             let base = self.current.load_full();
@@ -240,35 +294,38 @@ impl Inner {
         let base = self.current.load_full();
         let damaged =
             |why: String| StoreError::Corrupt { what: format!("statement {}: {why}", row.number) };
-        let statement = Statement::decode(&row.bytes).map_err(|e| damaged(e.to_string()))?;
-        let wanted: Vec<Digest> = statement.changes.values().filter_map(|t| t.after).collect();
+        let changes = Changes::decode(&row.changes).map_err(|e| damaged(e.to_string()))?;
+        let wanted: Vec<Digest> = changes.0.values().filter_map(|t| t.after).collect();
         let contents = self.store.contents(&wanted).await?;
         let contents: Vec<Vec<u8>> = contents.into_iter().map(|(_, bytes)| bytes.into()).collect();
-        let (fleet, bytes) = (Arc::clone(&base), row.bytes.clone());
+        let (fleet, bytes, changes) = (Arc::clone(&base), row.bytes.clone(), row.changes.clone());
+        let change = tokio::task::spawn_blocking(move || {
+            Change::check(&fleet.fleet, &bytes, &changes, &contents)
+        });
         let change =
-            tokio::task::spawn_blocking(move || Change::check(&fleet.fleet, &bytes, &contents))
-                .await
-                .map_err(|error| ServiceError::Internal(format!("a check failed: {error}")))?
-                .map_err(|error| damaged(error.to_string()))?;
-        let landed = Landed::of(&base.fleet, &change, row.signature);
+            change.await.map_err(|e| broke(&e))?.map_err(|error| damaged(error.to_string()))?;
+        let landed = Landed::of(&base.fleet, &change, row.signatures);
         self.land(&base, change, landed);
         Ok(())
     }
 
     fn land(&self, base: &Current, change: Change, landed: Landed) {
-        let mut frontier = base.frontier.clone();
-        frontier.push(Statement::leaf_hash(&change.bytes));
+        let mut tree = base.tree.clone();
+        tree.push(Statement::leaf_hash(&change.bytes));
         let mut fleet = change.fleet;
-        fleet.history = frontier.root();
+        fleet.history = tree.root();
         let mut recent = base.recent.clone();
         recent.push_back(Arc::new(landed));
         if recent.len() > RECENT {
             recent.pop_front();
         }
         let number = fleet.number;
-        self.current.store(Arc::new(Current { fleet, frontier, recent }));
+        self.current.store(Arc::new(Current { fleet, tree, recent }));
         self.head.send_replace(number.0);
         self.sessions.wake(&change.touched);
+        if change.edits.iter().any(|edit| matches!(edit, Edit::PutRoot(_))) {
+            self.sessions.wake_all();
+        }
         tracing::info!(
             revision.id = number.0,
             clusters = change.touched.len(),
@@ -277,12 +334,39 @@ impl Inner {
     }
 }
 
+/// Whether those who signed a change may make it, off the async threads.
+pub(super) async fn authorised(
+    base: Arc<Current>,
+    change: Change,
+    signatures: Bytes,
+) -> Result<(Change, Result<Vec<KeyName>, Refused>), ServiceError> {
+    let asked = tokio::task::spawn_blocking(move || {
+        let signers = authorise(&base.fleet, &change, &signatures);
+        (change, signers)
+    });
+    asked.await.map_err(|error| broke(&error))
+}
+
+/// Why a change is not in the history.
+pub(super) fn not_yet(why: &Refused) -> ServiceError {
+    if why.wants_more() {
+        ServiceError::Signatures(why.to_string())
+    } else {
+        ServiceError::Untrusted(why.to_string())
+    }
+}
+
+fn broke(error: &tokio::task::JoinError) -> ServiceError {
+    ServiceError::Internal(format!("a check failed: {error}"))
+}
+
 fn refused(error: ChangeError) -> ServiceError {
     match error {
         ChangeError::Stale { current, .. } => ServiceError::Stale { current },
         ChangeError::Empty
         | ChangeError::OtherFleet
         | ChangeError::Malformed(_)
+        | ChangeError::TrustRoot(_)
         | ChangeError::Document(_)
         | ChangeError::Inconsistent(_)
         | ChangeError::TooMuch { .. } => ServiceError::invalid(error),

@@ -1,19 +1,27 @@
 //! Reads the whole fleet from the database and believes nothing of it: leaves must parse, roots and
 //! manifests must be those that the statements and bundles name.
+//!
+//! Signatures are not looked at here. Nobody has to trust the hub: what a damaged or forged database
+//! makes it say is refused by the agents and by the authors' machines, which check every signature.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
-use hanse_domain::fleet::Fleet;
-use hanse_domain::history::merkle::Frontier;
+use hanse_domain::fleet::{Everything, Fleet};
+use hanse_domain::history::changes::Subject;
+use hanse_domain::history::merkle::Tree;
 use hanse_domain::history::roster::ClusterEntry;
 use hanse_domain::history::statement::Statement;
-use hanse_domain::ids::{Digest, RevisionNumber};
+use hanse_domain::history::wrap::Wrap;
+use hanse_domain::ids::RevisionNumber;
 use hanse_domain::parse;
+use hanse_domain::trust::chain::RootChain;
+use hanse_domain::trust::root::TrustRoot;
 
 use super::ServiceError;
 use super::fleet::Current;
-use crate::store::{BundleRow, Leaves, StatementRow, Store, StoreError};
+use crate::store::{BundleRow, FleetRow, LeafRow, Leaves, StatementRow, Store, StoreError};
 
 /// Leaf hashes that are read at once.
 const PAGE: usize = 100_000;
@@ -22,11 +30,13 @@ const ATTEMPTS: u32 = 20;
 
 /// What one look at the database gave.
 struct Picture {
-    id: Digest,
+    fleet: FleetRow,
     leaves: Leaves,
+    /// Every trust root that a statement put in place.
+    roots: Vec<LeafRow>,
     bundles: Vec<BundleRow>,
     /// All but the newest.
-    earlier: Frontier,
+    earlier: Tree,
     newest: Option<StatementRow>,
 }
 
@@ -49,66 +59,106 @@ async fn look(store: &Store) -> Result<Option<Picture>, ServiceError> {
     let leaves = store.current_leaves().await?;
     let bundles = store.latest_bundles().await?;
     let number = leaves.number;
+    let roots = store.leaves_of(&Subject::TrustRoot.to_string(), number).await?;
     let earlier = earlier(store, number).await?;
     let newest = store.statement(number).await?;
     if store.head_number().await? != number {
         return Ok(None);
     }
-    Ok(Some(Picture { id: fleet.id, leaves, bundles, earlier, newest }))
+    Ok(Some(Picture { fleet, leaves, roots, bundles, earlier, newest }))
 }
 
 /// The history's tree over the statements below a number.
-async fn earlier(store: &Store, number: RevisionNumber) -> Result<Frontier, ServiceError> {
-    let mut frontier = Frontier::default();
-    while frontier.size().saturating_add(1) < number.0 {
-        let after = RevisionNumber(frontier.size());
+async fn earlier(store: &Store, number: RevisionNumber) -> Result<Tree, ServiceError> {
+    let mut all = Vec::new();
+    while (all.len() as u64).saturating_add(1) < number.0 {
+        let after = RevisionNumber(all.len() as u64);
         let missing = number.0 - 1 - after.0;
         let limit = usize::try_from(missing).unwrap_or(PAGE).min(PAGE);
         let hashes = store.leaf_hashes(after, limit).await?;
         if hashes.is_empty() {
             return Err(damaged(format!("statement {} is missing", after.next())));
         }
-        for hash in hashes {
-            frontier.push(hash);
-        }
+        all.extend(hashes);
     }
-    Ok(frontier)
+    Ok(all.into_iter().collect())
+}
+
+/// The fleet's first trust root.
+pub fn first_root(fleet: &FleetRow) -> Result<RootChain, String> {
+    let root = TrustRoot::decode(&fleet.trust_root).map_err(|error| error.to_string())?;
+    let chain = RootChain::begin(root).map_err(|error| error.to_string())?;
+    if chain.fleet() == fleet.id {
+        Ok(chain)
+    } else {
+        Err("the fleet's id is not the digest of its first trust root".to_owned())
+    }
+}
+
+fn trust(fleet: &FleetRow, roots: &[LeafRow]) -> Result<RootChain, ServiceError> {
+    let mut chain = first_root(fleet).map_err(damaged)?;
+    for row in roots {
+        let root = TrustRoot::decode(&row.bytes).map_err(|error| damaged(error.to_string()))?;
+        chain = chain
+            .followed_by(Arc::new(root), row.number)
+            .map_err(|error| damaged(format!("statement {}: {error}", row.number)))?;
+    }
+    Ok(chain)
 }
 
 fn assemble(picture: Picture) -> Result<Current, ServiceError> {
     let number = picture.leaves.number;
-    let mut frontier = picture.earlier.clone();
+    let mut tree = picture.earlier.clone();
     match &picture.newest {
-        Some(row) => frontier.push(row.leaf_hash),
+        Some(row) => tree.push(row.leaf_hash),
         None if number.0 == 0 => {}
         None => return Err(damaged(format!("statement {number} is missing"))),
     }
-    let mut roster = Vec::new();
-    let mut documents = Vec::new();
-    for row in picture.leaves.rows {
-        let unreadable = |why: String| damaged(format!("{}: {why}", row.subject));
-        let found = if row.subject.starts_with("Cluster/") {
-            let entry = ClusterEntry::decode(&row.bytes).map_err(|e| unreadable(e.to_string()))?;
-            let subject = format!("Cluster/{}", entry.id);
-            roster.push((entry, row.number));
-            subject
-        } else {
-            let document =
-                parse::parse_document(&row.bytes).map_err(|e| unreadable(e.to_string()))?;
-            let subject = document.reference.to_string();
-            documents.push((document, row.number));
-            subject
-        };
-        if found != row.subject {
-            return Err(unreadable(format!("its content is {found}")));
-        }
-    }
-    let mut fleet = Fleet::assemble(picture.id, number, frontier.root(), roster, documents);
+    let trust = trust(&picture.fleet, &picture.roots)?;
+    let held = everything(&picture.leaves.rows)?;
+    let mut fleet = Fleet::assemble(trust, number, tree.root(), held);
     set_generations(&mut fleet, &picture.bundles)?;
     if let Some(row) = &picture.newest {
         check_newest(&fleet, &picture.earlier, row)?;
     }
-    Ok(Current { fleet, frontier, recent: VecDeque::new() })
+    Ok(Current { fleet, tree, recent: VecDeque::new() })
+}
+
+/// What the leaves hold, each of the kind that its subject says.
+fn everything(rows: &[LeafRow]) -> Result<Everything, ServiceError> {
+    let mut held = Everything::default();
+    for row in rows {
+        let unreadable = |why: String| damaged(format!("{}: {why}", row.subject));
+        let subject: Subject =
+            row.subject.parse().map_err(|_| unreadable("not a subject".to_owned()))?;
+        let found = match subject {
+            Subject::TrustRoot => continue,
+            Subject::Cluster(_) => {
+                let entry =
+                    ClusterEntry::decode(&row.bytes).map_err(|e| unreadable(e.to_string()))?;
+                let found = Subject::Cluster(entry.id);
+                held.roster.push((entry, row.number));
+                found
+            }
+            Subject::Wrap(_) => {
+                let wrap = Wrap::decode(&row.bytes).map_err(|e| unreadable(e.to_string()))?;
+                let found = Subject::Wrap(wrap.reference.clone());
+                held.wraps.push((wrap, row.number));
+                found
+            }
+            Subject::Document(_) => {
+                let document =
+                    parse::parse_document(&row.bytes).map_err(|e| unreadable(e.to_string()))?;
+                let found = Subject::Document(document.reference.clone());
+                held.documents.push((document, row.number));
+                found
+            }
+        };
+        if found.to_string() != row.subject {
+            return Err(unreadable(format!("its content is {found}")));
+        }
+    }
+    Ok(held)
 }
 
 /// Each cluster's newest bundle must be what the fleet makes of it.
@@ -132,13 +182,13 @@ fn set_generations(fleet: &mut Fleet, bundles: &[BundleRow]) -> Result<(), Servi
 }
 
 /// The newest statement must be about this fleet, this history and these manifests.
-fn check_newest(fleet: &Fleet, earlier: &Frontier, row: &StatementRow) -> Result<(), ServiceError> {
+fn check_newest(fleet: &Fleet, earlier: &Tree, row: &StatementRow) -> Result<(), ServiceError> {
     let number = row.number;
     let statement = Statement::decode(&row.bytes)
         .map_err(|error| damaged(format!("statement {number}: {error}")))?;
     let wrong = if Statement::leaf_hash(&row.bytes) != row.leaf_hash {
         Some("another leaf hash")
-    } else if statement.fleet != fleet.id {
+    } else if statement.fleet != fleet.id() {
         Some("another fleet")
     } else if statement.history != earlier.root() {
         Some("another history")

@@ -17,10 +17,14 @@ pub mod drift;
 pub mod dry_run;
 pub mod enrolment;
 pub mod error;
+mod evidence;
 pub mod fleet;
 mod landed;
 mod load;
+pub mod proposals;
 pub mod rate;
+mod said;
 pub mod sessions;
 
 pub use error::ServiceError;
+pub use load::first_root;

@@ -194,6 +194,13 @@ impl Sessions {
         }
     }
 
+    /// Wakes every stream: there is something for all of them.
+    pub fn wake_all(&self) {
+        for live in self.registry().live.values() {
+            live.wake.notify_one();
+        }
+    }
+
     /// What is known of a cluster's agent; `None` when it is not connected here.
     pub fn seen(&self, cluster: ClusterId) -> Option<Seen> {
         self.registry().live.get(&cluster).map(|l| l.seen.clone())

@@ -1,6 +1,6 @@
 //! Bundles: what each cluster must hold since a generation, and the proof that an author said so.
 
-use hanse_domain::ids::{ClusterId, Digest, Generation};
+use hanse_domain::ids::{ClusterId, Digest, Generation, RevisionNumber};
 
 use super::backend::read;
 use super::columns::{ClusterColumn, CountColumn, DigestColumn, PathColumn, RevisionColumn, int};
@@ -63,6 +63,21 @@ impl Store {
     /// ever had.
     pub async fn latest_bundles(&self) -> Result<Vec<BundleRow>, StoreError> {
         read!(self, |conn| Ok(sqlx::query_as(LATEST).fetch_all(&mut *conn).await?))
+    }
+
+    /// The bundle that a cluster had after a statement; `None` before its first.
+    pub async fn bundle_at(
+        &self,
+        cluster: ClusterId,
+        number: RevisionNumber,
+    ) -> Result<Option<BundleRow>, StoreError> {
+        let sql =
+            bundles!("WHERE cluster_id = $1 AND generation <= $2 ORDER BY generation DESC LIMIT 1");
+        read!(self, |conn| Ok(sqlx::query_as(sql)
+            .bind(cluster.0)
+            .bind(int(number.0))
+            .fetch_optional(&mut *conn)
+            .await?))
     }
 
     /// One bundle.

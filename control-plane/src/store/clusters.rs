@@ -9,8 +9,8 @@ use sqlx::QueryBuilder;
 
 use super::backend::{Dialect, MAX_BINDS, read, run_tx};
 use super::columns::{
-    ClusterColumn, CountColumn, OptionalDigestColumn, OptionalTimeColumn, ProblemsColumn,
-    RevisionColumn, SmallCountColumn, TimeColumn, int, micros, raw,
+    ClusterColumn, CountColumn, FenceColumn, NamesColumn, OptionalDigestColumn, OptionalTimeColumn,
+    ProblemsColumn, RevisionColumn, SmallCountColumn, TimeColumn, int, micros, raw,
 };
 use super::drift::ObjectKey;
 use super::{Store, StoreError};
@@ -59,6 +59,13 @@ pub struct ClusterRow {
     /// When somebody last showed a certificate of it that had been replaced.
     #[sqlx(try_from = "OptionalTimeColumn")]
     pub clone_seen: Option<Timestamp>,
+    /// The age recipient that its agent says it has made; empty for none.
+    pub recipient_offered: String,
+    /// What the join command's own key says of that recipient; empty for nothing.
+    pub recipient_vouch: Vec<u8>,
+    /// As its agent reported it last.
+    #[sqlx(try_from = "FenceColumn")]
+    pub fence: Option<FenceRow>,
 }
 
 impl ClusterRow {
@@ -92,6 +99,27 @@ pub struct AppliedRow {
     pub objects: u32,
     /// For a person.
     pub message: String,
+    /// Which condition the newest bundle failed, 1 to 5; 0 when it was accepted.
+    pub refused_condition: i16,
+    /// Secrets that are placed there and that it cannot open.
+    #[sqlx(try_from = "NamesColumn")]
+    pub secrets_pending: Vec<String>,
+}
+
+/// How the fence in a cluster stands, as its agent says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FenceRow {
+    /// As hanse.agent.v1 `FenceReport.State` numbers it.
+    pub state: i16,
+    /// "impersonate" or "bind".
+    pub model: String,
+    /// What is wrong, for a person.
+    pub problem: String,
+    /// The spec of the cluster's Ceiling as JSON.
+    pub ceiling: String,
+    /// Its `metadata.generation`.
+    pub ceiling_generation: i64,
 }
 
 /// What an API server refused of a bundle.
@@ -146,7 +174,8 @@ macro_rules! cluster_sql {
              revoked_at, certificate_expires_at, certificate_fingerprint, certificate_used, \
              generation_applied, \
              digest_applied, phase, problems, removals_waiting, objects, message, last_seen, stream, \
-             clone_seen ",
+             clone_seen, recipient_offered, recipient_vouch, fence, refused_condition, \
+             secrets_pending ",
             $after
         )
     };
@@ -244,12 +273,14 @@ impl Store {
     ) -> Result<(), StoreError> {
         let problems = serde_json::to_string(&applied.problems)
             .map_err(|error| StoreError::invalid(format!("problems as JSON: {error}")))?;
+        let pending = serde_json::to_string(&applied.secrets_pending)
+            .map_err(|error| StoreError::invalid(format!("names as JSON: {error}")))?;
         run_tx!(self, "record-applied", ReadCommitted, |tx, Db| {
             admit!(tx, Db, by);
             sqlx::query(
                 "UPDATE clusters SET generation_applied = $2, digest_applied = $3, phase = $4, \
-                 problems = $5, removals_waiting = $6, objects = $7, message = $8, last_seen = $9 \
-                 WHERE id = $1",
+                 problems = $5, removals_waiting = $6, objects = $7, message = $8, last_seen = $9, \
+                 refused_condition = $10, secrets_pending = $11 WHERE id = $1",
             )
             .bind(by.cluster.0)
             .bind(int(applied.generation.0))
@@ -260,6 +291,41 @@ impl Store {
             .bind(int(applied.objects))
             .bind(&applied.message)
             .bind(micros(seen))
+            .bind(applied.refused_condition)
+            .bind(&pending)
+            .execute(&mut *tx)
+            .await?;
+            Ok(())
+        })
+    }
+
+    /// Notes how an agent says that its cluster's fence stands. Errors as for `record_applied`.
+    pub async fn record_fence(&self, by: Writer, fence: &FenceRow) -> Result<(), StoreError> {
+        let fence = serde_json::to_string(fence)
+            .map_err(|error| StoreError::invalid(format!("a fence as JSON: {error}")))?;
+        run_tx!(self, "record-fence", ReadCommitted, |tx, Db| {
+            admit!(tx, Db, by);
+            sqlx::query("UPDATE clusters SET fence = $2 WHERE id = $1")
+                .bind(by.cluster.0)
+                .bind(&fence)
+                .execute(&mut *tx)
+                .await?;
+            Ok(())
+        })
+    }
+
+    /// Notes another recipient of an agent; nobody has vouched for that one. Errors as for
+    /// `record_applied`.
+    pub async fn record_recipient(&self, by: Writer, recipient: &str) -> Result<(), StoreError> {
+        run_tx!(self, "record-recipient", ReadCommitted, |tx, Db| {
+            admit!(tx, Db, by);
+            sqlx::query(
+                "UPDATE clusters SET recipient_offered = $2, recipient_vouch = $3 \
+                 WHERE id = $1 AND recipient_offered <> $2",
+            )
+            .bind(by.cluster.0)
+            .bind(recipient)
+            .bind(Vec::<u8>::new())
             .execute(&mut *tx)
             .await?;
             Ok(())

@@ -1,13 +1,14 @@
 //! How the domain's values lie in columns: what each database gives back becomes the domain's type
 //! or the read fails, and what is bound is plain.
 
+use bytes::{Buf as _, Bytes};
 use hanse_domain::ids::{ClusterId, Digest, RevisionNumber};
 use jiff::Timestamp;
 use sqlx::error::BoxDynError;
 use sqlx::{Database, Decode, Type};
 use uuid::Uuid;
 
-use super::clusters::ProblemRow;
+use super::clusters::{FenceRow, ProblemRow};
 
 /// Declares a column type: `Name(Value) as Stored`, decoded by the closure.
 macro_rules! column {
@@ -87,6 +88,31 @@ column! {
 column! {
     /// Digests one after another.
     PathColumn(Vec<Digest>) as Vec<u8>, Vec<u8>, |raw| split(&raw)?
+}
+column! {
+    /// Contents, each behind its length in four bytes.
+    ContentsColumn(Vec<Bytes>) as Vec<u8>, Vec<u8>, |raw| unframed(raw.into())?
+}
+column! {
+    /// Names, as JSON.
+    NamesColumn(Vec<String>) as String, String, |raw| serde_json::from_str(&raw)?
+}
+column! {
+    /// A fence, as JSON; empty for none.
+    FenceColumn(Option<FenceRow>) as String, String,
+    |raw| if raw.is_empty() { None } else { Some(serde_json::from_str(&raw)?) }
+}
+
+fn unframed(mut raw: Bytes) -> Result<Vec<Bytes>, BoxDynError> {
+    let mut all = Vec::new();
+    while !raw.is_empty() {
+        let length = usize::try_from(raw.try_get_u32()?)?;
+        if length > raw.len() {
+            return Err("a content that is cut off".into());
+        }
+        all.push(raw.split_to(length));
+    }
+    Ok(all)
 }
 
 fn split(raw: &[u8]) -> Result<Vec<Digest>, BoxDynError> {

@@ -25,6 +25,10 @@ pub struct EnrolmentRow {
     pub certificate_fingerprint: Digest,
     /// When the certificate ends.
     pub certificate_expires_at: Timestamp,
+    /// The age recipient that its agent has made; empty for none.
+    pub recipient: String,
+    /// What the join command's own key says of it; empty for nothing.
+    pub recipient_vouch: Vec<u8>,
 }
 
 impl Store {
@@ -134,7 +138,7 @@ impl Store {
             let row = sqlx::query_as(cluster_sql!(
                 "UPDATE clusters SET joined_at = $2, last_seen = $2, cluster_uid = $3, \
                  agent_version = $4, kubernetes_version = $5, certificate_fingerprint = $6, \
-                 certificate_expires_at = $7 \
+                 certificate_expires_at = $7, recipient_offered = $8, recipient_vouch = $9 \
                  WHERE id = $1 AND joined_at IS NULL AND revoked_at IS NULL RETURNING",
                 ""
             ))
@@ -145,6 +149,8 @@ impl Store {
             .bind(&enrolment.kubernetes_version)
             .bind(raw(&enrolment.certificate_fingerprint))
             .bind(micros(enrolment.certificate_expires_at))
+            .bind(&enrolment.recipient)
+            .bind(&enrolment.recipient_vouch)
             .fetch_optional(&mut *tx)
             .await?;
             Ok(row)

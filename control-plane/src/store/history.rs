@@ -27,9 +27,14 @@ pub struct StatementRow {
     /// Its canonical encoding.
     #[sqlx(try_from = "Vec<u8>")]
     pub bytes: Bytes,
-    /// SSHSIG over `bytes`; empty until the fleet has keys.
+    /// SSHSIG blocks over `bytes`, one behind the other.
     #[sqlx(try_from = "Vec<u8>")]
-    pub signature: Bytes,
+    pub signatures: Bytes,
+    /// Its list of changes in its canonical encoding.
+    #[sqlx(try_from = "Vec<u8>")]
+    pub changes: Bytes,
+    /// Names of the keys that signed, with spaces between.
+    pub signed_by: String,
     /// Who was authenticated when it was committed.
     pub author: String,
     /// As the author's machine saw it.
@@ -48,7 +53,7 @@ pub struct StatementRow {
 pub struct NewStatement {
     /// The statement; its number must be the next one.
     pub row: StatementRow,
-    /// Documents, roster entries and bundle manifests by their digests. Those that are stored
+    /// Documents, roster entries, wrapped keys, trust roots and bundle manifests by their digests. Those that are stored
     /// already may be left out or given again.
     pub contents: Vec<(Digest, Bytes)>,
     /// What each changed subject ("FederatedRole/payments", "Cluster/<uuid>") is from now on; `None`
@@ -61,8 +66,8 @@ pub struct NewStatement {
 macro_rules! statements {
     ($rest:literal) => {
         concat!(
-            "SELECT number, digest, leaf_hash, bytes, signature, author, time, recorded_at, \
-             clusters_changed FROM statements ",
+            "SELECT number, digest, leaf_hash, bytes, signatures, changes, signed_by, author, time, \
+             recorded_at, clusters_changed FROM statements ",
             $rest
         )
     };
@@ -87,14 +92,17 @@ impl Store {
                 return Err(StoreError::Stale { current: revision(current)? });
             }
             sqlx::query(
-                "INSERT INTO statements (number, digest, leaf_hash, bytes, signature, author, time, \
-                 recorded_at, clusters_changed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                "INSERT INTO statements (number, digest, leaf_hash, bytes, signatures, changes, \
+                 signed_by, author, time, recorded_at, clusters_changed) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
             )
             .bind(number)
             .bind(raw(&row.digest))
             .bind(raw(&row.leaf_hash))
             .bind(row.bytes.as_ref())
-            .bind(row.signature.as_ref())
+            .bind(row.signatures.as_ref())
+            .bind(row.changes.as_ref())
+            .bind(&row.signed_by)
             .bind(&row.author)
             .bind(micros(row.time))
             .bind(micros(row.recorded_at))
@@ -162,6 +170,36 @@ impl Store {
             .bind(int(number.0))
             .fetch_optional(&mut *conn)
             .await?))
+    }
+
+    /// The statement of a digest.
+    pub async fn statement_of(&self, digest: &Digest) -> Result<Option<StatementRow>, StoreError> {
+        let sql = statements!("WHERE digest = $1");
+        read!(self, |conn| Ok(sqlx::query_as(sql)
+            .bind(raw(digest))
+            .fetch_optional(&mut *conn)
+            .await?))
+    }
+
+    /// Those of the statements that are stored, by number. Bounded by what is asked for.
+    pub async fn statements(
+        &self,
+        numbers: &[RevisionNumber],
+    ) -> Result<Vec<StatementRow>, StoreError> {
+        let mut all = Vec::with_capacity(numbers.len());
+        for chunk in numbers.chunks(MAX_BINDS) {
+            let found: Vec<StatementRow> = read!(self, |conn| {
+                let mut query = QueryBuilder::new(statements!("WHERE number IN ("));
+                let mut list = query.separated(", ");
+                for number in chunk {
+                    list.push_bind(int(number.0));
+                }
+                query.push(") ORDER BY number");
+                query.build_query_as().persistent(chunk.len() == 1).fetch_all(&mut *conn).await?
+            });
+            all.extend(found);
+        }
+        Ok(all)
     }
 
     /// At most `limit` statements with lower numbers, newest first; `None` begins at the head.

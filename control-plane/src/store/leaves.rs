@@ -14,7 +14,7 @@ const PAGE: usize = 1_000;
 /// One subject that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeafRow {
-    /// "FederatedRole/payments", "Cluster/<uuid>".
+    /// "FederatedRole/payments", "Cluster/<uuid>", "Wrap/<secret>/<uuid>", "TrustRoot".
     pub subject: String,
     /// The statement that last changed it.
     pub number: RevisionNumber,
@@ -67,6 +67,23 @@ impl Store {
     /// history.
     pub async fn current_leaves(&self) -> Result<Leaves, StoreError> {
         self.leaves_at(self.head_number().await?).await
+    }
+
+    /// Everything that one subject was, up to a statement, oldest first; its removals are left out.
+    pub async fn leaves_of(
+        &self,
+        subject: &str,
+        up_to: RevisionNumber,
+    ) -> Result<Vec<LeafRow>, StoreError> {
+        let sql = "SELECT l.subject, l.number, l.digest, c.bytes FROM leaves l \
+                   LEFT JOIN contents c ON c.digest = l.digest \
+                   WHERE l.subject = $1 AND l.number <= $2 ORDER BY l.number";
+        let rows: Vec<Visited> = read!(self, |conn| sqlx::query_as(sql)
+            .bind(subject)
+            .bind(int(up_to.0))
+            .fetch_all(&mut *conn)
+            .await?);
+        rows.into_iter().filter_map(|row| row.leaf().transpose()).collect()
     }
 
     /// Everything that was there after the statement. The history only grows, so pages that are read

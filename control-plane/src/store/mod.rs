@@ -6,7 +6,7 @@
 //! ```
 //!
 //! One concern a file: [`history`] appends statements and reads them back, with the contents,
-//! leaves and bundles that came with each; `clusters` and `enrolment` keep who joined; `drift` what
+//! leaves and bundles that came with each; `proposals` what waits for signatures; `clusters` and `enrolment` keep who joined; `drift` what
 //! agents saw. Migrations are in `migrations/`, append-only and forward only. What a row means is
 //! not decided here: the services above verify, this keeps.
 //!
@@ -29,13 +29,14 @@ mod history;
 mod leaves;
 mod location;
 mod postgres;
+mod proposals;
 mod schema;
 mod sqlite;
 mod users;
 
 use self::backend::Backend;
 pub use self::bundles::BundleRow;
-pub use self::clusters::{AppliedRow, ClusterRow, ProblemRow, Writer};
+pub use self::clusters::{AppliedRow, ClusterRow, FenceRow, ProblemRow, Writer};
 pub use self::drift::{
     DriftClass, DriftCursor, DriftFilter, DriftPage, DriftRow, DriftState, ObjectKey, Occurrence,
 };
@@ -46,6 +47,7 @@ pub use self::follow::HeadHints;
 pub use self::history::{NewStatement, StatementRow};
 pub use self::leaves::{LeafRow, Leaves};
 use self::location::Location;
+pub use self::proposals::ProposalRow;
 pub use self::users::{Role, UserRow};
 
 /// The hub's database. Clones share it.

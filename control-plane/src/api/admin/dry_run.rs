@@ -3,7 +3,6 @@
 use futures::StreamExt as _;
 use hanse_proto::admin as proto;
 
-use super::commit::proposal;
 use crate::api::context::OpContext;
 use crate::api::lease::lease;
 use crate::api::{Responses, Services, convert};
@@ -16,7 +15,7 @@ pub(super) async fn handle(
     msg: proto::DryRunRequest,
 ) -> Result<Responses<proto::DryRunResponse>, ServiceError> {
     let change = msg.change.ok_or_else(|| ServiceError::invalid("the change is missing"))?;
-    let outcomes = services.dry_runs.run(proposal(change)).await?;
+    let outcomes = services.dry_runs.run(convert::submission(change)).await?;
     lease(services, ctx, outcomes.map(|outcome| Ok(response(outcome))))
 }
 

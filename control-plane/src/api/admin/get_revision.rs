@@ -1,6 +1,6 @@
 //! `GetRevision`: one revision with all its bytes.
 
-use hanse_domain::history::statement::Statement;
+use hanse_domain::history::changes::Changes;
 use hanse_domain::ids::{Digest, RevisionNumber};
 use hanse_proto::admin as proto;
 
@@ -19,14 +19,15 @@ pub(super) async fn handle(
     let row =
         row.ok_or_else(|| ServiceError::NotFound(format!("there is no revision {number}")))?;
     let damaged = |what: String| StoreError::Corrupt { what };
-    let statement = Statement::decode(&row.bytes)
+    let changes = Changes::decode(&row.changes)
         .map_err(|error| damaged(format!("statement {number}: {error}")))?;
-    let wanted: Vec<Digest> = statement.changes.values().filter_map(|t| t.after).collect();
+    let wanted: Vec<Digest> = changes.0.values().filter_map(|t| t.after).collect();
     let contents = services.store.contents(&wanted).await?;
     Ok(proto::GetRevisionResponse {
         revision: Some(convert::revision(&row)?),
         statement: row.bytes,
-        signature: row.signature,
+        signatures: row.signatures,
         contents: contents.into_iter().map(|(_, bytes)| bytes).collect(),
+        changes: row.changes,
     })
 }

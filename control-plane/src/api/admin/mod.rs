@@ -3,17 +3,21 @@
 mod commit;
 mod create_join_token;
 mod dry_run;
-mod get_fleet;
+mod get_history;
 mod get_hub_status;
+mod get_proposal;
 mod get_revision;
 mod list_clusters;
 mod list_drift;
+mod list_proposals;
 mod list_revisions;
 mod revoke_cluster;
+mod sign_proposal;
 mod watch_clusters;
 mod watch_drift;
 mod watch_head;
 mod who_am_i;
+mod withdraw_proposal;
 
 use hanse_proto::admin as proto;
 use tonic::{Request, Response, Status, async_trait};
@@ -32,15 +36,15 @@ pub struct IdentityApi(pub Services);
 
 #[async_trait]
 impl proto::fleet_service_server::FleetService for FleetApi {
-    type GetFleetStream = Responses<proto::GetFleetResponse>;
+    type GetHistoryStream = Responses<proto::GetHistoryResponse>;
     type DryRunStream = Responses<proto::DryRunResponse>;
     type WatchHeadStream = Responses<proto::WatchHeadResponse>;
 
-    async fn get_fleet(
+    async fn get_history(
         &self,
-        request: Request<proto::GetFleetRequest>,
-    ) -> Result<Response<Self::GetFleetStream>, Status> {
-        handle!(self, request, get_fleet::handle)
+        request: Request<proto::GetHistoryRequest>,
+    ) -> Result<Response<Self::GetHistoryStream>, Status> {
+        handle!(self, request, get_history::handle)
     }
 
     async fn commit(
@@ -55,6 +59,34 @@ impl proto::fleet_service_server::FleetService for FleetApi {
         request: Request<proto::DryRunRequest>,
     ) -> Result<Response<Self::DryRunStream>, Status> {
         handle!(self, request, dry_run::handle)
+    }
+
+    async fn list_proposals(
+        &self,
+        request: Request<proto::ListProposalsRequest>,
+    ) -> Result<Response<proto::ListProposalsResponse>, Status> {
+        handle!(self, request, list_proposals::handle)
+    }
+
+    async fn get_proposal(
+        &self,
+        request: Request<proto::GetProposalRequest>,
+    ) -> Result<Response<proto::GetProposalResponse>, Status> {
+        handle!(self, request, get_proposal::handle)
+    }
+
+    async fn sign_proposal(
+        &self,
+        request: Request<proto::SignProposalRequest>,
+    ) -> Result<Response<proto::CommitResponse>, Status> {
+        handle!(self, request, sign_proposal::handle)
+    }
+
+    async fn withdraw_proposal(
+        &self,
+        request: Request<proto::WithdrawProposalRequest>,
+    ) -> Result<Response<proto::WithdrawProposalResponse>, Status> {
+        handle!(self, request, withdraw_proposal::handle)
     }
 
     async fn list_revisions(

@@ -1,31 +1,69 @@
-//! What a stream delivers: the newest bundle, when the agent has not got it.
+//! What a stream delivers: the trust roots and the newest bundle, when the agent has not got them.
+
+use std::time::Duration;
 
 use hanse_domain::ids::{ClusterId, Generation};
 use hanse_proto::agent::session_response::Message as Out;
+use prost::Message as _;
+use tokio::time::Instant;
 
 use super::session::{Live, Talk};
 use crate::api::convert;
+use crate::api::server::MAX_RESPONSE_BYTES;
 use crate::service::ServiceError;
-use crate::service::delivery::Delivery;
 use crate::service::sessions::Seen;
 
+/// How long the agent has to say what became of a bundle before it gets a newer one. Proofs begin
+/// where the agent is, so that it must not pass over one bundle for the next.
+const ANSWER: Duration = Duration::from_secs(2);
+
 impl Talk {
-    /// Sends the newest bundle, unless the agent has it.
+    /// Sends the trust roots and the newest bundle, unless the agent has them, or has not said yet
+    /// what became of the bundle before.
     pub(super) async fn deliver(&mut self, live: &mut Live) -> Result<(), ServiceError> {
+        if live.unanswered.is_some() {
+            live.due = true;
+            return Ok(());
+        }
+        live.due = false;
         let id = self.row.id;
-        match self.services.delivery.bundle_for(id, live.have).await? {
-            Delivery::Nothing => {}
-            Delivery::Bundle(bundle) => {
-                live.have = Some((bundle.generation, bundle.digest));
-                if std::mem::take(&mut live.complained) {
-                    let seen = self.services.sessions.seen(id).unwrap_or_default();
-                    live.session.set_seen(Seen { ahead: None, ..seen });
-                }
-                self.out.push_back(Out::Bundle(convert::bundle(*bundle)));
+        let delivery = self.services.delivery.for_agent(id, &live.has).await?;
+        if let Some(ours) = delivery.ahead {
+            self.complain(live, id, ours);
+            return Ok(());
+        }
+        live.has = delivery.has;
+        if let Some(roots) = delivery.roots {
+            self.out.extend(convert::trust_roots(roots).map(Out::TrustRoots));
+        }
+        if let Some(bundle) = delivery.bundle {
+            if std::mem::take(&mut live.complained) {
+                let seen = self.services.sessions.seen(id).unwrap_or_default();
+                live.session.set_seen(Seen { ahead: None, ..seen });
             }
-            Delivery::Ahead { ours } => self.complain(live, id, ours),
+            live.unanswered = Some(Instant::now() + ANSWER);
+            let bundle = convert::bundle(*bundle);
+            let bytes = bundle.encoded_len();
+            if bytes >= MAX_RESPONSE_BYTES {
+                tracing::error!(
+                    cluster.id = %id,
+                    bytes,
+                    "the bundle of cluster {} ({id}) and its proofs have {bytes} bytes, more than a \
+                     message takes: place less on it",
+                    self.row.name
+                );
+                let why = "this cluster's bundle does not fit into a message";
+                return Err(ServiceError::Exhausted(why.to_owned()));
+            }
+            self.out.push_back(Out::Bundle(bundle));
         }
         Ok(())
+    }
+
+    /// The agent said what became of its bundle, or it has not in time: the next one may go.
+    pub(super) async fn answered(&mut self, live: &mut Live) -> Result<(), ServiceError> {
+        live.unanswered = None;
+        if live.due { self.deliver(live).await } else { Ok(()) }
     }
 
     /// The agent holds more than this hub knows of: once a stream is enough to say so.
@@ -33,7 +71,7 @@ impl Talk {
         if std::mem::replace(&mut live.complained, true) {
             return;
         }
-        let theirs = live.have.map(|(generation, _)| generation);
+        let theirs = live.has.bundle.map(|(generation, _)| generation);
         tracing::error!(
             cluster.id = %id,
             "cluster {} ({id}) holds generation {}, newer than this hub's {ours}: the hub was restored \

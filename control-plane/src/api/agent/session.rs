@@ -1,13 +1,17 @@
 //! `Session`: the one long-lived stream of an agent.
 //!
 //! ```text
-//! Hello ─▶ is it this cluster? ─▶ Welcome ─▶ Bundle, when it has not the newest
+//! Hello ─▶ is it this cluster? ─▶ Welcome ─▶ TrustRoots and Bundle, when it has not the newest
 //!                                   │
 //!        ┌──────────────────────────┴─────────────┐
 //!   from the agent                           from the hub
-//!   Applied, DriftReport ─▶ recorded         its bundle changed ─▶ Bundle (the newest)
+//!   Applied, DriftReport, FenceReport        its bundle changed ─▶ Bundle (the newest)
+//!     ─▶ recorded                            the trust root changed ─▶ TrustRoots
 //!   DryRunResult, Hello (all of it again)    a dry run, an end
 //! ```
+//!
+//! A bundle goes out when the agent has said what became of the one before, or has not in time: the
+//! proofs of the next one begin where the agent then is.
 //!
 //! It runs only while the agent takes what is sent: there is no queue between the two. One thing is
 //! done at a time, so that what was acknowledged is recorded.
@@ -18,6 +22,7 @@ use std::time::Duration;
 
 use futures::stream;
 use hanse_domain::ids::{Digest, RevisionNumber};
+use hanse_domain::trust::recipient::check_recipient;
 use hanse_proto::agent as proto;
 use hanse_proto::agent::session_request::Message as In;
 use hanse_proto::agent::session_response::Message as Out;
@@ -31,10 +36,10 @@ use crate::api::context::OpContext;
 use crate::api::{Responses, Services, convert, status};
 use crate::auth::Peer;
 use crate::service::ServiceError;
-use crate::service::delivery::Have;
+use crate::service::delivery::Has;
 use crate::service::rate::Bucket;
 use crate::service::sessions::{Call, End, Seen, Session};
-use crate::store::{AppliedRow, ClusterRow, StoreError, Writer};
+use crate::store::{AppliedRow, ClusterRow, FenceRow, StoreError, Writer};
 
 /// Until the first message.
 const HELLO: Duration = Duration::from_secs(10);
@@ -102,8 +107,13 @@ pub(super) struct Talk {
 /// After the Hello.
 pub(super) struct Live {
     pub(super) session: Session,
-    pub(super) have: Have,
+    pub(super) has: Has,
+    /// By when the agent should have said what became of the bundle that was sent last.
+    pub(super) unanswered: Option<Instant>,
+    /// There may be more to deliver after that.
+    pub(super) due: bool,
     pub(super) applied: AppliedRow,
+    pub(super) fence: Option<FenceRow>,
     pub(super) drift: DriftIntake,
     pub(super) writer: Writer,
     pub(super) messages: Bucket,
@@ -175,6 +185,11 @@ impl Talk {
             kubernetes_version: convert::bounded(&hello.kubernetes_version, MAX_VERSION_BYTES),
             ahead: None,
         });
+        if !hello.recipient.is_empty() && hello.recipient != row.recipient_offered {
+            check_recipient(&hello.recipient).map_err(ServiceError::invalid)?;
+            self.services.store.record_recipient(writer, &hello.recipient).await?;
+            self.services.sessions.changed(id);
+        }
         let known = self.services.drift.digest(id).await?;
         let theirs = convert::digest("drift_digest", &hello.drift_digest)?;
         self.out.push_back(Out::Welcome(proto::Welcome {
@@ -185,8 +200,11 @@ impl Talk {
         let now = Instant::now();
         let mut live = Live {
             session,
-            have: have(&hello)?,
+            has: has(&hello)?,
+            unanswered: None,
+            due: false,
             applied: row.applied,
+            fence: row.fence,
             drift: DriftIntake::default(),
             writer,
             messages: Bucket::new(MESSAGES.0, MESSAGES.1, now),
@@ -202,6 +220,7 @@ impl Talk {
     /// Waits for one thing and does it.
     async fn step(&mut self, live: &mut Live) -> Result<bool, ServiceError> {
         let until = live.drift.deadline().map_or(self.expires, |d| d.min(self.expires));
+        let answer = live.unanswered.filter(|_| live.due);
         let ready = live.bytes.ready_at(Instant::now());
         tokio::select! {
             biased;
@@ -218,6 +237,10 @@ impl Talk {
                     })),
                     Call::End(end) => return Err(ended(end)),
                 }
+                Ok(true)
+            }
+            () = sleep_until(answer.unwrap_or(until)), if answer.is_some() => {
+                self.answered(live).await?;
                 Ok(true)
             }
             () = sleep_until(until) => Err(if until < self.expires {
@@ -262,12 +285,14 @@ impl Talk {
         let (id, now) = (self.row.id, Timestamp::now());
         live.session.heard(now);
         match message {
-            Some(In::Hello(_)) => {
+            Some(In::Hello(hello)) => {
                 if !live.resends.take(Instant::now()) {
                     let why = "a whole bundle was asked for too often";
                     return Err(ServiceError::Exhausted(why.to_owned()));
                 }
-                live.have = None;
+                let at_least = live.applied.digest.map(|digest| (live.applied.generation, digest));
+                live.has = Has { whole: true, at_least, ..has(&hello)? };
+                live.unanswered = None;
                 self.deliver(live).await
             }
             Some(In::Applied(msg)) => self.applied(live, &msg, now).await,
@@ -281,32 +306,56 @@ impl Talk {
                 self.services.dry_runs.answered(id, result.id, answer);
                 Ok(())
             }
+            Some(In::Fence(report)) => self.fence(live, &report).await,
             // From a newer agent.
             None => Ok(()),
         }
     }
 
-    async fn applied(
+    async fn fence(
         &self,
+        live: &mut Live,
+        report: &proto::FenceReport,
+    ) -> Result<(), ServiceError> {
+        let fence = Some(convert::fence_report(report)?);
+        if let (true, Some(new)) = (fence != live.fence, &fence) {
+            self.services.store.record_fence(live.writer, new).await?;
+            live.fence = fence;
+            self.services.sessions.changed(self.row.id);
+        }
+        Ok(())
+    }
+
+    async fn applied(
+        &mut self,
         live: &mut Live,
         msg: &proto::Applied,
         now: Timestamp,
     ) -> Result<(), ServiceError> {
         let applied = convert::applied(msg)?;
-        if applied == live.applied {
-            return Ok(());
+        if applied != live.applied {
+            self.services.store.record_applied(live.writer, &applied, now).await?;
+            live.applied = applied;
+            self.services.sessions.changed(self.row.id);
         }
-        self.services.store.record_applied(live.writer, &applied, now).await?;
-        live.applied = applied;
-        self.services.sessions.changed(self.row.id);
+        let sent = live.has.bundle.map(|(generation, _)| generation);
+        let refused = msg.phase() == proto::applied::Phase::Refused;
+        if refused || Some(live.applied.generation) == sent {
+            self.answered(live).await?;
+        }
         Ok(())
     }
 }
 
-fn have(hello: &proto::Hello) -> Result<Have, ServiceError> {
+fn has(hello: &proto::Hello) -> Result<Has, ServiceError> {
     let digest = convert::digest("digest", &hello.digest)?;
     let generation = (hello.generation > 0).then_some(RevisionNumber(hello.generation));
-    Ok(generation.zip(digest))
+    Ok(Has {
+        bundle: generation.zip(digest),
+        root_version: hello.root_version,
+        log_size: hello.log_size,
+        ..Has::default()
+    })
 }
 
 fn ended(end: End) -> ServiceError {

@@ -1,97 +1,97 @@
-//! Bundles out, and what agents say of them.
+//! Bundles and trust roots out, with their proofs.
 
-use hanse_domain::ids::RevisionNumber;
-use hanse_proto::{admin, agent};
+use bytes::Bytes;
+use hanse_domain::bundle::Evidence;
+use hanse_domain::history::changes::ProvenChange;
+use hanse_domain::history::log::LogProof;
+use hanse_domain::history::merkle;
+use hanse_domain::ids::Digest;
+use hanse_domain::trust::walk::RootStep;
+use hanse_proto::agent;
+use hanse_proto::agent::log_proof::Place;
 
-use super::{bounded, digest};
-use crate::service::ServiceError;
-use crate::service::delivery::Bundle;
-use crate::service::dry_run::{Answer, Problem};
-use crate::store::{AppliedRow, ObjectKey, ProblemRow};
+use crate::service::delivery::{Bundle, Roots};
 
-/// Problems that are kept of one report.
-const MAX_PROBLEMS: usize = 20;
-/// Problems that a dry run may find in one cluster.
-const MAX_DRY_RUN_PROBLEMS: usize = 1_000;
-const MAX_MESSAGE_BYTES: usize = 1_024;
-const MAX_NAME_BYTES: usize = 320;
+/// Steps in one message: each may have about 300 KiB.
+const STEPS: usize = 64;
 
 /// A bundle to send.
 pub(in crate::api) fn bundle(bundle: Bundle) -> agent::Bundle {
-    let path = bundle.inclusion.path;
     agent::Bundle {
         generation: bundle.generation.0,
         statement: bundle.statement,
-        signature: bundle.signature,
+        signatures: bundle.signatures,
         manifest: bundle.manifest,
-        inclusion: Some(agent::InclusionProof {
-            leaf_index: bundle.inclusion.leaf_index,
-            tree_size: bundle.inclusion.tree_size,
-            path: path.into_iter().map(|hash| hash.0.to_vec().into()).collect(),
-        }),
+        inclusion: Some(inclusion(&bundle.inclusion)),
         contents: bundle.contents,
+        log: Some(log_proof(&bundle.log)),
+        changes: bundle.changes.iter().map(proven_change).collect(),
+        evidence: bundle.evidence.into_iter().map(evidence).collect(),
     }
 }
 
-/// What an agent reports, bounded.
-pub(in crate::api) fn applied(msg: &agent::Applied) -> Result<AppliedRow, ServiceError> {
-    let phase = msg.phase();
-    if phase == agent::applied::Phase::Unspecified {
-        return Err(ServiceError::invalid("a report without a phase"));
-    }
-    Ok(AppliedRow {
-        generation: RevisionNumber(msg.generation),
-        digest: digest("digest", &msg.digest)?,
-        phase: i16::try_from(phase as i32).unwrap_or_default(),
-        problems: msg.problems.iter().take(MAX_PROBLEMS).map(problem_row).collect(),
-        removals_waiting: msg.removals_waiting,
-        objects: msg.objects,
-        message: bounded(&msg.message, MAX_MESSAGE_BYTES),
+/// Trust roots to send, in as many messages as it takes.
+pub(in crate::api) fn trust_roots(roots: Roots) -> impl Iterator<Item = agent::TrustRoots> {
+    let mut steps: Vec<agent::RootStep> = roots.steps.into_iter().map(root_step).collect();
+    let mut first = Some(roots.first.unwrap_or_default());
+    std::iter::from_fn(move || {
+        let begins = first.take();
+        if begins.is_none() && steps.is_empty() {
+            return None;
+        }
+        let some = steps.drain(..STEPS.min(steps.len())).collect();
+        Some(agent::TrustRoots { first: begins.unwrap_or_default(), steps: some })
     })
 }
 
-/// What an agent answers to a dry run, bounded.
-pub(in crate::api) fn dry_run_answer(msg: &agent::DryRunResult) -> Result<Answer, String> {
-    if !msg.refused.is_empty() {
-        return Err(bounded(&msg.refused, MAX_MESSAGE_BYTES));
+fn root_step(step: RootStep) -> agent::RootStep {
+    agent::RootStep {
+        statement: step.statement.into(),
+        signatures: step.signatures.into(),
+        log: Some(log_proof(&step.log)),
+        change: Some(proven_change(&step.change)),
+        root: step.root.into(),
     }
-    let problems = msg.problems.iter().take(MAX_DRY_RUN_PROBLEMS);
-    Ok(Answer { problems: problems.map(bounded_problem).collect(), tried: msg.tried })
 }
 
-/// A problem as proto has it.
-pub(in crate::api) fn object_problem(problem: Problem) -> admin::ObjectProblem {
-    admin::ObjectProblem {
-        object: Some(admin::ObjectReference {
-            api_version: problem.api_version,
-            kind: problem.kind,
-            namespace: problem.namespace,
-            name: problem.name,
+fn evidence(evidence: Evidence) -> agent::Evidence {
+    let (manifest, manifest_inclusion) = match evidence.shown {
+        Some(shown) => (shown.manifest.into(), Some(inclusion(&shown.inclusion))),
+        None => (Bytes::new(), None),
+    };
+    agent::Evidence {
+        statement: evidence.statement.into(),
+        signatures: evidence.signatures.into(),
+        inclusion: Some(inclusion(&evidence.inclusion)),
+        changes: evidence.changes.iter().map(proven_change).collect(),
+        manifest,
+        manifest_inclusion,
+    }
+}
+
+fn proven_change(change: &ProvenChange) -> agent::ProvenChange {
+    agent::ProvenChange { line: change.line(), inclusion: Some(inclusion(&change.inclusion)) }
+}
+
+fn log_proof(proof: &LogProof) -> agent::LogProof {
+    let place = match proof {
+        LogProof::Ahead { peaks, consistency } => Place::Ahead(agent::Ahead {
+            peaks: hashes(peaks),
+            consistency: hashes(&consistency.path),
         }),
-        message: problem.message,
+        LogProof::Within(within) => Place::Within(inclusion(within)),
+    };
+    agent::LogProof { place: Some(place) }
+}
+
+fn inclusion(proof: &merkle::InclusionProof) -> agent::InclusionProof {
+    agent::InclusionProof {
+        leaf_index: proof.leaf_index,
+        tree_size: proof.tree_size,
+        path: hashes(&proof.path),
     }
 }
 
-fn problem_row(problem: &admin::ObjectProblem) -> ProblemRow {
-    let problem = bounded_problem(problem);
-    ProblemRow {
-        object: ObjectKey {
-            api_version: problem.api_version,
-            kind: problem.kind,
-            namespace: problem.namespace,
-            name: problem.name,
-        },
-        message: problem.message,
-    }
-}
-
-fn bounded_problem(problem: &admin::ObjectProblem) -> Problem {
-    let object = problem.object.clone().unwrap_or_default();
-    Problem {
-        api_version: bounded(&object.api_version, MAX_NAME_BYTES),
-        kind: bounded(&object.kind, MAX_NAME_BYTES),
-        namespace: bounded(&object.namespace, MAX_NAME_BYTES),
-        name: bounded(&object.name, MAX_NAME_BYTES),
-        message: bounded(&problem.message, MAX_MESSAGE_BYTES),
-    }
+fn hashes(hashes: &[Digest]) -> Vec<Bytes> {
+    hashes.iter().map(|hash| hash.0.to_vec().into()).collect()
 }

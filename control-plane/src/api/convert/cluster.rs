@@ -4,6 +4,7 @@ use hanse_proto::admin;
 
 use super::time;
 use crate::service::clusters::{ClusterView, Phase};
+use crate::store::FenceRow;
 
 /// A cluster as proto has it.
 pub(in crate::api) fn cluster(view: ClusterView) -> admin::Cluster {
@@ -26,6 +27,22 @@ pub(in crate::api) fn cluster(view: ClusterView) -> admin::Cluster {
         message: view.message,
         removals_waiting: row.applied.removals_waiting,
         objects: row.applied.objects,
+        recipient: view.recipient,
+        recipient_offered: row.recipient_offered,
+        recipient_vouch: row.recipient_vouch.into(),
+        fence: row.fence.map(fence),
+        refused_condition: u32::try_from(row.applied.refused_condition).unwrap_or_default(),
+        secrets_pending: row.applied.secrets_pending,
+    }
+}
+
+fn fence(row: FenceRow) -> admin::Fence {
+    admin::Fence {
+        state: row.state.into(),
+        model: row.model,
+        problem: row.problem,
+        ceiling: row.ceiling,
+        ceiling_generation: row.ceiling_generation,
     }
 }
 

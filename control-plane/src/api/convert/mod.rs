@@ -3,15 +3,19 @@
 mod bundle;
 mod cluster;
 mod drift;
+mod proposal;
+mod report;
 mod revision;
 
 use hanse_domain::ids::Digest;
 use jiff::Timestamp;
 use pbjson_types::Timestamp as ProtoTime;
 
-pub(super) use bundle::{applied, bundle, dry_run_answer, object_problem};
+pub(super) use bundle::{bundle, trust_roots};
 pub(super) use cluster::cluster;
 pub(super) use drift::{drift, occurrence};
+pub(super) use proposal::{committed, proposal, submission};
+pub(super) use report::{applied, dry_run_answer, fence_report, object_problem};
 pub(super) use revision::revision;
 
 use crate::auth::Role;

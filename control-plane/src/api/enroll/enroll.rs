@@ -19,6 +19,8 @@ pub(super) async fn handle(
         cluster_uid: msg.cluster_uid,
         agent_version: msg.agent_version,
         kubernetes_version: msg.kubernetes_version,
+        recipient: msg.recipient,
+        recipient_vouch: msg.recipient_vouch.into(),
     };
     let remote = ctx.remote.ip();
     let (cluster, issued) = services.enrolment.join(remote, joining, ctx.now).await?;
