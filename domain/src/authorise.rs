@@ -2,8 +2,6 @@
 //! machine before it believes what the hub shows it. An agent asks the same of its own share, in
 //! `bundle`.
 
-use std::sync::Arc;
-
 use crate::change::Change;
 use crate::document::{Document, DocumentRef, Kind};
 use crate::fleet::{Edit, Fleet};
@@ -100,8 +98,7 @@ fn replaced(base: &Fleet, signed: &Signed<'_>, reference: &DocumentRef) -> Resul
 /// The clusters on which a document is placed.
 fn entries<'f>(
     fleet: &'f Fleet,
-    document: &'f Document,
-) -> impl Iterator<Item = &'f ClusterEntry> + Clone {
-    let entries = fleet.members().values().map(|member| Arc::as_ref(&member.entry));
-    entries.filter(|entry| document.selects(entry))
+    document: &Document,
+) -> impl Iterator<Item = &'f ClusterEntry> + Clone + use<'f> {
+    fleet.selected(document).into_iter().map(|member| &*member.entry)
 }

@@ -69,7 +69,7 @@ pub const fn unconfirmed_removals(objects: usize) -> usize {
 /// Hazards of what a document says: by itself, with each override, and with the overrides that come
 /// together on a cluster of the fleet.
 pub(super) fn of_document(document: &Document, fleet: &Fleet, hazards: &mut Vec<Hazard>) {
-    let entries = fleet.members().values().map(|member| &*member.entry);
+    let entries = fleet.selected(document).into_iter().map(|member| &*member.entry);
     for hazard in hazards_of(document, entries) {
         if !hazards.contains(&hazard) {
             hazards.push(hazard);

@@ -4,20 +4,22 @@
 
 mod hazard;
 mod secret;
+mod verify;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 pub use hazard::{Hazard, HazardKind, hazards_of, unconfirmed_removals};
 pub use secret::pending;
+pub use verify::verify;
 
-use crate::document::{Document, DocumentRef, Kind};
+use crate::document::{Document, DocumentRef};
 use crate::fleet::{Edit, Fleet, Member};
-use crate::history::roster::{ClusterEntry, Labels};
+use crate::history::roster::Labels;
 use crate::kinds::Spec;
-use crate::kinds::binding::{BindingScope, RoleRef};
+use crate::kinds::binding::BindingScope;
 use crate::object::{ObjectKind, ObjectRef};
 use crate::render::{Rendering, render};
 use crate::trust::chain::BrokenChain;
@@ -176,7 +178,7 @@ pub fn plan(base: &Fleet, edits: Vec<Edit>, now: Timestamp) -> Result<Plan, Vec<
                 plan.warnings.extend(secret::warnings(base, &next, document));
             }
             Edit::PutCluster(entry) => {
-                plan.warnings.extend(secret::left_behind(base, &next, entry))
+                plan.warnings.extend(secret::left_behind(base, &next, entry));
             }
             Edit::RemoveCluster(id) => {
                 let name =
@@ -189,70 +191,6 @@ pub fn plan(base: &Fleet, edits: Vec<Edit>, now: Timestamp) -> Result<Plan, Vec<
         }
     }
     if errors.is_empty() { Ok(plan) } else { Err(errors) }
-}
-
-/// Everything about a fleet after some edits that cannot be. The hub asks this before it commits.
-pub fn verify(next: &Fleet, edits: &[Edit]) -> Vec<PlanError> {
-    let mut errors = Vec::new();
-    for held in next.documents().values() {
-        let unknown: BTreeSet<&str> = held
-            .document
-            .variants()
-            .filter_map(federated_role)
-            .filter(|role| !has_role(next, role))
-            .collect();
-        let binding = &held.document.reference;
-        errors.extend(unknown.into_iter().map(|role| {
-            let (binding, role) = (binding.clone(), role.to_owned());
-            if edits.iter().any(|edit| removes_role(edit, &role)) {
-                return PlanError::RoleInUse { binding, role };
-            }
-            let nearest = nearest_role(next, &role);
-            PlanError::UnknownRole { binding, role, nearest }
-        }));
-    }
-    for edit in edits {
-        match edit {
-            Edit::PutCluster(entry) => {
-                let same_name = |m: &&Member| m.entry.name == entry.name && m.entry.id != entry.id;
-                if next.members().values().any(|member| same_name(&member)) {
-                    errors.push(PlanError::ClusterName(entry.name.clone()));
-                }
-                // New labels can bring overrides together that were apart before.
-                if let Some(member) = next.member(entry.id) {
-                    let placed = next.placed_on(member);
-                    errors.extend(placed.filter_map(|(document, _)| invalid(document, entry)));
-                }
-            }
-            Edit::Put(document) => {
-                let entries = next.members().values().map(|member| &*member.entry);
-                let selected = entries.filter(|entry| document.selects(entry));
-                errors.extend(selected.filter_map(|entry| invalid(document, entry)));
-            }
-            Edit::PutWrap(wrap) => errors.extend(secret::misplaced(next, wrap)),
-            Edit::Remove(_) | Edit::RemoveCluster(_) | Edit::RemoveWrap(_) | Edit::PutRoot(_) => {}
-        }
-    }
-    errors
-}
-
-fn federated_role(spec: &Spec) -> Option<&str> {
-    match spec {
-        Spec::RoleBinding(binding) => match &binding.role {
-            RoleRef::Federated(role) => Some(role),
-            RoleRef::ClusterRole(_) | RoleRef::Role(_) => None,
-        },
-        Spec::Namespace(_) | Spec::Role(_) | Spec::Secret(_) => None,
-    }
-}
-
-fn invalid(document: &Document, entry: &ClusterEntry) -> Option<PlanError> {
-    let error = document.placed(&entry.labels).err()?;
-    Some(PlanError::Invalid {
-        cluster: entry.name.clone(),
-        document: error.document,
-        why: error.why,
-    })
 }
 
 fn absent(base: &Fleet, edit: &Edit) -> Option<PlanError> {
@@ -306,14 +244,10 @@ fn nowhere(fleet: &Fleet, document: &Document) -> Vec<String> {
         .filter(|name| fleet.member_named(name).is_none())
         .map(|name| format!("{reference} names cluster {name}, which is not in the fleet"))
         .collect();
-    if !fleet.members().values().any(|member| document.selects(&member.entry)) {
+    if fleet.selected(document).is_empty() {
         warnings.push(format!("{reference} is placed on no cluster: its placement selects none"));
     }
-    if document
-        .overrides
-        .iter()
-        .any(|o| !fleet.members().values().any(|m| o.selector.matches(&m.entry.labels)))
-    {
+    if document.overrides.iter().any(|o| fleet.matching(&o.selector).next().is_none()) {
         warnings.push(format!("an override of {reference} matches no cluster"));
     }
     warnings
@@ -361,24 +295,6 @@ fn idle(edits: &[Edit], member: &Member, after: &Rendering, now: Timestamp) -> V
             )
         })
         .collect()
-}
-
-fn removes_role(edit: &Edit, role: &str) -> bool {
-    matches!(edit, Edit::Remove(r) if r.kind == Kind::FederatedRole && r.name == role)
-}
-
-fn has_role(fleet: &Fleet, name: &str) -> bool {
-    let reference = DocumentRef { kind: Kind::FederatedRole, name: name.to_owned() };
-    fleet.documents().contains_key(&reference)
-}
-
-fn nearest_role(fleet: &Fleet, name: &str) -> Option<String> {
-    let names = fleet
-        .documents()
-        .values()
-        .filter(|held| matches!(held.document.base.spec, Spec::Role(_)))
-        .map(|held| held.document.reference.name.as_str());
-    crate::parse::nearest(name, names).map(str::to_owned)
 }
 
 /// Labels as people write them, "env=prod,region=eu".

@@ -27,9 +27,9 @@ pub(super) fn warnings(base: &Fleet, next: &Fleet, secret: &Document) -> Vec<Str
         ));
     }
     let before = base.documents().get(&secret.reference);
-    let lost = base.members().values().filter(|member| {
-        before.is_some_and(|held| held.document.selects(&member.entry))
-            && next.member(member.entry.id).is_some_and(|member| !secret.selects(&member.entry))
+    let held_by = before.into_iter().flat_map(|held| base.selected(&held.document));
+    let lost = held_by.filter(|member| {
+        next.member(member.entry.id).is_some_and(|member| !secret.selects(&member.entry))
     });
     let same_version =
         before.and_then(|held| secret_version(&held.document)) == secret_version(secret);
@@ -65,8 +65,7 @@ pub fn pending<'f>(
     fleet: &'f Fleet,
     secret: &'f Document,
 ) -> impl Iterator<Item = &'f Member> + 'f {
-    let placed = fleet.members().values().filter(|member| secret.selects(&member.entry));
-    placed.filter(|member| !member.can_open(secret))
+    fleet.selected(secret).into_iter().filter(|member| !member.can_open(secret))
 }
 
 /// Why a wrapped key can be of no use.
