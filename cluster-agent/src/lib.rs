@@ -4,7 +4,8 @@
 //!            link ── wire ──┐                  ┌── kube::observe   watches
 //!  hub  ◄──►  mTLS stream   ├──►  run  ──►  core (sans-IO)
 //!                           │      │           effects
-//!            identity ──────┘      └──► kube::{apply, ledger, events}
+//!            identity ──────┤      └──► kube::{apply, ledger, events}
+//!            fence ─────────┘           as the identity that kube::writers has
 //! ```
 //!
 //! `run` carries inputs into the core and effects out of it; nothing else decides anything. The
@@ -14,10 +15,12 @@ pub mod backoff;
 pub mod commands;
 pub mod core;
 pub mod enroll;
+pub mod fence;
 pub mod identity;
 pub mod kube;
 pub mod link;
 pub mod logging;
+pub mod metrics;
 pub mod run;
 pub mod supervisor;
 pub mod terminal;

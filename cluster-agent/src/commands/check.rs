@@ -133,8 +133,7 @@ pub(super) async fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
         check_steps::hub(identity, &mut findings).await;
     }
     let access = run::access(&args.dir, args.kubeconfig.clone(), args.in_cluster);
-    let flags = format!("--dir {}", super::quote(&args.dir));
-    check_steps::cluster(&access, identity.as_ref(), &flags, &mut findings).await;
+    check_steps::cluster(&access, identity.as_ref(), &args.dir, &mut findings).await;
     match args.output {
         Output::Text => findings.show(),
         Output::Json => {

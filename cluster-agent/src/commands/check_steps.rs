@@ -3,20 +3,26 @@
 use std::path::Path;
 use std::time::Duration;
 
+use hanse_domain::ceiling::Ceiling;
 use jiff::Timestamp;
 use kube::Client;
 
 use super::check::Findings;
 use super::quote;
+use super::settings::AgentSettings;
+use crate::fence::{self, Aspect, CeilingReport, Level};
 use crate::identity::{CREDENTIALS_FILE, Identity, is_private};
 use crate::kube::access::{self, Right};
 use crate::kube::client::{Access, ClusterFacts};
 use crate::kube::ledger::{LedgerStore, LoadError};
+use crate::kube::writers::Model;
 use crate::terminal::chain;
 
 const IDENTITY: &str = "identity";
 const HUB: &str = "hub";
 const CLUSTER: &str = "cluster";
+const FENCE: &str = "fence";
+const CEILING: &str = "ceiling";
 const RIGHTS: &str = "rights";
 const LEDGER: &str = "ledger";
 
@@ -78,13 +84,14 @@ pub(super) async fn hub(identity: &Identity, findings: &mut Findings) {
     }
 }
 
-/// API server, rights and ledger.
+/// API server, fence, rights and ledger.
 pub(super) async fn cluster(
     access: &Access,
     identity: Option<&Identity>,
-    flags: &str,
+    dir: &Path,
     findings: &mut Findings,
 ) {
+    let flags = format!("--dir {}", quote(dir));
     let check = "the API server answers";
     let hint = format!("is its token still valid? hanse-agent token {flags}");
     let client = match access.client().await {
@@ -108,43 +115,79 @@ pub(super) async fn cluster(
             findings.bad(CLUSTER, check, why, "use the kubeconfig of that cluster, or join again");
         }
     }
-    rights(&client, findings).await;
+    let unfenced = match AgentSettings::load(dir) {
+        Ok(settings) => settings.allow_unfenced,
+        Err(error) => {
+            findings.bad(FENCE, "its settings can be read", format!("{error:#}"), "ls -la");
+            false
+        }
+    };
+    let model = fence(access, unfenced, findings).await;
+    rights(&client, model, findings).await;
     ledger(client, findings).await;
 }
 
-async fn rights(client: &Client, findings: &mut Findings) {
-    const APPLY: &str = "kubectl apply -f deploy/agent/rbac.yaml";
-    let needed = access::needed();
-    let missing = ask(client, &needed, true, findings).await;
+/// Whether the cluster bounds the agent.
+async fn fence(access: &Access, unfenced: bool, findings: &mut Findings) -> Option<Model> {
+    let check = "the fence can be looked at";
+    let hint = "kubectl get --raw /readyz";
+    let writers = match access.writers().await {
+        Ok(writers) => writers,
+        Err(error) => {
+            findings.bad(FENCE, check, chain(&error), hint);
+            return None;
+        }
+    };
+    let report = match fence::check(&writers).await {
+        Ok(report) => report,
+        Err(error) => {
+            findings.bad(FENCE, check, error.to_string(), hint);
+            return None;
+        }
+    };
+    for found in &report.findings {
+        let why = found.why.clone().unwrap_or_default();
+        let hint = found.hint.clone().unwrap_or_default();
+        match found.level {
+            Level::Good => findings.good(FENCE, &found.check),
+            // Without a fence, too, the account must not have more rights than it needs.
+            Level::Bad if !unfenced || found.aspect == Aspect::Rights => {
+                findings.bad(FENCE, &found.check, why, hint);
+            }
+            Level::Bad | Level::Warning => findings.warning(FENCE, &found.check, why, hint),
+        }
+    }
+    let ceiling = report.ceiling.as_ref().and_then(CeilingReport::ceiling);
+    for line in ceiling.iter().flat_map(Ceiling::in_words) {
+        findings.good(CEILING, line);
+    }
+    Some(report.model)
+}
+
+async fn rights(client: &Client, model: Option<Model>, findings: &mut Findings) {
+    const APPLY: &str = "kubectl apply -f deploy/agent/";
+    let Some(model) = model else { return };
+    let needed = access::needed(model);
+    let missing = lacking(client, &needed, findings).await;
     let check = format!("the agent's account has the {} rights that it needs", needed.len());
     match missing {
         Some(missing) if missing.is_empty() => findings.good(RIGHTS, check),
         Some(missing) => findings.bad(RIGHTS, check, format!("missing: {}", list(&missing)), APPLY),
-        None => return,
-    }
-    let check = "and none that it must not have";
-    match ask(client, &access::forbidden(), false, findings).await {
-        Some(extra) if extra.is_empty() => findings.good(RIGHTS, check),
-        Some(extra) => {
-            let hint = "kubectl get clusterrolebindings,rolebindings -A -o wide | grep hanse-agent";
-            findings.bad(RIGHTS, check, format!("it can: {}", list(&extra)), hint);
-        }
         None => {}
     }
 }
 
-/// The rights for which the answer is not the wanted one; nothing when there is no answer.
-async fn ask(
+/// The rights that the account does not have; nothing when there is no answer.
+async fn lacking(
     client: &Client,
     rights: &[Right],
-    wanted: bool,
     findings: &mut Findings,
 ) -> Option<Vec<Right>> {
-    let mut wrong = Vec::new();
+    let mut missing = Vec::new();
     for right in rights {
         match access::has(client, right).await {
-            Ok(has) if has == wanted => {}
-            Ok(_) => wrong.push(right.clone()),
+            Ok(true) => {}
+            Ok(false) => missing.push(right.clone()),
             Err(error) => {
                 let hint = "kubectl auth can-i --list";
                 findings.bad(RIGHTS, "access can be reviewed", error.to_string(), hint);
@@ -152,7 +195,7 @@ async fn ask(
             }
         }
     }
-    Some(wrong)
+    Some(missing)
 }
 
 fn list(rights: &[Right]) -> String {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use hanse_domain::ids::ClusterId;
 use jiff::{SignedDuration, Timestamp};
+use kube::api::DynamicObject;
 use kube::{Client, Config};
 use secrecy::ExposeSecret as _;
 
@@ -12,14 +13,19 @@ use super::AdminAccess;
 use crate::identity::store::create_secret;
 use crate::identity::{self, Identity, KUBECONFIG_FILE};
 use crate::kube::client::ClusterFacts;
-use crate::kube::{install, token};
+use crate::kube::install::InstallError;
+use crate::kube::writers::Writers;
+use crate::kube::{CallError, install, token};
 use crate::terminal::{self, Failed, Mark};
+
+/// How long the token is valid with which the fence is tried. The API server gives no shorter one.
+const PROOF: SignedDuration = SignedDuration::from_mins(10);
 
 pub(super) struct Steps {
     config: Config,
-    client: Client,
+    pub(super) client: Client,
     dir: PathBuf,
-    dry_run: bool,
+    pub(super) dry_run: bool,
     pub(super) cluster: ClusterFacts,
 }
 
@@ -43,18 +49,20 @@ impl Steps {
         Ok(Self { config, client, dir: dir.to_owned(), dry_run, cluster })
     }
 
-    /// Namespace, account and rights.
-    pub(super) async fn install(&self) -> anyhow::Result<()> {
-        for object in install::objects()? {
-            let applied = install::apply(&self.client, &object, self.dry_run).await;
-            let label = applied.map_err(|error| {
-                Failed::new("the agent cannot be installed", terminal::chain(&error))
-                    .hint("join with the rights of an administrator: kubectl auth can-i '*' '*'")
-            })?;
+    /// Applies objects and tells each.
+    pub(super) async fn apply(&self, objects: &[DynamicObject]) -> anyhow::Result<()> {
+        for object in objects {
+            let label = install::apply(&self.client, object, self.dry_run).await.map_err(refused)?;
             let how = if self.dry_run { "would be applied" } else { "is applied" };
             terminal::step(Mark::Good, &format!("{label} {how}"));
         }
         Ok(())
+    }
+
+    /// The agent's rights, of a short-lived token that is not kept: what it really may do.
+    pub(super) async fn as_agent(&self) -> anyhow::Result<Writers> {
+        let made = token::request(&self.client, PROOF).await.map_err(no_token)?;
+        Ok(Writers::with_token(&self.config, made.token)?)
     }
 
     /// The agent's own access to the cluster, for an agent outside of it.
@@ -104,13 +112,20 @@ pub(super) async fn write_token(
     dir: &Path,
     ttl: SignedDuration,
 ) -> anyhow::Result<Timestamp> {
-    let made = token::request(client, ttl).await.map_err(|error| {
-        Failed::new("the agent's account gets no token", error)
-            .hint("kubectl auth can-i create serviceaccounts/token -n hanse-agent")
-    })?;
+    let made = token::request(client, ttl).await.map_err(no_token)?;
     identity::write_private(dir, token::TOKEN_FILE, made.token.expose_secret().as_bytes())
         .with_context(|| format!("cannot write to {}", dir.display()))?;
     Ok(made.expires_at)
+}
+
+fn no_token(error: CallError) -> Failed {
+    Failed::new("the agent's account gets no token", error)
+        .hint("kubectl auth can-i create serviceaccounts/token -n hanse-agent")
+}
+
+pub(super) fn refused(error: InstallError) -> Failed {
+    Failed::new("the agent cannot be installed", terminal::chain(&error))
+        .hint("join with the rights of an administrator: kubectl auth can-i '*' '*'")
 }
 
 pub(super) fn tell_token(dir: &Path, until: Timestamp) {

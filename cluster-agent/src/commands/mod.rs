@@ -3,8 +3,10 @@
 mod check;
 mod check_steps;
 mod join;
+mod join_fence;
 mod join_steps;
 mod run;
+mod settings;
 mod token;
 
 use std::path::PathBuf;

@@ -6,6 +6,7 @@ use k8s_openapi::api::authorization::v1::{
 use kube::api::PostParams;
 use kube::{Api, Client};
 
+use super::writers::{CEILING_USER, Model};
 use super::{CallError, IDENTITY_SECRET, NAMESPACE, within};
 
 /// One action on one resource.
@@ -43,23 +44,58 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 const NET: &str = "networking.k8s.io";
 const READ: &[&str] = &["get", "list", "watch"];
 const WRITE: &[&str] = &["create", "patch"];
+const CHANGE: &[&str] = &["create", "update", "patch", "delete", "deletecollection"];
+const ADMISSION: &str = "admissionregistration.k8s.io";
+const AUTHENTICATION: &str = "authentication.k8s.io";
+/// Constrained impersonation: <https://kep.k8s.io/5284>.
+const AS_CEILING: &[&str] = &[
+    "impersonate-on:user-info:create",
+    "impersonate-on:user-info:patch",
+    "impersonate-on:user-info:delete",
+];
+
+/// By this an account of the model `impersonate` is known.
+pub const fn impersonates() -> Right {
+    Right {
+        group: AUTHENTICATION,
+        resource: "users",
+        namespace: None,
+        name: Some(CEILING_USER),
+        verb: "impersonate:user-info",
+    }
+}
 
 /// What the agent cannot work without.
-pub fn needed() -> Vec<Right> {
+pub fn needed(model: Model) -> Vec<Right> {
     let mut rights = Vec::new();
-    let mut add = |group, resource, verbs: &[&[&'static str]]| {
+    let mut add = |group, resource, name, verbs: &[&[&'static str]]| {
         for verb in verbs.iter().flat_map(|verbs| verbs.iter()) {
-            rights.push(Right { group, resource, namespace: None, name: None, verb });
+            rights.push(Right { group, resource, namespace: None, name, verb });
         }
     };
-    add(RBAC, "clusterroles", &[READ, WRITE, &["delete", "escalate", "bind"]]);
-    add(RBAC, "roles", &[READ, &["bind"]]);
-    add(RBAC, "clusterrolebindings", &[READ, WRITE, &["delete"]]);
-    add(RBAC, "rolebindings", &[READ, WRITE, &["delete"]]);
-    add("", "namespaces", &[READ, WRITE]);
-    add("", "resourcequotas", &[READ, WRITE, &["delete"]]);
-    add("", "limitranges", &[READ, WRITE, &["delete"]]);
-    add(NET, "networkpolicies", &[READ, WRITE, &["delete"]]);
+    let written = ["clusterroles", "clusterrolebindings", "rolebindings"];
+    for resource in written {
+        add(RBAC, resource, None, &[READ]);
+        match model {
+            Model::Bind => add(RBAC, resource, None, &[WRITE, &["delete"]]),
+            Model::Impersonate => add(RBAC, resource, None, &[AS_CEILING]),
+        }
+    }
+    add(RBAC, "roles", None, &[READ]);
+    if model == Model::Bind {
+        add(RBAC, "clusterroles", None, &[&["escalate", "bind"]]);
+        add(RBAC, "roles", None, &[&["bind"]]);
+    }
+    add("", "namespaces", None, &[READ, WRITE]);
+    add("", "resourcequotas", None, &[READ, WRITE, &["delete"]]);
+    add("", "limitranges", None, &[READ, WRITE, &["delete"]]);
+    add(NET, "networkpolicies", None, &[READ, WRITE, &["delete"]]);
+    add("", "secrets", None, &[&["create", "update", "delete"]]);
+    for policy in ["hanse-fence-guard", "hanse-fence-ceiling"] {
+        add(ADMISSION, "validatingadmissionpolicies", Some(policy), &[READ]);
+        add(ADMISSION, "validatingadmissionpolicybindings", Some(policy), &[READ]);
+    }
+    add("fence.hanse.dev", "ceilings", Some("hanse"), &[READ]);
     let own = |group, resource, name, verb| Right {
         group,
         resource,
@@ -72,13 +108,68 @@ pub fn needed() -> Vec<Right> {
     }
     rights.push(own("events.k8s.io", "events", None, "create"));
     rights.push(own("", "secrets", Some(IDENTITY_SECRET), "update"));
+    if model == Model::Impersonate {
+        rights.push(impersonates());
+    }
     rights
 }
 
-/// What the agent must not be able to do, because it has no use for it and a thief would.
-pub fn forbidden() -> Vec<Right> {
-    let everywhere =
-        |group, resource, verb| Right { group, resource, namespace: None, name: None, verb };
+/// What the agent must not be able to do, because it has no use for it and a thief would. Most of it
+/// is what no admission policy sees: reading, and what the policies themselves are made of.
+pub fn forbidden(model: Model) -> Vec<Right> {
+    let mut rights = Vec::new();
+    let mut add = |group, resource, name, verbs: &[&'static str]| {
+        for verb in verbs {
+            rights.push(Right { group, resource, namespace: None, name, verb });
+        }
+    };
+    add("*", "*", None, &["*"]);
+    add("", "secrets", None, &["get", "list", "watch", "patch", "deletecollection"]);
+    add("", "configmaps", None, &["get"]);
+    add("", "namespaces", None, &["delete"]);
+    add("", "nodes/proxy", None, &["get", "create"]);
+    add("", "pods", None, &["create"]);
+    add("", "pods/exec", None, &["get", "create"]);
+    add("apps", "deployments", None, &["create"]);
+    add("", "serviceaccounts/token", None, &["create"]);
+    for account in ["users", "groups", "serviceaccounts"] {
+        add("", account, None, &["impersonate"]);
+    }
+    add("", "users", Some(CEILING_USER), &["impersonate"]);
+    add(AUTHENTICATION, "users", None, &["impersonate:user-info"]);
+    add(AUTHENTICATION, "serviceaccounts", None, &["impersonate:serviceaccount"]);
+    add(AUTHENTICATION, "nodes", None, &["impersonate:arbitrary-node", "impersonate:associated-node"]);
+    for read in ["impersonate-on:user-info:get", "impersonate-on:user-info:list"] {
+        add("", "secrets", None, &[read]);
+        add("", "pods", None, &[read]);
+    }
+    add(RBAC, "roles", None, &["create", "patch", "update", "delete", "escalate"]);
+    add(RBAC, "clusterroles", None, &["update", "deletecollection"]);
+    if model == Model::Impersonate {
+        for resource in ["clusterroles", "clusterrolebindings", "rolebindings"] {
+            add(RBAC, resource, None, &["create", "patch", "update", "delete"]);
+        }
+        add(RBAC, "clusterroles", None, &["escalate", "bind"]);
+        add(RBAC, "roles", None, &["bind"]);
+    }
+    for resource in [
+        "validatingadmissionpolicies",
+        "validatingadmissionpolicybindings",
+        "mutatingadmissionpolicies",
+        "mutatingadmissionpolicybindings",
+        "validatingwebhookconfigurations",
+        "mutatingwebhookconfigurations",
+    ] {
+        add(ADMISSION, resource, None, CHANGE);
+    }
+    for policy in ["hanse-fence-guard", "hanse-fence-ceiling"] {
+        add(ADMISSION, "validatingadmissionpolicies", Some(policy), CHANGE);
+        add(ADMISSION, "validatingadmissionpolicybindings", Some(policy), CHANGE);
+    }
+    add("fence.hanse.dev", "ceilings", Some("hanse"), CHANGE);
+    add("apiextensions.k8s.io", "customresourcedefinitions", None, CHANGE);
+    add("apiregistration.k8s.io", "apiservices", None, CHANGE);
+    add("certificates.k8s.io", "certificatesigningrequests", None, &["create"]);
     let own = |name, verb| Right {
         group: "",
         resource: "secrets",
@@ -86,33 +177,11 @@ pub fn forbidden() -> Vec<Right> {
         name,
         verb,
     };
-    vec![
-        everywhere("*", "*", "*"),
-        everywhere("", "secrets", "get"),
-        everywhere("", "secrets", "list"),
-        everywhere("", "secrets", "watch"),
-        everywhere("", "secrets", "patch"),
-        everywhere("", "secrets", "update"),
-        own(None, "get"),
-        own(None, "list"),
-        own(None, "create"),
-        own(Some(IDENTITY_SECRET), "get"),
-        own(Some(IDENTITY_SECRET), "patch"),
-        everywhere("", "users", "impersonate"),
-        everywhere("", "groups", "impersonate"),
-        everywhere("", "serviceaccounts", "impersonate"),
-        everywhere("", "serviceaccounts/token", "create"),
-        everywhere("", "pods", "create"),
-        everywhere("", "pods/exec", "create"),
-        everywhere("apps", "deployments", "create"),
-        everywhere("", "namespaces", "delete"),
-        everywhere("", "configmaps", "get"),
-        everywhere(RBAC, "roles", "create"),
-        everywhere(RBAC, "roles", "patch"),
-        everywhere(RBAC, "roles", "escalate"),
-        everywhere("admissionregistration.k8s.io", "validatingadmissionpolicies", "patch"),
-        everywhere("certificates.k8s.io", "certificatesigningrequests", "create"),
-    ]
+    for verb in ["get", "list", "patch"] {
+        rights.push(own(None, verb));
+        rights.push(own(Some(IDENTITY_SECRET), verb));
+    }
+    rights
 }
 
 /// Asks whether the client's own account has a right.

@@ -5,22 +5,23 @@ use hanse_domain::drift;
 use hanse_domain::object::{Object, ObjectKind, ObjectRef};
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use kube::core::Status;
-use kube::{Api, Client};
+use kube::Api;
 use serde_json::Value;
 
+use super::writers::Writers;
 use super::{CallError, api, live, within};
 use crate::core::io::{Failure, Live};
 
 /// Writes objects, always by force and always as the field manager of the object's concern.
 #[derive(Clone)]
 pub struct Applier {
-    client: Client,
+    writers: Writers,
 }
 
 impl Applier {
-    /// Writes with this client's rights.
-    pub const fn new(client: Client) -> Self {
-        Self { client }
+    /// Writes as the identity that these have for each kind.
+    pub fn new(writers: impl Into<Writers>) -> Self {
+        Self { writers: writers.into() }
     }
 
     /// Applies an object and returns what the API server has now.
@@ -74,7 +75,7 @@ impl Applier {
 
     /// Reads one object; nothing when it is not there.
     pub async fn read(&self, reference: &ObjectRef) -> Result<Option<Live>, Failure> {
-        let object = within(self.api(reference).get_opt(&reference.name)).await?;
+        let object = within(api(self.writers.own(), reference).get_opt(&reference.name)).await?;
         Ok(object.and_then(|object| live(reference.kind, object)))
     }
 
@@ -93,8 +94,9 @@ impl Applier {
         }
     }
 
+    /// For writes.
     fn api(&self, reference: &ObjectRef) -> Api<DynamicObject> {
-        api(&self.client, reference)
+        api(self.writers.of(reference.kind), reference)
     }
 }
 

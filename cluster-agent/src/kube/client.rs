@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 
+use super::writers::Writers;
 use super::{CallError, within};
 
 /// Where the address and the credentials of the API server come from.
@@ -70,6 +71,11 @@ impl Access {
         let client = |e| AccessError::Client(Box::new(e));
         Client::try_from(self.config().await?).map_err(client)
     }
+
+    /// Clients for everything that the agent does. Nothing is asked of the API server yet.
+    pub async fn writers(&self) -> Result<Writers, AccessError> {
+        Writers::new(self.config().await?)
+    }
 }
 
 /// What is told to the hub about a cluster, and what decides how it is watched.
@@ -96,5 +102,10 @@ impl ClusterFacts {
             version: version.git_version,
             streaming_lists: minor.parse::<u32>().is_ok_and(|minor| minor >= 34),
         })
+    }
+
+    /// 36 of "v1.36.3"; 0 when there is none.
+    pub fn minor(&self) -> u32 {
+        self.version.split('.').nth(1).and_then(|minor| minor.parse().ok()).unwrap_or_default()
     }
 }

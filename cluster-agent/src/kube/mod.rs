@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod observe;
 pub mod secret;
 pub mod token;
+pub mod writers;
 
 use ::kube::api::{ApiResource, DynamicObject};
 use ::kube::core::{GroupVersionKind, TypeMeta};

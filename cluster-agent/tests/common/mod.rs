@@ -9,11 +9,14 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
+use hanse_agent::kube::client::Access;
+use hanse_agent::kube::writers::{Model, Writers};
 use hanse_agent::kube::{install, token};
 use hanse_domain::object::{MANAGED_LABEL, Object, ObjectKind, ObjectRef};
 use hanse_testbed::{Cluster, Options, Testbed};
 use jiff::SignedDuration;
 use kube::Client;
+use kube::api::DynamicObject;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -35,14 +38,49 @@ impl Bed {
         Ok(Self { testbed, _dir: dir })
     }
 
-    /// With what `join` installs.
+    /// With what `join --fence none --model bind` installs.
     pub(crate) async fn with_agent() -> Outcome<Self> {
         let bed = Self::up().await?;
-        let admin = bed.admin().await?;
-        for object in install::objects()? {
-            install::apply(&admin, &object, false).await?;
-        }
+        let mut objects = install::base()?;
+        let ceiling = install::ceiling_spec(&install::default_ceiling()?)?;
+        objects.extend(install::rights(Model::Bind, &ceiling)?);
+        bed.apply(&objects).await?;
         Ok(bed)
+    }
+
+    /// With what `join` installs: the agent behind the fence.
+    pub(crate) async fn fenced(model: Model) -> Outcome<Self> {
+        let bed = Self::up().await?;
+        bed.fence(model).await?;
+        Ok(bed)
+    }
+
+    /// Installs the fence, or puts it right.
+    pub(crate) async fn fence(&self, model: Model) -> Outcome {
+        self.apply(&install::base()?).await?;
+        self.apply(&install::definition()?).await?;
+        let admin = self.admin().await?;
+        let (ceiling, _) = install::ensure_ceiling(&admin, &install::default_ceiling()?).await?;
+        self.apply(&install::policies()?).await?;
+        self.apply(&install::rights(model, &install::ceiling_spec(&ceiling)?)?).await?;
+        install::remove_other(&admin, model).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn apply(&self, objects: &[DynamicObject]) -> Outcome {
+        let admin = self.admin().await?;
+        for object in objects {
+            install::apply(&admin, object, false).await?;
+        }
+        Ok(())
+    }
+
+    /// The agent's account, as it writes and as the ceiling user.
+    pub(crate) async fn writers(&self) -> Outcome<Writers> {
+        let made = token::request(&self.admin().await?, SignedDuration::from_hours(1)).await?;
+        let file = Some(self.cluster().kubeconfig().to_owned());
+        let config = Access::Kubeconfig { file, context: None }.config().await?;
+        Ok(Writers::with_token(&config, made.token)?)
     }
 
     pub(crate) fn cluster(&self) -> &Cluster {

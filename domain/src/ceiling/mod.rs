@@ -21,41 +21,59 @@ use crate::object::Object;
 pub const MAX_CEILING_BYTES: usize = 64 * 1024;
 /// How many single refusals of one code are named.
 const MAX_NAMED: usize = 5;
+const PSA_PREFIX: &str = "pod-security.kubernetes.io/";
 const PSA_ENFORCE: &str = "pod-security.kubernetes.io/enforce";
 const PSA_VERSION: &str = "pod-security.kubernetes.io/enforce-version";
 
 /// `"<apiGroup>/<resource>"` → verbs; "/pods" for the core group.
 pub type Allowed = BTreeMap<String, BTreeSet<String>>;
 
-/// The `spec` of a `Ceiling`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// The `spec` of a `Ceiling`. What is left out allows nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Ceiling {
     /// What roles may hold that are bound in a namespace.
     pub namespaced: Allowed,
     /// What roles may hold that are bound cluster-wide.
     pub cluster: Allowed,
+    /// Paths that roles bound cluster-wide may get.
+    #[serde(rename = "nonResourceURLs")]
+    pub non_resource_urls: Vec<String>,
     /// `ClusterRole`s of others that may be bound in a namespace.
     pub cluster_role_refs: Vec<String>,
+    /// `ClusterRole`s of others that may be bound cluster-wide.
+    pub cluster_wide_role_refs: Vec<String>,
+    /// `Role`s of others that may be bound in their namespace.
+    pub role_refs: Vec<String>,
     /// To whom anything may be granted.
     pub subjects: Subjects,
-    /// Values that the Pod Security label `enforce` may have.
+    /// Values that the Pod Security label `enforce` may have; "none" for no label.
     pub pod_security_levels: Vec<String>,
     /// Types of Secrets.
     pub secret_types: Vec<String>,
-    /// How the names of namespaces must begin that the fleet makes.
+    /// Whether a new namespace may have any name.
+    pub any_namespace: bool,
+    /// How the names of new namespaces must begin otherwise.
     pub namespace_prefixes: Vec<String>,
-    /// Whether the fleet may delete namespaces that it made.
-    pub allow_namespace_delete: bool,
+    /// How they must not begin, in either case.
+    pub reserved_namespace_prefixes: Vec<String>,
+    /// How the keys of a namespace's labels must begin.
+    pub namespace_labels: Vec<String>,
+    /// How the keys of a namespace's annotations must begin.
+    pub namespace_annotations: Vec<String>,
 }
 
 /// To whom anything may be granted.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Subjects {
-    /// How the names of users must begin.
+    /// Any user.
+    pub any_user: bool,
+    /// Any group.
+    pub any_group: bool,
+    /// How the names of users must begin otherwise.
     pub user_prefixes: Vec<String>,
-    /// How the names of groups must begin.
+    /// How the names of groups must begin otherwise.
     pub group_prefixes: Vec<String>,
     /// Namespaces of service accounts; those of a binding's own namespace are always allowed.
     pub service_account_namespaces: Vec<String>,
@@ -90,7 +108,7 @@ impl Ceiling {
                 self.subjects(object, &mut found);
                 self.role_reference(object, &mut found);
             }
-            "secrets" => self.secret(object, &mut found),
+            "secrets" => self.secret(&object.body, &mut found),
             "namespaces" => self.namespace(object, &mut found),
             _ => {}
         }
@@ -117,6 +135,13 @@ impl Ceiling {
         };
         let mut over = BTreeSet::new();
         for rule in items(&object.body, "rules") {
+            if let Some(urls) = strings(rule, "nonResourceURLs") {
+                let verbs = strings(rule, "verbs").unwrap_or_default();
+                let get = wide && verbs.iter().all(|verb| *verb == "get");
+                let extra = |url: &&str| !get || !contains(&self.non_resource_urls, url);
+                over.extend(urls.into_iter().filter(extra).map(str::to_owned));
+                continue;
+            }
             let (groups, resources) = (strings(rule, "apiGroups"), strings(rule, "resources"));
             let (Some(groups), Some(resources)) = (groups, resources) else {
                 over.insert("a rule without resources".to_owned());
@@ -145,17 +170,16 @@ impl Ceiling {
     fn subjects(&self, object: &Object, found: &mut Vec<String>) {
         let own = object.reference.namespace.as_deref();
         let allowed = &self.subjects;
-        let begins = |prefixes: &[String], name: &str| prefixes.iter().any(|p| name.starts_with(p));
         let over: BTreeSet<String> = items(&object.body, "subjects")
             .filter(|subject| {
                 let (kind, name) = (text(subject, "kind"), text(subject, "name"));
                 let namespace = text(subject, "namespace");
                 !match kind {
-                    "User" => begins(&allowed.user_prefixes, name),
-                    "Group" => begins(&allowed.group_prefixes, name),
+                    "User" => allowed.any_user || begins(&allowed.user_prefixes, name),
+                    "Group" => allowed.any_group || begins(&allowed.group_prefixes, name),
                     "ServiceAccount" => {
                         own == Some(namespace)
-                            || allowed.service_account_namespaces.iter().any(|n| n == namespace)
+                            || contains(&allowed.service_account_namespaces, namespace)
                     }
                     _ => false,
                 }
@@ -170,44 +194,76 @@ impl Ceiling {
     fn role_reference(&self, object: &Object, found: &mut Vec<String>) {
         let Some(role) = object.body.get("roleRef") else { return };
         let (kind, name) = (text(role, "kind"), text(role, "name"));
-        let bound_in_namespace = object.reference.namespace.is_some();
-        if bound_in_namespace
-            && !name.starts_with("hanse:ns:")
-            && !(kind == "ClusterRole" && self.cluster_role_refs.iter().any(|r| r == name))
-        {
-            found.push(format!("C03 the ceiling does not allow to bind the {kind} {name}"));
+        let wide = object.reference.namespace.is_none();
+        let (allowed, prefix) = match (kind, wide) {
+            ("Role", _) => (&self.role_refs, None),
+            (_, false) => (&self.cluster_role_refs, Some("hanse:ns:")),
+            (_, true) => (&self.cluster_wide_role_refs, Some("hanse:cluster:")),
+        };
+        if !contains(allowed, name) && !prefix.is_some_and(|prefix| name.starts_with(prefix)) {
+            let place = if wide { "cluster-wide" } else { "in a namespace" };
+            found.push(format!("C03 the ceiling does not allow to bind the {kind} {name} {place}"));
         }
     }
 
-    fn secret(&self, object: &Object, found: &mut Vec<String>) {
-        let kind = match text(&object.body, "type") {
+    fn secret(&self, body: &Value, found: &mut Vec<String>) {
+        let kind = match text(body, "type") {
             "" => "Opaque",
             kind => kind,
         };
-        if !self.secret_types.iter().any(|allowed| allowed == kind) {
+        if !contains(&self.secret_types, kind) {
             found.push(format!("C04 the ceiling does not allow Secrets of the type {kind}"));
         }
     }
 
     /// As when the namespace is made: whether it is there already is not known here.
     fn namespace(&self, object: &Object, found: &mut Vec<String>) {
-        let label = |key: &str| {
-            let labels = object.body.pointer("/metadata/labels");
-            labels.and_then(|labels| labels.get(key)).and_then(Value::as_str)
+        let keys = |field: &str| -> BTreeMap<&str, &str> {
+            let map = object.body.pointer(&format!("/metadata/{field}")).and_then(Value::as_object);
+            let entries = map.into_iter().flatten();
+            entries.map(|(key, value)| (key.as_str(), value.as_str().unwrap_or_default())).collect()
         };
-        let level = label(PSA_ENFORCE).unwrap_or_default();
-        let version = label(PSA_VERSION).unwrap_or("latest");
-        if version != "latest" || !self.pod_security_levels.iter().any(|l| l == level) {
-            let shown = if level.is_empty() { "none" } else { level };
+        let (labels, annotations) = (keys("labels"), keys("annotations"));
+        let level = labels.get(PSA_ENFORCE).copied().unwrap_or("none");
+        let version = labels.get(PSA_VERSION).copied().unwrap_or("latest");
+        if version != "latest" || !contains(&self.pod_security_levels, level) {
             found.push(format!(
-                "C05 the ceiling does not allow the Pod Security level {shown} (version {version})"
+                "C05 the ceiling does not allow the Pod Security level {level} (version {version})"
+            ));
+        }
+        let free = |key: &&str| {
+            !key.starts_with("hanse.dev/")
+                && !key.starts_with(PSA_PREFIX)
+                && !["app.kubernetes.io/managed-by", "kubernetes.io/metadata.name"].contains(key)
+        };
+        let labels = labels.into_keys().filter(free);
+        let annotations = annotations.into_keys().filter(|key| !key.starts_with("hanse.dev/"));
+        let over: BTreeSet<String> = labels
+            .filter(|key| !begins(&self.namespace_labels, key))
+            .chain(annotations.filter(|key| !begins(&self.namespace_annotations, key)))
+            .map(str::to_owned)
+            .collect();
+        if !over.is_empty() {
+            found.push(format!(
+                "C06 the ceiling does not allow the label or annotation {}",
+                named(over)
             ));
         }
         let name = &object.reference.name;
-        if !self.namespace_prefixes.iter().any(|prefix| name.starts_with(prefix)) {
+        if !(self.any_namespace || begins(&self.namespace_prefixes, name))
+            || begins(&self.reserved_namespace_prefixes, name)
+        {
             found.push(format!("C07 the ceiling does not allow to make a namespace named {name}"));
         }
     }
+}
+
+fn contains(list: &[String], text: &str) -> bool {
+    list.iter().any(|item| item == text)
+}
+
+fn begins(prefixes: &[String], text: &str) -> bool {
+    prefixes.iter().any(|prefix| text.starts_with(prefix))
 }
 
 fn items<'v>(value: &'v Value, field: &str) -> impl Iterator<Item = &'v Value> {

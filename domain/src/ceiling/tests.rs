@@ -11,12 +11,16 @@ fn ceiling() -> Ceiling {
             "namespaced": {
                 "/pods": ["get", "list", "watch"],
                 "/pods/log": ["get"],
+                "/deployments": ["get"],
                 "/configmaps": ["get", "list", "watch", "create", "update", "patch", "delete"],
                 "apps/deployments": ["get", "list", "watch", "update", "patch"],
                 "apps/deployments/scale": ["update"],
             },
             "cluster": { "/namespaces": ["get", "list", "watch"], "/pods": ["delete"] },
+            "nonResourceURLs": ["/metrics"],
             "clusterRoleRefs": ["view"],
+            "clusterWideRoleRefs": [],
+            "roleRefs": ["local"],
             "subjects": {
                 "userPrefixes": ["oidc:"],
                 "groupPrefixes": ["oidc:", "ldap:"],
@@ -25,7 +29,9 @@ fn ceiling() -> Ceiling {
             "podSecurityLevels": ["restricted", "baseline"],
             "secretTypes": ["Opaque"],
             "namespacePrefixes": ["fed-"],
-            "allowNamespaceDelete": false,
+            "reservedNamespacePrefixes": ["fed-up"],
+            "namespaceLabels": ["team"],
+            "namespaceAnnotations": [],
         })
         .to_string(),
     )
@@ -51,12 +57,24 @@ fn rules_are_measured_by_the_class_in_the_name() {
     assert_eq!(role("hanse:ns:a", "", "pods", "delete"), ["C01"]);
     assert_eq!(role("hanse:cluster:a", "", "pods", "delete"), none);
     assert_eq!(role("hanse:cluster:a", "", "pods", "get"), ["C01"]);
-    assert_eq!(role("hanse:ns:a", "", "deployments", "get"), ["C01"]);
+    assert_eq!(role("hanse:ns:a", "", "replicasets", "get"), ["C01"]);
     assert_eq!(role("hanse:ns:a", "apps", "deployments/scale", "update"), none);
     assert_eq!(role("hanse:ns:a", "", "pods", "*"), ["F09", "C01"]);
     assert_eq!(role("hanse:ns:a", "rbac.authorization.k8s.io", "roles", "bind"), ["F09", "C01"]);
-    let urls = json!({ "rules": [{ "nonResourceURLs": ["/metrics"], "verbs": ["get"] }] });
-    assert_eq!(codes(ObjectKind::ClusterRole, None, "hanse:ns:a", urls), ["F09", "C01"]);
+    assert_eq!(role("hanse:cluster:a", "", "secrets", "get"), ["F09", "C01"]);
+    assert_eq!(
+        role("hanse:cluster:a", "", "nodes", "get"),
+        ["C01"],
+        "reading is the ceiling's matter"
+    );
+    assert_eq!(role("hanse:cluster:a", "", "nodes", "patch"), ["F09", "C01"]);
+    let urls = |name: &str, url: &str| {
+        let urls = json!({ "rules": [{ "nonResourceURLs": [url], "verbs": ["get"] }] });
+        codes(ObjectKind::ClusterRole, None, name, urls)
+    };
+    assert_eq!(urls("hanse:ns:a", "/metrics"), ["F09", "C01"]);
+    assert_eq!(urls("hanse:cluster:a", "/metrics"), none);
+    assert_eq!(urls("hanse:cluster:a", "/logs"), ["C01"]);
     assert_eq!(codes(ObjectKind::ClusterRole, None, "hanse:ns:a", json!({ "rules": [] })), none);
 }
 
@@ -77,10 +95,13 @@ fn bindings_are_measured_by_role_and_subject() {
     assert_eq!(binding(Some("fed-a"), ours, &alice), none);
     assert_eq!(binding(Some("fed-a"), ("ClusterRole", "view"), &alice), none);
     assert_eq!(binding(Some("fed-a"), ("Role", "view"), &alice), ["C03"]);
+    assert_eq!(binding(Some("fed-a"), ("Role", "local"), &alice), none);
+    assert_eq!(binding(None, ("ClusterRole", "view"), &alice), ["C03"]);
+    assert_eq!(binding(Some("fed-a"), ("ClusterRole", "hanse:cluster:a"), &alice), ["F11", "C03"]);
     assert_eq!(binding(Some("fed-a"), ("ClusterRole", "edit"), &alice), ["C03"]);
     assert_eq!(binding(Some("fed-a"), ("ClusterRole", "admin"), &alice), ["F11", "C03"]);
     assert_eq!(binding(None, ("ClusterRole", "hanse:cluster:a"), &alice), none);
-    assert_eq!(binding(None, ours, &alice), ["F11"]);
+    assert_eq!(binding(None, ours, &alice), ["F11", "C03"]);
     let subject = |kind: &str, name: &str| json!({ "kind": kind, "name": name });
     assert_eq!(binding(Some("fed-a"), ours, &subject("Group", "ldap:dev")), none);
     assert_eq!(binding(Some("fed-a"), ours, &subject("User", "ldap:bob")), ["C02"]);
@@ -105,19 +126,40 @@ fn namespaces_need_a_name_and_a_level() {
     assert_eq!(make("fed-a", json!({})), ["C05"]);
     assert_eq!(make("fed-a", json!({ PSA_ENFORCE: "baseline", PSA_VERSION: "v1.30" })), ["C05"]);
     assert_eq!(make("team", json!({ PSA_ENFORCE: "baseline" })), ["C07"]);
+    assert_eq!(make("fed-up", json!({ PSA_ENFORCE: "baseline" })), ["C07"]);
+    let labels = |key: &str| make("fed-a", json!({ PSA_ENFORCE: "baseline", key: "x" }));
+    assert_eq!(labels("team"), none);
+    assert_eq!(labels("hanse.dev/managed"), none);
+    assert_eq!(labels("istio-injection"), ["C06"]);
+}
+
+#[test]
+fn secrets_have_a_type() {
+    let none: [&str; 0] = [];
+    let secret = |body: Value| {
+        // The kind does not matter here: the resource does.
+        let mut found = guard::secret_refusals(&body);
+        ceiling().secret(&body, &mut found);
+        found.iter().map(|text| text.chars().take(3).collect::<String>()).collect::<Vec<_>>()
+    };
+    assert_eq!(secret(json!({})), none);
+    assert_eq!(secret(json!({ "type": "kubernetes.io/tls" })), ["C04"]);
+    let token = json!({ "type": "kubernetes.io/service-account-token" });
+    assert_eq!(secret(token), ["F13", "C04"]);
 }
 
 #[test]
 fn it_is_told_in_plain_words() {
     insta::assert_snapshot!(ceiling().in_words().join("\n"), @r"
     roles in a namespace may: get pods/log; read pods; read and write configmaps; read, patch and update deployments.apps; update deployments.apps/scale
-    roles cluster-wide may: delete pods; read namespaces
-    ClusterRoles of others that may be bound: view
+    roles cluster-wide may: delete pods; read namespaces; get /metrics
+    others' roles that may be bound in a namespace: ClusterRoles view; Roles local
+    others' ClusterRoles that may be bound cluster-wide: none
     subjects: users oidc:*; groups oidc:*, ldap:*; service accounts of the binding's own namespace and of ci
-    new namespaces: fed-*
-    namespaces that the fleet made, it may not delete
+    new namespaces: fed-*, but not fed-up*
     Pod Security of namespaces: restricted, baseline
     types of Secrets: Opaque
+    labels of namespaces: team*; annotations: none
     ");
 }
 
@@ -142,5 +184,10 @@ fn what_is_held_is_the_union() {
 fn what_is_too_large_or_no_ceiling_is_refused() {
     let large = " ".repeat(MAX_CEILING_BYTES + 1);
     assert!(matches!(Ceiling::parse(&large), Err(InvalidCeiling::TooLarge(_))));
-    assert!(matches!(Ceiling::parse("{}"), Err(InvalidCeiling::Json(_))));
+    assert!(matches!(Ceiling::parse("[1]"), Err(InvalidCeiling::Json(_))));
+    assert_eq!(
+        Ceiling::parse("{}").unwrap(),
+        Ceiling::default(),
+        "what is left out allows nothing"
+    );
 }

@@ -15,11 +15,15 @@ impl Ceiling {
         };
         let subjects = &self.subjects;
         let mut to = Vec::new();
-        if !subjects.user_prefixes.is_empty() {
-            to.push(format!("users {}", quoted(&subjects.user_prefixes)));
-        }
-        if !subjects.group_prefixes.is_empty() {
-            to.push(format!("groups {}", quoted(&subjects.group_prefixes)));
+        for (what, any, prefixes) in [
+            ("users", subjects.any_user, &subjects.user_prefixes),
+            ("groups", subjects.any_group, &subjects.group_prefixes),
+        ] {
+            if any {
+                to.push(format!("any {what}"));
+            } else if !prefixes.is_empty() {
+                to.push(format!("{what} {}", quoted(prefixes)));
+            }
         }
         let mut accounts = "service accounts of the binding's own namespace".to_owned();
         if !subjects.service_account_namespaces.is_empty() {
@@ -27,19 +31,42 @@ impl Ceiling {
             accounts.push_str(&subjects.service_account_namespaces.join(", "));
         }
         to.push(accounts);
-        let deleting = if self.allow_namespace_delete { "may" } else { "may not" };
+        let mut names = if self.any_namespace {
+            "any name".to_owned()
+        } else {
+            or_nothing(quoted(&self.namespace_prefixes))
+        };
+        if !self.reserved_namespace_prefixes.is_empty() {
+            names.push_str(", but not ");
+            names.push_str(&quoted(&self.reserved_namespace_prefixes));
+        }
+        let mut wide = allowed(&self.cluster);
+        if !self.non_resource_urls.is_empty() {
+            wide.push_str("; get ");
+            wide.push_str(&self.non_resource_urls.join(", "));
+        }
+        let mut roles = format!("ClusterRoles {}", or_none(&self.cluster_role_refs));
+        if !self.role_refs.is_empty() {
+            roles.push_str("; Roles ");
+            roles.push_str(&self.role_refs.join(", "));
+        }
         vec![
             format!("roles in a namespace may: {}", allowed(&self.namespaced)),
-            format!("roles cluster-wide may: {}", allowed(&self.cluster)),
+            format!("roles cluster-wide may: {wide}"),
+            format!("others' roles that may be bound in a namespace: {roles}"),
             format!(
-                "ClusterRoles of others that may be bound: {}",
-                or_none(&self.cluster_role_refs)
+                "others' ClusterRoles that may be bound cluster-wide: {}",
+                or_none(&self.cluster_wide_role_refs)
             ),
             format!("subjects: {}", to.join("; ")),
-            format!("new namespaces: {}", or_nothing(quoted(&self.namespace_prefixes))),
-            format!("namespaces that the fleet made, it {deleting} delete"),
+            format!("new namespaces: {names}"),
             format!("Pod Security of namespaces: {}", or_none(&self.pod_security_levels)),
             format!("types of Secrets: {}", or_none(&self.secret_types)),
+            format!(
+                "labels of namespaces: {}; annotations: {}",
+                or_nothing(quoted(&self.namespace_labels)),
+                or_nothing(quoted(&self.namespace_annotations))
+            ),
         ]
     }
 }
@@ -55,11 +82,22 @@ fn or_nothing(text: String) -> String {
 /// Resources with the same verbs together: "read pods, services; read and write configmaps".
 fn allowed(allowed: &Allowed) -> String {
     let mut by_verbs: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (key, verbs) in allowed.iter().filter(|(_, verbs)| !verbs.is_empty()) {
+    for (key, verbs) in allowed.iter().filter(|(key, verbs)| !verbs.is_empty() && exists(key)) {
         by_verbs.entry(self::verbs(verbs)).or_default().push(resource(key));
     }
     let parts = by_verbs.into_iter().map(|(verbs, on)| format!("{verbs} {}", on.join(", ")));
     or_nothing(parts.collect::<Vec<_>>().join("; "))
+}
+
+/// Rules with several groups and resources name pairs that do not exist, and a ceiling that lets them
+/// pass lists those, too. They are of no use to anyone.
+fn exists(key: &str) -> bool {
+    const APPS: [&str; 4] = ["deployments", "statefulsets", "daemonsets", "replicasets"];
+    const CORE: [&str; 7] =
+        ["pods", "services", "events", "configmaps", "secrets", "endpoints", "namespaces"];
+    let Some((group, resource)) = key.split_once('/') else { return true };
+    let whole = resource.split('/').next().unwrap_or_default();
+    !(group.is_empty() && APPS.contains(&whole) || group == "apps" && CORE.contains(&whole))
 }
 
 fn verbs(verbs: &BTreeSet<String>) -> String {
