@@ -5,6 +5,7 @@
 //! | `identity.json` | what enrolment said: cluster, fleet, where the hub is |
 //! | `agent.pem` | the certificate's chain and its key, in one file, so that they change together |
 //! | `ca.crt` | the hub's CA, and no other |
+//! | `age.key` | the age identities that secrets are sealed to, the newest last |
 //! | `kubeconfig`, `token` | the agent's account in the cluster, when it runs outside of it |
 //!
 //! The directory is private (0700) and each file is replaced as a whole. `identity.json` is written
