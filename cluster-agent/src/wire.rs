@@ -1,22 +1,26 @@
 //! The one place where the wire (`hanse.agent.v1`) meets the core's types.
 
-use hanse_domain::bundle::Offer;
+use hanse_domain::bundle::{Evidence, Offer, Shown};
 use hanse_domain::drift::{DriftClass, FieldDifference};
-use hanse_domain::history::merkle::InclusionProof;
+use hanse_domain::history::changes::ProvenChange;
+use hanse_domain::history::log::LogProof;
+use hanse_domain::history::merkle::{ConsistencyProof, InclusionProof};
 use hanse_domain::ids::{Digest, Generation, RevisionNumber};
 use hanse_domain::object::ObjectRef;
+use hanse_domain::trust::walk::RootStep;
 use hanse_proto::admin::drift::{Class, State};
 use hanse_proto::admin::{Drift, FieldDifference as FieldMsg, ObjectProblem, ObjectReference};
 use hanse_proto::agent::applied::Phase;
 use hanse_proto::agent::session_request::Message as Request;
 use hanse_proto::agent::session_response::Message as Response;
 use hanse_proto::agent::{
-    Applied, Bundle, DriftReport, DryRunResult, Hello, SessionRequest, SessionResponse,
+    self as msg, Applied, Bundle, DriftReport, DryRunResult, Hello, SessionRequest, SessionResponse,
 };
 use jiff::Timestamp;
 use pbjson_types::Timestamp as TimestampMsg;
 
 use crate::core::io::{DriftRecord, DriftState, Input, Progress, ProgressPhase, Report};
+use crate::fence::FenceState;
 use crate::kube::client::ClusterFacts;
 
 /// A message of the hub that makes no sense.
@@ -37,6 +41,10 @@ pub fn input(message: SessionResponse) -> Result<Input, Malformed> {
             Input::Welcomed { drift_wanted: welcome.drift_wanted }
         }
         Response::Bundle(bundle) => Input::Offered(offer(bundle)?),
+        Response::TrustRoots(roots) => Input::TrustRoots {
+            first: roots.first.into(),
+            steps: roots.steps.into_iter().map(root_step).collect::<Result<_, _>>()?,
+        },
         Response::DriftAck(ack) => Input::DriftStored(ack.sequence),
         Response::DryRun(ask) => {
             let bundle = ask.bundle.ok_or(Malformed("a dry run has no bundle"))?;
@@ -46,27 +54,81 @@ pub fn input(message: SessionResponse) -> Result<Input, Malformed> {
 }
 
 fn offer(bundle: Bundle) -> Result<Offer, Malformed> {
-    let proof = bundle.inclusion.ok_or(Malformed("a bundle has no inclusion proof"))?;
-    let digest = |bytes: &bytes::Bytes| {
-        Digest::try_from(bytes.as_ref()).map_err(|_| Malformed("a hash is not of 32 bytes"))
-    };
     Ok(Offer {
         generation: RevisionNumber(bundle.generation),
         statement: bundle.statement.into(),
+        signatures: bundle.signatures.into(),
+        log: log(bundle.log)?,
+        changes: bundle.changes.into_iter().map(change).collect::<Result<_, _>>()?,
         manifest: bundle.manifest.into(),
-        inclusion: InclusionProof {
-            leaf_index: proof.leaf_index,
-            tree_size: proof.tree_size,
-            path: proof.path.iter().map(digest).collect::<Result<_, _>>()?,
-        },
+        inclusion: inclusion(bundle.inclusion)?,
         contents: bundle.contents.into_iter().map(Into::into).collect(),
+        evidence: bundle.evidence.into_iter().map(evidence).collect::<Result<_, _>>()?,
     })
 }
 
+fn root_step(step: msg::RootStep) -> Result<RootStep, Malformed> {
+    Ok(RootStep {
+        statement: step.statement.into(),
+        signatures: step.signatures.into(),
+        log: log(step.log)?,
+        change: change(step.change.ok_or(Malformed("a trust root has no change"))?)?,
+        root: step.root.into(),
+    })
+}
+
+fn evidence(evidence: msg::Evidence) -> Result<Evidence, Malformed> {
+    let shown = if evidence.manifest.is_empty() {
+        None
+    } else {
+        let inclusion = inclusion(evidence.manifest_inclusion)?;
+        Some(Shown { manifest: evidence.manifest.into(), inclusion })
+    };
+    Ok(Evidence {
+        statement: evidence.statement.into(),
+        signatures: evidence.signatures.into(),
+        inclusion: inclusion(evidence.inclusion)?,
+        changes: evidence.changes.into_iter().map(change).collect::<Result<_, _>>()?,
+        shown,
+    })
+}
+
+fn change(change: msg::ProvenChange) -> Result<ProvenChange, Malformed> {
+    ProvenChange::parse(&change.line, inclusion(change.inclusion)?)
+        .map_err(|_| Malformed("a change that is none"))
+}
+
+fn log(proof: Option<msg::LogProof>) -> Result<LogProof, Malformed> {
+    use msg::log_proof::Place;
+    match proof.and_then(|proof| proof.place).ok_or(Malformed("a statement has no place"))? {
+        Place::Ahead(ahead) => Ok(LogProof::Ahead {
+            peaks: hashes(&ahead.peaks)?,
+            consistency: ConsistencyProof { path: hashes(&ahead.consistency)? },
+        }),
+        Place::Within(proof) => Ok(LogProof::Within(inclusion(Some(proof))?)),
+    }
+}
+
+fn inclusion(proof: Option<msg::InclusionProof>) -> Result<InclusionProof, Malformed> {
+    let proof = proof.ok_or(Malformed("an inclusion proof is missing"))?;
+    Ok(InclusionProof {
+        leaf_index: proof.leaf_index,
+        tree_size: proof.tree_size,
+        path: hashes(&proof.path)?,
+    })
+}
+
+fn hashes(hashes: &[bytes::Bytes]) -> Result<Vec<Digest>, Malformed> {
+    let hash = |bytes: &bytes::Bytes| {
+        Digest::try_from(bytes.as_ref()).map_err(|_| Malformed("a hash is not of 32 bytes"))
+    };
+    hashes.iter().map(hash).collect()
+}
+
 /// What the core tells the hub.
-pub fn report(report: Report, cluster: &ClusterFacts) -> SessionRequest {
+pub fn report(report: Report, cluster: &ClusterFacts, recipient: &str) -> SessionRequest {
     request(match report {
-        Report::Hello { held, drift_digest } => {
+        Report::Hello { held, drift_digest, root_version, log_size } => {
             let (generation, digest) = held_msg(held);
             Request::Hello(Hello {
                 agent_version: crate::VERSION.to_owned(),
@@ -75,6 +137,9 @@ pub fn report(report: Report, cluster: &ClusterFacts) -> SessionRequest {
                 generation,
                 digest,
                 drift_digest: drift_digest.0.to_vec().into(),
+                root_version,
+                log_size,
+                recipient: recipient.to_owned(),
             })
         }
         Report::Applied(progress) => Request::Applied(applied(progress)),
@@ -85,6 +150,27 @@ pub fn report(report: Report, cluster: &ClusterFacts) -> SessionRequest {
             last,
         }),
     })
+}
+
+/// How the fence stands; what is not known yet is said as nothing.
+pub fn fence(state: &FenceState) -> SessionRequest {
+    use msg::fence_report::State as Msg;
+    let report = |state: Msg| msg::FenceReport { state: state.into(), ..Default::default() };
+    request(Request::Fence(match state {
+        FenceState::Unknown => report(Msg::Unspecified),
+        FenceState::Standing { model, ceiling } => msg::FenceReport {
+            model: model.name().to_owned(),
+            ceiling: ceiling.spec.clone(),
+            ceiling_generation: ceiling.generation,
+            ..report(Msg::Standing)
+        },
+        FenceState::Broken(why) => {
+            msg::FenceReport { problem: why.join("; "), ..report(Msg::Broken) }
+        }
+        FenceState::Unfenced(why) => {
+            msg::FenceReport { problem: why.join("; "), ..report(Msg::Unfenced) }
+        }
+    }))
 }
 
 /// The result of a dry run.
@@ -131,6 +217,8 @@ fn applied(progress: Progress) -> Applied {
         removals_waiting: progress.removals_waiting,
         message: progress.message,
         objects: progress.objects,
+        refused_condition: progress.refused.map_or(0, |condition| condition.number().into()),
+        secrets_pending: progress.secrets_pending,
     }
 }
 
@@ -214,8 +302,10 @@ mod tests {
             tree_size: 2,
             path: vec![vec![7; 32].into()],
         };
+        let ahead = msg::log_proof::Place::Ahead(msg::Ahead::default());
         let bundle = |proof: &hanse_proto::agent::InclusionProof| Bundle {
             generation: 3,
+            log: Some(msg::LogProof { place: Some(ahead.clone()) }),
             inclusion: Some(proof.clone()),
             contents: vec![b"a".to_vec().into()],
             ..Bundle::default()

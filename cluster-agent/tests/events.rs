@@ -23,7 +23,7 @@ async fn notices_become_events_and_stay_bounded() -> Outcome {
     let binding = ObjectRef::namespaced(ObjectKind::RoleBinding, "shop", "\u{202e}evil\x1b[2J");
     let manager = Some("kubectl".to_owned());
     events.tell(Notice::DriftSeen(binding, DriftClass::Unmanaged, manager));
-    let long = Notice::BundleRefused("ä".repeat(5000));
+    let long = Notice::BundleRefused(hanse_domain::bundle::Condition::Statement, "ä".repeat(5000));
     events.tell(long);
 
     let api = Api::<Event>::namespaced(bed.admin().await?, NAMESPACE);

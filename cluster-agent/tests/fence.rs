@@ -66,7 +66,9 @@ impl Blow {
                     let mut body = json!({ "apiVersion": format!("{RBAC}/v1"), "kind": kind,
                                            "metadata": { "name": "blow" } });
                     body.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
-                    api(admin, RBAC, "v1", kind).patch("blow", &params, &Patch::Apply(body)).await?;
+                    api(admin, RBAC, "v1", kind)
+                        .patch("blow", &params, &Patch::Apply(body))
+                        .await?;
                 }
             }
         }
@@ -99,9 +101,7 @@ fn blows() -> Vec<(Blow, &'static str)> {
     const BINDING: &str = "ValidatingAdmissionPolicyBinding";
     const POLICY: &str = "ValidatingAdmissionPolicy";
     let guard = "hanse-fence-guard";
-    let merge = |kind, spec: Value| {
-        Blow::Merge(ADMISSION, kind, guard, json!({ "spec": spec }))
-    };
+    let merge = |kind, spec: Value| Blow::Merge(ADMISSION, kind, guard, json!({ "spec": spec }));
     let elsewhere = json!({ "matchLabels": { "no": "where" } });
     vec![
         (Blow::Delete(ADMISSION, BINDING, guard), "it is not there"),
@@ -118,7 +118,10 @@ fn blows() -> Vec<(Blow, &'static str)> {
             "spec.matchConstraints.namespaceSelector",
         ),
         (
-            merge(POLICY, json!({ "matchConditions": [{ "name": "agent", "expression": "false" }] })),
+            merge(
+                POLICY,
+                json!({ "matchConditions": [{ "name": "agent", "expression": "false" }] }),
+            ),
             "spec.matchConditions",
         ),
         (
@@ -285,9 +288,12 @@ async fn roles_and_bindings_are_written_as_the_ceiling_user() -> Outcome {
 
 fn fenced_namespace(name: &str) -> Object {
     let mut space = namespace(name);
-    space.body.pointer_mut("/metadata/labels").unwrap().as_object_mut().unwrap().insert(
-        "pod-security.kubernetes.io/enforce".to_owned(),
-        json!("restricted"),
-    );
+    space
+        .body
+        .pointer_mut("/metadata/labels")
+        .unwrap()
+        .as_object_mut()
+        .unwrap()
+        .insert("pod-security.kubernetes.io/enforce".to_owned(), json!("restricted"));
     space
 }

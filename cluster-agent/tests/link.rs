@@ -79,7 +79,7 @@ impl Running {
     /// Up, hello and welcome.
     async fn greeted(&mut self) -> Session {
         let session = self.up().await;
-        session.report(hello(), &facts()).unwrap();
+        session.report(hello(), &facts(), "").unwrap();
         let welcome = self.message().await;
         assert!(matches!(welcome, Input::Welcomed { drift_wanted: true }), "{welcome:?}");
         session
@@ -91,7 +91,7 @@ fn facts() -> ClusterFacts {
 }
 
 fn hello() -> Report {
-    Report::Hello { held: None, drift_digest: Digest([7; 32]) }
+    Report::Hello { held: None, drift_digest: Digest([7; 32]), root_version: 0, log_size: 0 }
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn a_stream_that_takes_no_more_begins_anew() {
     let session = link.greeted().await;
     hub.deaf.store(true, Ordering::SeqCst);
     let mut sent = 0;
-    while session.report(hello(), &facts()).is_ok() {
+    while session.report(hello(), &facts(), "").is_ok() {
         sent += 1;
         assert!(sent < 1_000_000, "it must be bounded");
         if sent % 100 == 0 {

@@ -11,6 +11,7 @@ use crate::history::roster::{ClusterEntry, Labels};
 use crate::ids::{Digest, InvalidId};
 use crate::kinds::Spec;
 use crate::kinds::placement::{Override, Placement};
+use crate::kinds::secret::SecretSpec;
 use crate::names;
 
 /// The kinds of `hanse.dev/v1alpha1`.
@@ -139,6 +140,14 @@ impl Document {
 }
 
 impl Document {
+    /// The sealed secret that it is.
+    pub fn secret(&self) -> Option<&SecretSpec> {
+        match &self.base.spec {
+            Spec::Secret(secret) => Some(secret),
+            Spec::Namespace(_) | Spec::Role(_) | Spec::RoleBinding(_) => None,
+        }
+    }
+
     /// What it says by itself, and with each override alone.
     pub(crate) fn variants(&self) -> impl Iterator<Item = &Spec> {
         let alone = self.overrides.iter().map(|o| &o.alone.spec);

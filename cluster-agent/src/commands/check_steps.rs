@@ -178,11 +178,7 @@ async fn rights(client: &Client, model: Option<Model>, findings: &mut Findings) 
 }
 
 /// The rights that the account does not have; nothing when there is no answer.
-async fn lacking(
-    client: &Client,
-    rights: &[Right],
-    findings: &mut Findings,
-) -> Option<Vec<Right>> {
+async fn lacking(client: &Client, rights: &[Right], findings: &mut Findings) -> Option<Vec<Right>> {
     let mut missing = Vec::new();
     for right in rights {
         match access::has(client, right).await {

@@ -5,21 +5,24 @@ use std::io::Read as _;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, ValueEnum};
+use hanse_domain::ids::{Digest, InvalidId};
 use jiff::SignedDuration;
-use secrecy::SecretString;
 
 use super::join_steps::Steps;
-use super::{AdminAccess, quote};
-use crate::enroll::{CaHash, EnrollError, Enrolled, Hub, PinError};
+use super::settings::AgentSettings;
+use super::{AdminAccess, join_fence, quote};
+use crate::enroll::recipient::JoinToken;
+use crate::enroll::{CaHash, EnrollError, Enrolled, Hub, PinError, Pledge};
 use crate::identity::IDENTITY_FILE;
+use crate::identity::age::{self, AgeIdentities};
 use crate::terminal::{self, Failed, Mark};
 
 /// How `join` is called.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  hanse-agent join --hub hub.example.com:8443 --token-file - \\\n    \
-                        --ca-hash sha256:… --cluster east\n\nThe hub prints the whole command: \
+                        --ca-hash sha256:… --fleet sha256:… --cluster east\n\nThe hub prints the whole command: \
                         hanse join-token create east"
 )]
 pub(super) struct JoinArgs {
@@ -36,6 +39,10 @@ pub(super) struct JoinArgs {
     /// The hash of the hub's CA, so that the token is shown to nobody else
     #[arg(long, value_name = "sha256:…")]
     ca_hash: CaHash,
+    /// The fleet to believe: the digest of its first trust root. Whoever signs for it decides what is
+    /// applied in this cluster, and the hub does not
+    #[arg(long, value_name = "sha256:…", value_parser = fleet)]
+    fleet: Digest,
     /// The cluster's name in the fleet, for which the token was made
     #[arg(long, value_name = "NAME")]
     cluster: String,
@@ -57,17 +64,60 @@ pub(super) struct JoinArgs {
     /// Look whether it would work. Nothing is written and the token stays good
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    fence: FenceArgs,
+}
+
+/// What bounds the agent in the cluster.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "The fence")]
+pub(super) struct FenceArgs {
+    /// Install the policies that bound what the agent may write, only print them, or do without
+    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
+    pub(super) fence: FenceMode,
+    /// As whom the agent writes roles and bindings
+    #[arg(long, value_enum, default_value_t, value_name = "MODEL")]
+    pub(super) model: ModelChoice,
+    /// A Ceiling of your own, where the cluster has none yet [default: the shipped one]
+    #[arg(long, value_name = "FILE")]
+    pub(super) ceiling: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum FenceMode {
+    /// Install it with the agent
+    #[default]
+    Apply,
+    /// Print everything as YAML for the administrator, and do nothing
+    Print,
+    /// No fence: whoever has the agent's token has the cluster
+    None,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum ModelChoice {
+    /// `impersonate` where the server proves to have it
+    #[default]
+    Auto,
+    /// The agent may `escalate` and `bind`, and only the fence bounds it
+    Bind,
+    /// The user hanse:ceiling, whom the API server bounds too; Kubernetes 1.36 and later
+    Impersonate,
 }
 
 pub(super) async fn join(args: JoinArgs) -> anyhow::Result<()> {
+    if args.fence.fence == FenceMode::Print {
+        return join_fence::print(&args.admin, &args.fence).await;
+    }
     let token = read_token(&args)?;
     let dir = directory(&args)?;
     check_directory(&dir, args.force)?;
+    let ceiling = join_fence::read_ceiling(&args.fence)?;
 
     let hub = Hub::connect(&args.hub, args.ca_hash).await.map_err(|e| failed(&e, &args))?;
     terminal::step(Mark::Good, &format!("the hub at {} shows the CA {}", args.hub, args.ca_hash));
     let steps = Steps::begin(&args.admin, &dir, args.dry_run).await?;
-    steps.install().await?;
+    join_fence::install(&steps, &args.fence, ceiling.as_ref()).await?;
     if args.dry_run {
         terminal::step(
             Mark::Good,
@@ -82,7 +132,23 @@ pub(super) async fn join(args: JoinArgs) -> anyhow::Result<()> {
         steps.write_account(&args.cluster, ttl).await?;
     }
 
-    let enrolled = hub.enroll(&token, &args.cluster, &steps.cluster).await;
+    if !args.in_cluster {
+        AgentSettings { allow_unfenced: args.fence.fence == FenceMode::None }.save(&dir)?;
+    }
+
+    let age = if args.in_cluster {
+        age::cluster::make_if_absent(&steps.client, false).await.map_err(anyhow::Error::new)
+    } else {
+        AgeIdentities::make_if_absent(&dir).map_err(anyhow::Error::new)
+    };
+    let recipient = age.context("cannot keep a key for secrets")?.newest();
+    let vouch = token.vouch(&args.cluster, &args.fleet, &recipient);
+    let pledge = Pledge {
+        fleet: args.fleet,
+        recipient: recipient.to_string(),
+        vouch: vouch.map(Vec::from).unwrap_or_default(),
+    };
+    let enrolled = hub.enroll(&token.for_hub, &args.cluster, &steps.cluster, &pledge).await;
     let enrolled = enrolled.map_err(|e| failed(&e, &args))?;
     let facts = &enrolled.identity.facts;
     terminal::step(Mark::Good, &format!("joined as {} ({})", args.cluster, facts.cluster_id));
@@ -92,8 +158,15 @@ pub(super) async fn join(args: JoinArgs) -> anyhow::Result<()> {
         let why = format!("{error:#}; the token is used up");
         Failed::new("the identity cannot be kept", why).hint(hint)
     })?;
+    terminal::step(Mark::Good, &format!("secrets for this cluster are sealed to {recipient}"));
     show_next(&args, &dir, &enrolled);
     Ok(())
+}
+
+/// Reads "sha256:<64 hexadecimal digits>".
+fn fleet(text: &str) -> Result<Digest, String> {
+    let digest = text.strip_prefix("sha256:").ok_or("it begins with sha256:")?;
+    digest.parse().map_err(|error: InvalidId| error.to_string())
 }
 
 fn show_next(args: &JoinArgs, dir: &std::path::Path, enrolled: &Enrolled) {
@@ -103,6 +176,11 @@ fn show_next(args: &JoinArgs, dir: &std::path::Path, enrolled: &Enrolled) {
         terminal::step(Mark::Warning, &accept);
     }
     if args.in_cluster {
+        if args.fence.fence == FenceMode::None {
+            terminal::note(
+                "without a fence it writes nothing unless --allow-unfenced is in its args",
+            );
+        }
         terminal::note("next, with an image of your own in it, start the agent in the cluster:");
         terminal::data(&format!(
             "kubectl apply -f deploy/agent/deployment.yaml{}",
@@ -114,14 +192,14 @@ fn show_next(args: &JoinArgs, dir: &std::path::Path, enrolled: &Enrolled) {
     }
 }
 
-fn read_token(args: &JoinArgs) -> anyhow::Result<SecretString> {
+fn read_token(args: &JoinArgs) -> anyhow::Result<JoinToken> {
     let text = match (&args.token_file, &args.token) {
         (Some(file), _) if file.as_os_str() != "-" => std::fs::read_to_string(file)
             .with_context(|| format!("cannot read the token in {}", file.display()))?,
         (None, Some(token)) if token != "-" => token.clone(),
         _ => {
             let mut text = String::new();
-            // A token has 47 characters; what is longer is none.
+            // A token has 91 characters at most; what is longer is none.
             std::io::stdin()
                 .take(4096)
                 .read_to_string(&mut text)
@@ -129,14 +207,11 @@ fn read_token(args: &JoinArgs) -> anyhow::Result<SecretString> {
             text
         }
     };
-    let token = text.trim();
-    if !token.starts_with("hjt_") {
-        let what = "this is no join token";
-        return Err(Failed::new(what, "a token begins with hjt_")
+    JoinToken::parse(&text).map_err(|error| {
+        Failed::new("this is no join token", error)
             .hint(format!("hanse join-token create {}", args.cluster))
-            .into());
-    }
-    Ok(token.to_owned().into())
+            .into()
+    })
 }
 
 fn directory(args: &JoinArgs) -> anyhow::Result<PathBuf> {
@@ -184,6 +259,10 @@ fn failed(error: &EnrollError, args: &JoinArgs) -> anyhow::Error {
         EnrollError::Refused(_) => failed.hint(format!(
             "a token is good once, for one name and for a short time; for a new one: {new_token}"
         )),
+        EnrollError::OtherFleet(..) => failed.hint(
+            "take the whole command from `hanse join-token create` again; if it was right, the hub is \
+             not the one that it should be, and the token is used up",
+        ),
         EnrollError::Answer(_) | EnrollError::Certificate(_) => {
             failed.hint(format!("the token may be used up; for a new one: {new_token}"))
         }

@@ -95,7 +95,8 @@ pub(super) async fn install(
         return Ok(());
     }
     let mut report = proof(steps).await?;
-    if first == Model::Impersonate && args.model == ModelChoice::Auto && !report.broken().is_empty() {
+    if first == Model::Impersonate && args.model == ModelChoice::Auto && !report.broken().is_empty()
+    {
         let why = report.broken().join("; ");
         let text = format!("this API server cannot do the model impersonate ({why}); taking bind");
         terminal::step(Mark::Warning, &text);
@@ -165,8 +166,10 @@ fn tell(report: &FenceReport, ceiling: &Ceiling) -> anyhow::Result<()> {
     let broken = report.broken();
     if !broken.is_empty() {
         return Err(Failed::new("the fence does not stand", broken.join("; "))
-            .hint("look at what else changes admission here: kubectl get \
-                   validatingadmissionpolicybindings,validatingwebhookconfigurations")
+            .hint(
+                "look at what else changes admission here: kubectl get \
+                   validatingadmissionpolicybindings,validatingwebhookconfigurations",
+            )
             .into());
     }
     for finding in report.findings.iter().filter(|finding| finding.level == Level::Warning) {

@@ -52,7 +52,8 @@ impl Steps {
     /// Applies objects and tells each.
     pub(super) async fn apply(&self, objects: &[DynamicObject]) -> anyhow::Result<()> {
         for object in objects {
-            let label = install::apply(&self.client, object, self.dry_run).await.map_err(refused)?;
+            let label =
+                install::apply(&self.client, object, self.dry_run).await.map_err(refused)?;
             let how = if self.dry_run { "would be applied" } else { "is applied" };
             terminal::step(Mark::Good, &format!("{label} {how}"));
         }

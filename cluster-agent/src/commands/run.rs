@@ -1,15 +1,20 @@
 //! `hanse-agent run`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::quote;
+use super::settings::AgentSettings;
+use crate::identity::age::AgeIdentities;
 use crate::identity::store::IdentityStore;
 use crate::identity::{CREDENTIALS_FILE, Identity, IdentityError, KUBECONFIG_FILE, is_private};
 use crate::kube::client::Access;
+use crate::kube::writers::Writers;
 use crate::run::{RunError, Settings};
 use crate::supervisor;
 use crate::terminal::Failed;
@@ -26,6 +31,22 @@ pub(super) struct RunArgs {
     /// Use the pod's service account, and keep renewed certificates in the Secret
     #[arg(long)]
     in_cluster: bool,
+    /// Write also while the cluster has no fence, or a broken one
+    #[arg(long)]
+    allow_unfenced: bool,
+    /// How often Secrets are looked after: they are not watched, since the agent may not read them
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    secret_check: Duration,
+    /// Serve metrics and health there, as 127.0.0.1:9464 [default: nowhere]
+    #[arg(long, value_name = "ADDRESS")]
+    metrics_listen: Option<SocketAddr>,
+}
+
+/// Reads "90s", "5m"; a second at least.
+fn duration(text: &str) -> Result<Duration, String> {
+    let read: jiff::SignedDuration = text.parse().map_err(|e: jiff::Error| e.to_string())?;
+    let read = Duration::try_from(read).map_err(|_| "it must not be negative".to_owned())?;
+    if read < Duration::from_secs(1) { Err("a second at least".to_owned()) } else { Ok(read) }
 }
 
 pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
@@ -35,15 +56,29 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
         let hint = format!("chmod 600 {}", quote(&credentials));
         tracing::warn!(hint, "others can read {}", credentials.display());
     }
-    let client = access(&args.dir, args.kubeconfig, args.in_cluster).client().await?;
+    let config = access(&args.dir, args.kubeconfig, args.in_cluster).config().await?;
+    let writers = Writers::new(config)?;
+    let age = AgeIdentities::load(&args.dir).map_err(|error| {
+        Failed::new("the agent cannot open secrets", crate::terminal::chain(&error))
+            .hint("join anew: hanse-agent join --force")
+    })?;
+    let allowed = AgentSettings::load(&args.dir)?.allow_unfenced;
     let store = if args.in_cluster {
-        IdentityStore::Secret(client.clone())
+        IdentityStore::Secret(writers.own().clone())
     } else {
         IdentityStore::Directory(args.dir.clone())
     };
     let stop = CancellationToken::new();
-    let mut running =
-        std::pin::pin!(crate::run::run(Settings { identity, store, client }, stop.clone()));
+    let settings = Settings {
+        identity,
+        store,
+        writers,
+        age,
+        allow_unfenced: args.allow_unfenced || allowed,
+        probe_every: args.secret_check,
+        metrics: args.metrics_listen,
+    };
+    let mut running = std::pin::pin!(crate::run::run(settings, stop.clone()));
     let ran = tokio::select! {
         ran = &mut running => ran,
         signal = supervisor::signal() => {
@@ -90,6 +125,7 @@ fn explain(error: &RunError, dir: &std::path::Path) -> anyhow::Error {
         RunError::Unexpected(_) => {
             failed.hint("one agent may run for a cluster; look for a second one, then run again")
         }
+        RunError::Metrics(..) => failed.hint("name another address with --metrics-listen"),
         RunError::Identity(_) | RunError::Tls(_) => {
             failed.hint(format!("hanse-agent check --dir {}", quote(dir)))
         }

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hanse_domain::bundle::{self, Held, Offer, Refusal, VerifiedBundle};
+use hanse_domain::bundle::{self, Condition, Held, Offer, Refusal, VerifiedBundle};
 use hanse_domain::ids::Digest;
-use hanse_domain::object::{MANAGED_LABEL, ObjectRef};
-use hanse_domain::render::{Rendering, render};
+use hanse_domain::object::{MANAGED_LABEL, ObjectKind, ObjectRef};
+use hanse_domain::trust::authority::Untrusted;
+use hanse_domain::trust::walk::RootStep;
 use jiff::{SignedDuration, Timestamp};
 
-use super::io::{Effect, Failure, Notice, Report};
+use super::io::{Effect, Failure, Notice};
 use super::ledger::Ledger;
 use super::owned::Owned;
+use super::secrets::rendering_of;
 use super::{Core, Writing};
 
 /// How long to wait before the ledger is written again after a failure; it doubles, to a minute.
@@ -25,9 +27,14 @@ impl Core {
             return;
         }
         let contents = self.contents();
+        let Some(trust) = &self.trust.chain else {
+            tracing::warn!("the hub sent a bundle and no trust root; nothing is accepted without");
+            return;
+        };
         let held = Held {
-            accepted: self.bundle.as_ref().map(|bundle| (bundle.generation, bundle.digest)),
-            fleet: Some(self.fleet),
+            trust,
+            head: self.trust.head,
+            bundle: self.bundle.as_ref(),
             contents: Some(&contents),
         };
         let verified = if offer.generation < self.floor {
@@ -42,22 +49,52 @@ impl Core {
                 self.asked_for_all = false;
                 self.accept(bundle, now);
             }
-            // The hub sent only what it thought was missing: ask for all of it.
-            Err(Refusal::Missing(_)) if !self.asked_for_all => {
+            // The hub sent only what it thought was missing, or proofs from where it thought that we
+            // are: ask for all of it.
+            Err(
+                Refusal::Missing(_)
+                | Refusal::OtherHistory { .. }
+                | Refusal::Unproven { .. }
+                | Refusal::Untrusted(Untrusted::OtherRoot { .. }),
+            ) if !self.asked_for_all => {
                 self.asked_for_all = true;
-                let drift_digest = self.drifts.digest();
-                self.effects.push(Effect::Send(Report::Hello { held: None, drift_digest }));
+                self.hello(None);
             }
             Err(refusal) => {
                 let why = format!("generation {}: {refusal}", offer.generation);
-                if self.refused.as_ref() != Some(&why) {
-                    self.effects.push(Effect::Notice(Notice::BundleRefused(why.clone())));
-                }
-                self.refused = Some(why);
+                self.refuse(refusal.condition(), why);
             }
         }
     }
 
+    fn refuse(&mut self, condition: Condition, why: String) {
+        let refused = Some((condition, why.clone()));
+        if self.refused != refused {
+            self.effects.push(Effect::Notice(Notice::BundleRefused(condition, why)));
+        }
+        self.refused = refused;
+    }
+
+    /// The hub sent trust roots. What they let sign counts from now on, and is remembered with the
+    /// next write of the ledger at the latest.
+    pub(super) fn trust_roots(&mut self, first: &[u8], steps: &[RootStep]) {
+        match self.trust.walk(first, steps) {
+            Ok(false) => {}
+            Ok(true) => {
+                self.ledger_changed = true;
+                let version = self.trust.version();
+                if version > 1 {
+                    self.effects.push(Effect::Notice(Notice::TrustRootChanged(version)));
+                }
+            }
+            Err(refusal) => {
+                self.ledger_changed = true;
+                self.refuse(Condition::Statement, format!("a trust root: {refusal}"));
+            }
+        }
+    }
+
+    /// Everything that is held, by its digest.
     fn contents(&self) -> BTreeMap<Digest, Arc<[u8]>> {
         let Some(bundle) = &self.bundle else {
             return BTreeMap::new();
@@ -65,6 +102,7 @@ impl Core {
         let entry: Arc<[u8]> = bundle.entry.encode().into();
         std::iter::once((bundle.manifest.entry.digest, entry))
             .chain(bundle.documents.iter().map(|(d, _)| (d.digest, Arc::clone(&d.bytes))))
+            .chain(bundle.wraps.values().map(|wrap| (wrap.digest(), wrap.encode().into())))
             .collect()
     }
 
@@ -86,6 +124,9 @@ impl Core {
             .filter_map(|(_, owned)| owned.record())
             .collect();
         removals.record(&mut ledger);
+        // It was shown to be the history: whatever comes next must extend it.
+        self.trust.head = bundle.head;
+        self.trust.record(&mut ledger);
         self.effects.push(Effect::WriteLedger(ledger.clone()));
         self.writing = Some(Writing::Bundle(Box::new(bundle), ledger));
     }
@@ -142,6 +183,7 @@ impl Core {
         let mut ledger = self.ledger.clone();
         ledger.objects = self.objects.values().filter_map(Owned::record).collect();
         self.removals.record(&mut ledger);
+        self.trust.record(&mut ledger);
         if ledger != self.ledger {
             self.effects.push(Effect::WriteLedger(ledger.clone()));
             self.writing = Some(Writing::Record(ledger));
@@ -167,19 +209,27 @@ impl Core {
     /// Tries a bundle that is only proposed: what it would change, in this cluster's own words.
     pub(super) fn dry_run(&mut self, id: u64, offer: &Offer, now: Timestamp) {
         let contents = self.contents();
-        let held = Held { accepted: None, fleet: Some(self.fleet), contents: Some(&contents) };
-        let bundle = match bundle::verify(self.cluster, &held, offer) {
-            Ok(Some(bundle)) => bundle,
-            // Without a generation to compare with, nothing is what is held already.
-            Ok(None) => return,
-            Err(refusal) => {
-                let objects = Err(refusal.to_string());
-                self.effects.push(Effect::DryRun { id, objects, problems: Vec::new() });
+        let inspected = match &self.trust.chain {
+            Some(trust) => {
+                let (head, bundle) = (self.trust.head, self.bundle.as_ref());
+                let held = Held { trust, head, bundle, contents: Some(&contents) };
+                bundle::inspect(self.cluster, &held, offer).map_err(|refusal| refusal.to_string())
+            }
+            None => Err("the agent has no trust root yet".to_owned()),
+        };
+        let bundle = match inspected {
+            Ok(bundle) => bundle,
+            Err(why) => {
+                self.effects.push(Effect::DryRun { id, objects: Err(why), problems: Vec::new() });
                 return;
             }
         };
         let (mut objects, mut problems) = (Vec::new(), Vec::new());
         for (reference, rendered) in rendering_of(&bundle, now).objects {
+            // What cannot be opened without its key cannot be tried either.
+            if reference.kind == ObjectKind::Secret {
+                continue;
+            }
             let known = self.objects.get(&reference);
             if known.is_some_and(|owned| owned.rendered.object == rendered.object) {
                 continue;
@@ -204,9 +254,4 @@ pub fn not_ours(reference: &ObjectRef) -> String {
         reference.kind.name().to_lowercase(),
         reference.name
     )
-}
-
-fn rendering_of(bundle: &VerifiedBundle, now: Timestamp) -> Rendering {
-    let documents = bundle.documents.iter().map(|(document, number)| (&**document, *number));
-    render(documents, &bundle.entry.labels, now)
 }

@@ -3,15 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use hanse_domain::bundle::Offer;
+use hanse_domain::bundle::{Condition, Offer};
 use hanse_domain::document::DocumentRef;
 use hanse_domain::drift::{DriftClass, Finding};
 use hanse_domain::ids::{Digest, Generation};
 use hanse_domain::object::{Object, ObjectKind, ObjectRef};
+use hanse_domain::trust::walk::RootStep;
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::ledger::Ledger;
+pub use super::secrets::Sealed;
 
 /// An object as the cluster has it.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +26,26 @@ pub struct Live {
     pub resource_version: String,
     /// The whole object, `managedFields` included.
     pub body: Value,
+}
+
+/// What a look at a Secret found, without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// Nobody has written it since.
+    Unchanged,
+    /// Somebody has.
+    Changed,
+    /// It is not there.
+    Gone,
+}
+
+/// A Secret as it was last written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// `metadata.uid`
+    pub uid: String,
+    /// `metadata.resourceVersion`
+    pub resource_version: String,
 }
 
 /// Why a request to the API server failed.
@@ -59,8 +81,19 @@ pub enum Input {
     },
     /// The stream to the hub ended.
     Disconnected,
+    /// The hub sent trust roots that the agent may lack.
+    TrustRoots {
+        /// The first one; empty when the agent has it.
+        first: Vec<u8>,
+        /// Each further one, in order.
+        steps: Vec<RootStep>,
+    },
     /// The hub sent a bundle.
     Offered(Offer),
+    /// How the fence stands: nothing when the agent may write, and why not otherwise.
+    Fence(Option<String>),
+    /// A look at a Secret ended.
+    Probed(ObjectRef, Result<Probe, Failure>),
     /// The hub has stored a report.
     DriftStored(u64),
     /// An apply ended.
@@ -90,6 +123,26 @@ pub enum Effect {
         /// We have not made it yet. Of a kind that is watched by our label alone, one without the
         /// label may be there: then it is not ours, and the answer is `Failure::Refused`.
         first: bool,
+    },
+    /// Writes a Secret without reading it. Ends in `Input::Applied`.
+    WriteSecret {
+        /// Without its data.
+        object: Object,
+        /// From which its data comes.
+        sealed: Sealed,
+        /// As it was last written; nothing when we have not made it yet.
+        record: Option<Written>,
+    },
+    /// Looks whether somebody wrote a Secret since. Ends in `Input::Probed`.
+    ProbeSecret {
+        /// Without its data.
+        object: Object,
+        /// From which its data comes.
+        sealed: Sealed,
+        /// As it was last written.
+        record: Written,
+        /// Only look, and write nothing.
+        dry_run: bool,
     },
     /// Delete, if it still has this uid. Ends in `Input::Removed`.
     Remove {
@@ -126,6 +179,10 @@ pub enum Report {
         held: Option<(Generation, Digest)>,
         /// Over the open drift.
         drift_digest: Digest,
+        /// The newest trust root that is known; 0 for none.
+        root_version: u64,
+        /// How many statements are accepted as the history.
+        log_size: u64,
     },
     /// How far the bundle has come.
     Applied(Progress),
@@ -157,6 +214,10 @@ pub struct Progress {
     pub message: String,
     /// Objects of ours.
     pub objects: u32,
+    /// Which condition the newest offer failed; nothing when it was accepted.
+    pub refused: Option<Condition>,
+    /// Secrets that are placed here and cannot be opened, at most 100.
+    pub secrets_pending: Vec<String>,
 }
 
 /// How far a bundle has come.
@@ -209,8 +270,14 @@ pub enum DriftState {
 pub enum Notice {
     /// A bundle was accepted and all of it is there.
     BundleApplied(Generation),
-    /// A bundle was refused.
-    BundleRefused(String),
+    /// A bundle, or a trust root, was refused.
+    BundleRefused(Condition, String),
+    /// Another trust root is in force from here on.
+    TrustRootChanged(u64),
+    /// The agent writes nothing, since its fence does not stand.
+    FenceBroken(String),
+    /// The fence stands (again).
+    FenceStands,
     /// Drift was seen.
     DriftSeen(ObjectRef, DriftClass, Option<String>),
     /// Drift was put right.

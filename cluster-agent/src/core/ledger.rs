@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use hanse_domain::bundle::VerifiedBundle;
 use hanse_domain::document::Document;
+use hanse_domain::history::log::LogHead;
 use hanse_domain::history::manifest::Manifest;
 use hanse_domain::history::roster::ClusterEntry;
 use hanse_domain::history::statement::Statement;
+use hanse_domain::history::wrap::Wrap;
 use hanse_domain::ids::{ClusterId, Digest, Generation, RevisionNumber};
 use hanse_domain::object::{ObjectKind, ObjectRef};
 use hanse_domain::parse;
@@ -26,14 +28,40 @@ pub struct Ledger {
     pub statement: String,
     /// In its canonical encoding.
     pub manifest: String,
-    /// The roster entry, then the documents in the manifest's order.
+    /// The roster entry, the documents and the wrapped keys, in the manifest's order.
     pub contents: Vec<String>,
+    /// The trust roots that were accepted, oldest first.
+    #[serde(default)]
+    pub roots: Vec<RecordedRoot>,
+    /// The history that was accepted.
+    #[serde(default)]
+    pub log: RecordedLog,
     /// What was made, with uids.
     pub objects: Vec<Recorded>,
     /// What is to be removed and is not yet.
     pub removals: Vec<RecordedRemoval>,
     /// The generation at which some of `removals` wait for a confirmation; 0 when none does.
     pub waiting_at: u64,
+}
+
+/// A trust root that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RecordedRoot {
+    /// The statement that put it in place; 0 for the first.
+    pub since: u64,
+    /// In its canonical encoding.
+    pub text: String,
+}
+
+/// How far the history was followed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RecordedLog {
+    /// How many statements.
+    pub size: u64,
+    /// Merkle tree hash over them, hexadecimal; empty for none.
+    pub root: String,
 }
 
 /// An object that the agent made.
@@ -54,6 +82,9 @@ pub struct Recorded {
     /// Digest of what the API server made of it, in our fields; empty for a removal.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub fields: String,
+    /// `metadata.resourceVersion` of a Secret as it was last written; empty for everything else.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub version: String,
 }
 
 /// An object that is to be removed.
@@ -79,6 +110,7 @@ impl Recorded {
             uid: uid.to_owned(),
             applied: String::new(),
             fields: String::new(),
+            version: String::new(),
         }
     }
 
@@ -103,7 +135,10 @@ impl Ledger {
             generation: bundle.generation.0,
             statement: text(&bundle.statement),
             manifest: text(&bundle.manifest.encode()),
-            contents: std::iter::once(text(&bundle.entry.encode())).chain(documents).collect(),
+            contents: std::iter::once(text(&bundle.entry.encode()))
+                .chain(documents)
+                .chain(bundle.wraps.values().map(|wrap| text(&wrap.encode())))
+                .collect(),
             ..Self::default()
         }
     }
@@ -130,6 +165,12 @@ impl Ledger {
             let document = parse::parse_document(find(pin.digest)?).map_err(|e| bad(&e))?;
             documents.push((Arc::new(document), pin.number));
         }
+        let mut wraps = BTreeMap::new();
+        for (secret, pin) in &manifest.wraps {
+            let wrap = Wrap::decode(find(pin.digest)?).map_err(|e| bad(&e))?;
+            wraps.insert(secret.clone(), Arc::new(wrap));
+        }
+        let root = self.log.root.parse().map_err(|e| bad(&e))?;
         Ok(Some(VerifiedBundle {
             generation: RevisionNumber(self.generation),
             digest: manifest.digest(),
@@ -137,6 +178,8 @@ impl Ledger {
             manifest,
             entry,
             documents,
+            wraps,
+            head: LogHead { size: self.log.size, root },
         }))
     }
 

@@ -22,12 +22,15 @@ pub mod ledger;
 mod objects;
 mod owned;
 mod removals;
+mod secrets;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use hanse_domain::bundle::{Offer, VerifiedBundle};
+use hanse_domain::bundle::{Condition, Offer, VerifiedBundle};
 use hanse_domain::ids::{ClusterId, Digest, Generation, RevisionNumber};
 use hanse_domain::object::{ObjectKind, ObjectRef};
 use jiff::Timestamp;
@@ -36,22 +39,27 @@ pub use bundles::not_ours;
 use drifts::Drifts;
 pub use drifts::MAX_REPORT_ITEMS;
 pub use io::{
-    DriftRecord, DriftState, Effect, Failure, Input, Live, Notice, Progress, ProgressPhase, Report,
+    DriftRecord, DriftState, Effect, Failure, Input, Live, Notice, Probe, Progress, ProgressPhase,
+    Report, Sealed, Written,
 };
-pub use ledger::{BadLedger, Ledger, Recorded, RecordedRemoval};
+pub use ledger::{BadLedger, Ledger, Recorded, RecordedLog, RecordedRemoval, RecordedRoot};
 pub use objects::is_marked;
 use owned::{Owned, Work};
 use removals::Removals;
+use trust::Trust;
 
 /// Most problems that one progress report names.
 const MAX_PROBLEMS: usize = 20;
+/// How often Secrets are looked after, if nothing else is said.
+const PROBE_EVERY: Duration = Duration::from_mins(1);
+const UNCHECKED: &str = "the fence was not checked yet";
 
 /// Everything that an agent knows.
 #[derive(Debug)]
 pub struct Core {
     cluster: ClusterId,
-    /// Digest of the fleet's first trust root, pinned at enrolment.
-    fleet: Digest,
+    /// Whom it believes.
+    trust: Trust,
     /// As it was last written.
     ledger: Ledger,
     /// A generation below this one is refused, also when the ledger's bundle could not be read.
@@ -62,7 +70,12 @@ pub struct Core {
     /// A whole bundle was asked for, because the one that came lacked something.
     asked_for_all: bool,
     /// Why the newest offer was refused; nothing when it was accepted.
-    refused: Option<String>,
+    refused: Option<(Condition, String)>,
+    /// Why nothing may be written; nothing when the fence stands.
+    unfenced: Option<String>,
+    /// How often Secrets are looked after.
+    probe_every: Duration,
+    next_probe: Option<Timestamp>,
     writing: Option<Writing>,
     ledger_changed: bool,
     ledger_retry: Option<Timestamp>,
@@ -125,13 +138,16 @@ impl Core {
         };
         Self {
             cluster,
-            fleet,
+            trust: Trust::restore(fleet, &ledger),
             floor,
             bundle: bundle.ok().flatten(),
             ledger,
             waiting_offer: None,
             asked_for_all: false,
             refused: None,
+            unfenced: Some(UNCHECKED.to_owned()),
+            probe_every: PROBE_EVERY,
+            next_probe: None,
             writing: None,
             ledger_changed: false,
             ledger_retry: None,
@@ -150,6 +166,13 @@ impl Core {
             wake: None,
             effects: Vec::new(),
         }
+    }
+
+    /// Looks after Secrets as often as that.
+    #[must_use]
+    pub const fn with_probe_every(mut self, every: Duration) -> Self {
+        self.probe_every = every;
+        self
     }
 
     /// Takes in what happened and says what to do.
@@ -172,7 +195,10 @@ impl Core {
                 self.drifts.connected(drift_wanted);
             }
             Input::Disconnected => self.stream = Stream::Down,
+            Input::TrustRoots { first, steps } => self.trust_roots(&first, &steps),
             Input::Offered(offer) => self.offered(offer, now),
+            Input::Fence(why) => self.fence(why),
+            Input::Probed(object, result) => self.probed(&object, result, now),
             Input::DriftStored(sequence) => self.drifts.stored(sequence),
             Input::Applied(object, result) => self.applied(&object, result, now),
             Input::Removed(object, result) => self.removed(&object, result, now),
@@ -183,8 +209,9 @@ impl Core {
         if self.is_started() {
             // What the next bundle removes must be known when it is written: nothing new meanwhile.
             let accepting = matches!(self.writing, Some(Writing::Bundle(..)));
-            if !accepting || self.ledger_retry.is_some() {
+            if (!accepting || self.ledger_retry.is_some()) && self.unfenced.is_none() {
                 self.issue(now);
+                self.probe(now);
             }
             self.write_record();
         }
@@ -196,14 +223,39 @@ impl Core {
 
     /// Whether everything that is watched has been seen once.
     fn is_started(&self) -> bool {
-        self.listed.len() == ObjectKind::ALL.len()
+        ObjectKind::watched().all(|kind| self.listed.contains(&kind))
     }
 
     fn on_connected(&mut self) {
         self.stream = Stream::Up;
         let held = self.bundle.as_ref().map(|bundle| (bundle.generation, bundle.digest));
-        let drift_digest = self.drifts.digest();
-        self.effects.push(Effect::Send(Report::Hello { held, drift_digest }));
+        self.hello(held);
+    }
+
+    /// Tells the hub what is held, so that it sends the rest.
+    fn hello(&mut self, held: Option<(Generation, Digest)>) {
+        self.effects.push(Effect::Send(Report::Hello {
+            held,
+            drift_digest: self.drifts.digest(),
+            root_version: self.trust.version(),
+            log_size: self.trust.head.size,
+        }));
+    }
+
+    /// Nothing is written in the cluster while the fence does not stand.
+    fn fence(&mut self, why: Option<String>) {
+        if self.unfenced == why {
+            return;
+        }
+        let notice = match &why {
+            Some(why) => Notice::FenceBroken(why.clone()),
+            None => Notice::FenceStands,
+        };
+        let first = self.unfenced.as_deref() == Some(UNCHECKED);
+        if !(first && why.is_none()) {
+            self.effects.push(Effect::Notice(notice));
+        }
+        self.unfenced = why;
     }
 
     fn tick(&mut self, now: Timestamp) {
@@ -277,9 +329,12 @@ impl Core {
         }
         let waiting = self.removals.waiting();
         let mut message = self.rendering_problems.join("; ");
-        let phase = if let Some(why) = &self.refused {
-            message.clone_from(why);
+        let phase = if let Some((condition, why)) = &self.refused {
+            message = format!("{condition}: {why}");
             ProgressPhase::Refused
+        } else if let Some(why) = self.unfenced.as_ref().filter(|why| *why != UNCHECKED) {
+            message = format!("nothing is written: {why}");
+            ProgressPhase::Failed
         } else if let Some((since, why)) = self.blind.values().min_by_key(|(since, _)| *since) {
             message = format!("the cluster cannot be watched since {since:.0}: {why}");
             ProgressPhase::Failed
@@ -304,6 +359,14 @@ impl Core {
             removals_waiting: waiting,
             message,
             objects: u32::try_from(made).unwrap_or(u32::MAX),
+            refused: self.refused.as_ref().map(|(condition, _)| *condition),
+            secrets_pending: self
+                .bundle
+                .iter()
+                .flat_map(secrets::pending)
+                .map(|r| r.name)
+                .take(100)
+                .collect(),
         }
     }
 
@@ -316,6 +379,7 @@ impl Core {
         let due = later
             .chain(self.next_expiry)
             .chain(self.ledger_retry)
+            .chain(self.next_probe.filter(|_| self.unfenced.is_none()))
             .chain(self.removals.next_due())
             .min();
         if let Some(due) = due

@@ -2,18 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hanse_domain::bundle::VerifiedBundle;
 use hanse_domain::document::DriftPolicy;
 use hanse_domain::drift::{self, DriftClass, Finding};
 use hanse_domain::object::{MANAGED_LABEL, ObjectKind, ObjectRef};
-use hanse_domain::render::Rendering;
+use hanse_domain::render::{Rendering, render};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Core;
 use super::bundles::not_ours;
 use super::drifts::Sight;
-use super::io::{DriftRecord, DriftState, Effect, Failure, Live, Notice};
+use super::io::{DriftRecord, DriftState, Effect, Failure, Live, Notice, Written};
 use super::owned::{Meanwhile, Owned, Verdict, Work, turn};
+use super::secrets::rendering_of;
 
 impl Core {
     /// Everything of one kind. Whatever is not in it is not there.
@@ -53,11 +55,9 @@ impl Core {
     fn restore(&mut self, now: Timestamp) {
         self.removals.restore(&self.ledger);
         let Some(bundle) = &self.bundle else { return };
-        let documents = bundle.documents.iter().map(|(document, number)| (&**document, *number));
-        let mut rendering =
-            hanse_domain::render::render(documents.clone(), &bundle.entry.labels, now);
+        let mut rendering = rendering_of(bundle, now);
         // What expired while the agent was away is still ours to remove.
-        let ever = hanse_domain::render::render(documents, &bundle.entry.labels, Timestamp::MIN);
+        let ever = whole(bundle);
         for record in &self.ledger.objects {
             let Some(reference) = record.reference() else {
                 continue;
@@ -194,7 +194,7 @@ impl Core {
     }
 
     /// An object of ours is not as it should be: report it, and put it right if that is wanted.
-    fn drifted(
+    pub(super) fn drifted(
         &mut self,
         reference: &ObjectRef,
         version: Option<&str>,
@@ -271,6 +271,7 @@ impl Core {
 
     /// Sends out what is due, turn by turn: namespaces, then what they need, then bindings.
     pub(super) fn issue(&mut self, now: Timestamp) {
+        let mut secrets = Vec::new();
         let busy = |owned: &Owned| matches!(owned.work, Work::Wanted | Work::InFlight);
         let turns = self.objects.iter().filter(|(_, owned)| busy(owned)).map(|(r, _)| turn(r.kind));
         if let Some(current) = turns.min() {
@@ -290,7 +291,21 @@ impl Core {
                 }
                 owned.send();
                 let (object, first) = (owned.rendered.object.clone(), owned.uid.is_none());
-                self.effects.push(Effect::Apply { object, first });
+                if reference.kind == ObjectKind::Secret {
+                    let record = owned.uid.clone().map(|uid| Written {
+                        uid,
+                        resource_version: owned.version.map_or_else(String::new, |v| v.to_string()),
+                    });
+                    secrets.push((object, owned.rendered.source.clone(), record));
+                } else {
+                    self.effects.push(Effect::Apply { object, first });
+                }
+            }
+        }
+        for (object, source, record) in secrets {
+            // What is rendered can be opened.
+            if let Some(sealed) = self.sealed(&source) {
+                self.effects.push(Effect::WriteSecret { object, sealed, record });
             }
         }
         while let Some((object, uid)) = self.removals.next() {
@@ -410,6 +425,12 @@ impl Core {
             Err(Failure::Unavailable(why)) => self.removals.later(reference, why, now),
         }
     }
+}
+
+/// What a bundle would become if nothing expired and every secret could be opened.
+fn whole(bundle: &VerifiedBundle) -> Rendering {
+    let documents = bundle.documents.iter().map(|(document, number)| (&**document, *number));
+    render(documents, &bundle.entry.labels, Timestamp::MIN)
 }
 
 /// Whether an object carries our label: the cluster's administrator hands it over with that.

@@ -6,7 +6,7 @@ use hanse_domain::object::ObjectKind;
 use hanse_domain::render::Rendered;
 use jiff::{SignedDuration, Timestamp};
 
-use super::io::Live;
+use super::io::{Live, Written};
 use super::ledger::Recorded;
 
 /// Corrections of one object that are made without a pause.
@@ -96,6 +96,7 @@ impl Owned {
         owned.applied = record.applied == owned.body.to_string();
         if owned.applied {
             owned.fields = record.fields.parse().ok();
+            owned.version = record.version.parse().ok();
             owned.work = Work::Idle;
         }
         owned
@@ -120,8 +121,17 @@ impl Owned {
         if self.applied {
             record.applied = self.body.to_string();
             record.fields = self.fields.map(|digest| digest.to_string()).unwrap_or_default();
+            if !self.rendered.object.reference.kind.is_watched() {
+                record.version =
+                    self.version.map(|version| version.to_string()).unwrap_or_default();
+            }
         }
         Some(record)
+    }
+
+    /// A Secret as it was last written.
+    pub(super) fn written(&self) -> Option<Written> {
+        Some(Written { uid: self.uid.clone()?, resource_version: self.version?.to_string() })
     }
 
     /// What it means that the object looks like this.
@@ -172,7 +182,9 @@ impl Owned {
             self.work = Work::Wanted;
             return;
         }
-        self.fields = Some(drift::projection_digest(&self.rendered.object.body, &live.body));
+        if self.rendered.object.reference.kind.is_watched() {
+            self.fields = Some(drift::projection_digest(&self.rendered.object.body, &live.body));
+        }
         self.applied = true;
         self.attempts = 0;
         self.work = Work::Idle;
@@ -227,7 +239,8 @@ pub(super) const fn turn(kind: ObjectKind) -> u8 {
         | ObjectKind::LimitRange
         | ObjectKind::NetworkPolicy
         | ObjectKind::ClusterRole
-        | ObjectKind::Role => 1,
+        | ObjectKind::Role
+        | ObjectKind::Secret => 1,
         ObjectKind::ClusterRoleBinding | ObjectKind::RoleBinding => 2,
     }
 }

@@ -43,6 +43,9 @@ pub enum EnrollError {
     /// The hub said no.
     #[error("the hub refuses: {}", .0.message())]
     Refused(Box<tonic::Status>),
+    /// The hub is of another fleet than the join command.
+    #[error("the hub is of the fleet {0}, and the join command of {1}")]
+    OtherFleet(Digest, Digest),
     /// The hub's answer makes no sense.
     #[error("the hub's answer is not valid: {0}")]
     Answer(String),
@@ -56,6 +59,17 @@ pub enum EnrollError {
 pub struct Hub {
     channel: Channel,
     ca: Vec<u8>,
+}
+
+/// What the agent brings besides its token: whom it will believe, and to whom secrets are sealed.
+#[derive(Clone, Debug)]
+pub struct Pledge {
+    /// Digest of the fleet's first trust root, from the join command: never from the hub.
+    pub fleet: Digest,
+    /// The age recipient that the agent has made.
+    pub recipient: String,
+    /// By the join command's own key; empty when it has none.
+    pub vouch: Vec<u8>,
 }
 
 /// What enrolment brought.
@@ -96,6 +110,7 @@ impl Hub {
         token: &SecretString,
         cluster_name: &str,
         cluster: &ClusterFacts,
+        pledge: &Pledge,
     ) -> Result<Enrolled, EnrollError> {
         let request = Request::make()?;
         let message = EnrollRequest {
@@ -105,6 +120,8 @@ impl Hub {
             cluster_uid: cluster.uid.clone(),
             agent_version: crate::VERSION.to_owned(),
             kubernetes_version: cluster.version.clone(),
+            recipient: pledge.recipient.clone(),
+            recipient_vouch: pledge.vouch.clone().into(),
         };
         let mut client = EnrollServiceClient::new(self.channel.clone())
             .max_decoding_message_size(MAX_ANSWER_BYTES);
@@ -112,13 +129,16 @@ impl Hub {
         let bad = |what: &str| EnrollError::Answer(what.to_owned());
         let cluster_id: ClusterId = answer.cluster_id.parse().map_err(|_| bad("cluster_id"))?;
         let fleet = Digest::try_from(answer.fleet_id.as_ref()).map_err(|_| bad("fleet_id"))?;
+        if fleet != pledge.fleet {
+            return Err(EnrollError::OtherFleet(fleet, pledge.fleet));
+        }
         host_of(&answer.agent_address).ok_or_else(|| bad("agent_address"))?;
         let facts = Facts {
             cluster_id,
             cluster_name: cluster_name.to_owned(),
             cluster_uid: cluster.uid.clone(),
             trust_domain: answer.trust_domain,
-            fleet_id: fleet.to_string(),
+            fleet_id: pledge.fleet.to_string(),
             agent_address: answer.agent_address,
         };
         let now = Timestamp::now();

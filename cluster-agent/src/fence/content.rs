@@ -52,7 +52,12 @@ async fn ceiling(client: &Client, report: &mut FenceReport) -> Result<(), CallEr
     let live = match found {
         Err(why) => return Ok(report.bad(Aspect::Content, check, why, RIGHTS)),
         Ok(None) => {
-            return Ok(report.bad(Aspect::Content, check, "without it every write is denied", hint));
+            return Ok(report.bad(
+                Aspect::Content,
+                check,
+                "without it every write is denied",
+                hint,
+            ));
         }
         Ok(Some(live)) => live,
     };

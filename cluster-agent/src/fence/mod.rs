@@ -24,8 +24,8 @@ use hanse_domain::ids::Digest;
 use kube::Api;
 use kube::api::DynamicObject;
 
-pub(crate) use rights::grants;
 pub use report::{Aspect, FenceFinding, FenceReport, Level};
+pub(crate) use rights::grants;
 
 use crate::kube::writers::{Model, Writers};
 use crate::kube::{CallError, install, within};

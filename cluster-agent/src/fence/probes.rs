@@ -64,7 +64,12 @@ fn judge(probe: &Probe, answer: Option<String>, report: &mut FenceReport) {
             if why.contains(&format!("denied request: {code} ")) {
                 report.good(Aspect::Probe, check);
             } else if why.contains("denied") && !why.contains("cannot impersonate") {
-                report.warning(Aspect::Probe, check, format!("something else denies it: {why}"), HINT);
+                report.warning(
+                    Aspect::Probe,
+                    check,
+                    format!("something else denies it: {why}"),
+                    HINT,
+                );
             } else {
                 report.bad(Aspect::Probe, check, why, HINT);
             }
@@ -97,7 +102,8 @@ fn probes(model: Model) -> Vec<Probe> {
         json!({ "apiVersion": "v1", "kind": "Namespace",
                 "metadata": { "name": name, "labels": labels } })
     };
-    let foreign = json!([{ "apiGroups": ["probe.invalid"], "resources": ["probe"], "verbs": ["get"] }]);
+    let foreign =
+        json!([{ "apiGroups": ["probe.invalid"], "resources": ["probe"], "verbs": ["get"] }]);
     let above = match model {
         Model::Bind => Expected::Denied("C01"),
         Model::Impersonate => Expected::Says(NOT_HELD),

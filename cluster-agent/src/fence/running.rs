@@ -151,11 +151,7 @@ impl FenceWatch {
     }
 
     /// Pokes when one object of the fence is another than before.
-    async fn watch(
-        &self,
-        object: &DynamicObject,
-        blind: &AtomicUsize,
-    ) -> Result<(), InstallError> {
+    async fn watch(&self, object: &DynamicObject, blind: &AtomicUsize) -> Result<(), InstallError> {
         let (api, name) = install::api_of(self.writers.own(), object)?;
         let config = watcher::Config {
             timeout: u32::try_from(WATCH_TIMEOUT.as_secs()).ok(),
@@ -269,9 +265,7 @@ mod tests {
             concerns(ObjectKind::ClusterRoleBinding, "any", body)
         };
         let group = |name: &str| json!({ "kind": "Group", "name": name });
-        let account = |namespace: &str| {
-            json!({ "kind": "ServiceAccount", "name": "agent", "namespace": namespace })
-        };
+        let account = |namespace: &str| json!({ "kind": "ServiceAccount", "name": "agent", "namespace": namespace });
         assert!(binding(account("hanse-agent")));
         assert!(binding(group("system:authenticated")));
         assert!(binding(group("system:serviceaccounts:hanse-agent")));

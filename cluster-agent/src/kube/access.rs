@@ -138,7 +138,12 @@ pub fn forbidden(model: Model) -> Vec<Right> {
     add("", "users", Some(CEILING_USER), &["impersonate"]);
     add(AUTHENTICATION, "users", None, &["impersonate:user-info"]);
     add(AUTHENTICATION, "serviceaccounts", None, &["impersonate:serviceaccount"]);
-    add(AUTHENTICATION, "nodes", None, &["impersonate:arbitrary-node", "impersonate:associated-node"]);
+    add(
+        AUTHENTICATION,
+        "nodes",
+        None,
+        &["impersonate:arbitrary-node", "impersonate:associated-node"],
+    );
     for read in ["impersonate-on:user-info:get", "impersonate-on:user-info:list"] {
         add("", "secrets", None, &[read]);
         add("", "pods", None, &[read]);

@@ -3,9 +3,9 @@
 
 use hanse_domain::drift;
 use hanse_domain::object::{Object, ObjectKind, ObjectRef};
+use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use kube::core::Status;
-use kube::Api;
 use serde_json::Value;
 
 use super::writers::Writers;

@@ -86,8 +86,20 @@ impl Text {
                 let note = format!("generation {generation} is applied");
                 make("BundleApplied", "Apply", false, note, None)
             }
-            Notice::BundleRefused(why) => {
-                make("BundleRefused", "Verify", true, format!("a bundle is refused: {why}"), None)
+            Notice::BundleRefused(condition, why) => {
+                let note = format!("a bundle fails {condition} and is refused: {why}");
+                make("BundleRefused", "Verify", true, note, None)
+            }
+            Notice::TrustRootChanged(version) => {
+                let note = format!("version {version} of the trust root is in force");
+                make("TrustRootChanged", "Verify", false, note, None)
+            }
+            Notice::FenceBroken(why) => {
+                let note = format!("nothing is written until the fence stands: {why}");
+                make("FenceBroken", "Observe", true, note, None)
+            }
+            Notice::FenceStands => {
+                make("FenceStands", "Observe", false, "the fence stands".to_owned(), None)
             }
             Notice::DriftSeen(object, class, manager) => {
                 let note = format!("{object} {}{}", drift(*class), by(manager.as_deref()));

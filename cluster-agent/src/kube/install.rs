@@ -184,10 +184,8 @@ pub async fn ensure_ceiling(
     let failed = |source| InstallError::Apply { object: label(ceiling), source };
     let params =
         PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-    let mut backoff = Backoff::new(
-        std::time::Duration::from_millis(50),
-        std::time::Duration::from_millis(500),
-    );
+    let mut backoff =
+        Backoff::new(std::time::Duration::from_millis(50), std::time::Duration::from_millis(500));
     let mut attempts = 0;
     loop {
         match within(api.get_opt(&name)).await {
@@ -277,10 +275,10 @@ mod tests {
 
     #[test]
     fn the_embedded_manifests_are_complete() {
-        assert_eq!(labels(&base().unwrap()), [
-            "Namespace hanse-agent",
-            "ServiceAccount hanse-agent/agent"
-        ]);
+        assert_eq!(
+            labels(&base().unwrap()),
+            ["Namespace hanse-agent", "ServiceAccount hanse-agent/agent"]
+        );
         let own = [
             "ClusterRole hanse-agent",
             "ClusterRoleBinding hanse-agent",
@@ -291,12 +289,15 @@ mod tests {
         let impersonate = labels(&rights(Model::Impersonate, &default_spec()).unwrap());
         let ceiling = ["ClusterRole hanse-ceiling", "ClusterRoleBinding hanse-ceiling"];
         assert_eq!(impersonate, [&own[..], &ceiling[..]].concat());
-        assert_eq!(labels(&policies().unwrap()), [
-            "ValidatingAdmissionPolicy hanse-fence-guard",
-            "ValidatingAdmissionPolicyBinding hanse-fence-guard",
-            "ValidatingAdmissionPolicy hanse-fence-ceiling",
-            "ValidatingAdmissionPolicyBinding hanse-fence-ceiling",
-        ]);
+        assert_eq!(
+            labels(&policies().unwrap()),
+            [
+                "ValidatingAdmissionPolicy hanse-fence-guard",
+                "ValidatingAdmissionPolicyBinding hanse-fence-guard",
+                "ValidatingAdmissionPolicy hanse-fence-ceiling",
+                "ValidatingAdmissionPolicyBinding hanse-fence-ceiling",
+            ]
+        );
     }
 
     #[test]

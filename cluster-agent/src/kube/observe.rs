@@ -181,7 +181,8 @@ pub(crate) const fn is_labelled(kind: ObjectKind) -> bool {
         | ObjectKind::Role
         | ObjectKind::ClusterRole
         | ObjectKind::RoleBinding
-        | ObjectKind::ClusterRoleBinding => false,
+        | ObjectKind::ClusterRoleBinding
+        | ObjectKind::Secret => false,
     }
 }
 

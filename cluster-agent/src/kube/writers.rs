@@ -56,9 +56,8 @@ pub struct Writers {
 impl Writers {
     /// For the account of this configuration, in the model `bind` until [`Self::set_model`].
     pub fn new(mut config: Config) -> Result<Self, AccessError> {
-        let client = |config| {
-            Client::try_from(config).map_err(|error| AccessError::Client(Box::new(error)))
-        };
+        let client =
+            |config| Client::try_from(config).map_err(|error| AccessError::Client(Box::new(error)));
         let own = client(config.clone())?;
         config.auth_info.impersonate = Some(CEILING_USER.to_owned());
         let ceiling = client(config)?;

@@ -14,13 +14,15 @@ use super::refusal::{is_refusal, is_refused_by_tls};
 use super::renewal::{self, Renewal};
 use super::{End, Event, Link, Outage};
 use crate::core::io::{Input, Report};
+use crate::fence::FenceState;
 use crate::kube::client::ClusterFacts;
 use crate::wire;
 use crate::wire::DryRunOutcome;
 
 /// Messages that may wait to be sent.
 const OUTGOING: usize = 256;
-const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+/// A bundle of the largest size, with the evidence for all of it.
+const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 /// How long the hub may take for its first message.
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -39,8 +41,18 @@ pub struct Full;
 
 impl Session {
     /// Sends what the core has to tell. Never waits.
-    pub fn report(&self, report: Report, cluster: &ClusterFacts) -> Result<(), Full> {
-        self.send(wire::report(report, cluster))
+    pub fn report(
+        &self,
+        report: Report,
+        cluster: &ClusterFacts,
+        recipient: &str,
+    ) -> Result<(), Full> {
+        self.send(wire::report(report, cluster, recipient))
+    }
+
+    /// Sends how the fence stands. Never waits.
+    pub fn fence(&self, state: &FenceState) -> Result<(), Full> {
+        self.send(wire::fence(state))
     }
 
     /// Sends what a dry run brought. Never waits.

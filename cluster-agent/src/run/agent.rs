@@ -5,21 +5,23 @@ use std::time::Duration;
 
 use hanse_domain::object::{Object, ObjectRef};
 use jiff::Timestamp;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::AnotherAgent;
 use super::queue::{Queue, Write};
-use super::work::{self, Done};
+use super::work::{self, Done, Hands};
 use crate::core::Core;
-use crate::core::io::{Effect, Input, Report};
+use crate::core::io::{Effect, Input, Notice, Report};
 use crate::core::ledger::Ledger;
-use crate::kube::apply::Applier;
+use crate::fence::FenceState;
+use crate::fence::running::Poke;
 use crate::kube::client::ClusterFacts;
 use crate::kube::events::Events;
 use crate::kube::ledger::LedgerStore;
 use crate::link::{Event, Session};
+use crate::metrics::Metrics;
 use crate::supervisor::TaskError;
 
 /// Writes at once.
@@ -34,7 +36,10 @@ const DRAIN: Duration = Duration::from_secs(2);
 pub(super) struct Agent {
     core: Core,
     cluster: ClusterFacts,
-    applier: Applier,
+    hands: Hands,
+    fence: watch::Receiver<FenceState>,
+    poke: Poke,
+    metrics: Metrics,
     ledger: Arc<Mutex<LedgerStore>>,
     events: Events,
     queue: Queue,
@@ -44,20 +49,27 @@ pub(super) struct Agent {
     wake: Option<Timestamp>,
 }
 
+/// What is around the core.
+pub(super) struct Around {
+    pub(super) cluster: ClusterFacts,
+    pub(super) ledger: LedgerStore,
+    pub(super) events: Events,
+    pub(super) fence: watch::Receiver<FenceState>,
+    pub(super) poke: Poke,
+    pub(super) metrics: Metrics,
+}
+
 impl Agent {
-    pub(super) fn new(
-        core: Core,
-        cluster: ClusterFacts,
-        applier: Applier,
-        ledger: LedgerStore,
-        events: Events,
-    ) -> Self {
+    pub(super) fn new(core: Core, hands: Hands, around: Around) -> Self {
         Self {
             core,
-            cluster,
-            applier,
-            ledger: Arc::new(Mutex::new(ledger)),
-            events,
+            hands,
+            cluster: around.cluster,
+            fence: around.fence,
+            poke: around.poke,
+            metrics: around.metrics,
+            ledger: Arc::new(Mutex::new(around.ledger)),
+            events: around.events,
             queue: Queue::new(MAX_WRITES),
             work: JoinSet::new(),
             dry_runs: 0,
@@ -74,6 +86,7 @@ impl Agent {
     ) -> Result<(), TaskError> {
         // The core may have something to do before anything has happened.
         self.feed(Input::Tick);
+        self.look_at_fence();
         loop {
             let wake = self.wake;
             tokio::select! {
@@ -81,6 +94,7 @@ impl Agent {
                 Some(done) = self.work.join_next() => self.finish(done)?,
                 Some(input) = inputs.recv() => self.feed(input),
                 Some(event) = link.recv() => self.hear(event),
+                Ok(()) = self.fence.changed() => self.look_at_fence(),
                 () = sleep_until(wake), if wake.is_some() => {
                     self.wake = None;
                     self.feed(Input::Tick);
@@ -102,6 +116,8 @@ impl Agent {
             Event::Up(session) => {
                 self.session = Some(session);
                 self.feed(Input::Connected);
+                let state = self.fence.borrow().clone();
+                self.send(|session, _| session.fence(&state));
             }
             Event::Message(input) => self.feed(*input),
             Event::Down => {
@@ -109,6 +125,18 @@ impl Agent {
                 self.feed(Input::Disconnected);
             }
         }
+    }
+
+    /// Writes, or does not, as the fence stands; and tells the hub.
+    fn look_at_fence(&mut self) {
+        let state = self.fence.borrow_and_update().clone();
+        self.hands.fenced = matches!(state, FenceState::Standing { .. });
+        match &state {
+            FenceState::Unknown => {}
+            FenceState::Standing { .. } | FenceState::Unfenced(_) => self.feed(Input::Fence(None)),
+            FenceState::Broken(why) => self.feed(Input::Fence(Some(why.join("; ")))),
+        }
+        self.send(|session, _| session.fence(&state));
     }
 
     fn finish(&mut self, done: Result<Done, JoinError>) -> Result<(), TaskError> {
@@ -132,21 +160,43 @@ impl Agent {
     }
 
     fn feed(&mut self, input: Input) {
+        match &input {
+            Input::Seen(live) => self.poke.saw(live),
+            Input::Connected => self.metrics.set_connected(true),
+            Input::Disconnected => self.metrics.set_connected(false),
+            Input::Applied(_, Err(_)) | Input::Removed(_, Err(_)) => self.metrics.write_failed(),
+            _ => {}
+        }
         for effect in self.core.handle(input, Timestamp::now()) {
             match effect {
                 Effect::Apply { object, first } => {
                     self.queue.push(Write::Apply { object, first });
+                }
+                Effect::WriteSecret { object, sealed, record } => {
+                    self.queue.push(Write::Secret { object, sealed, record });
+                }
+                Effect::ProbeSecret { object, sealed, record, dry_run } => {
+                    self.queue.push(Write::Probe { object, sealed, record, dry_run });
                 }
                 Effect::Remove { object, uid } => self.queue.push(Write::Remove { object, uid }),
                 Effect::WriteLedger(ledger) => self.write_ledger(ledger),
                 Effect::Send(report) => self.report(report),
                 Effect::DryRun { id, objects, problems } => self.dry_run(id, objects, problems),
                 Effect::Wake(at) => self.wake = Some(at),
-                Effect::Notice(notice) => self.events.tell(notice),
+                Effect::Notice(notice) => {
+                    self.count(&notice);
+                    self.events.tell(notice);
+                }
             }
         }
         while let Some(write) = self.queue.next() {
-            self.work.spawn(work::write(self.applier.clone(), write));
+            self.work.spawn(work::write(self.hands.clone(), write));
+        }
+    }
+
+    fn count(&self, notice: &Notice) {
+        if let Notice::BundleRefused(condition, _) = notice {
+            self.metrics.bundle_refused(*condition);
         }
     }
 
@@ -155,7 +205,13 @@ impl Agent {
     }
 
     fn report(&mut self, report: Report) {
-        self.send(|session, cluster| session.report(report, cluster));
+        if let Report::Applied(progress) = &report {
+            self.metrics.set_generation(progress.held.map_or(0, |(generation, _)| generation.0));
+            self.metrics.set_objects(progress.objects.into());
+            self.metrics.set_secrets_pending(progress.secrets_pending.len() as u64);
+        }
+        let recipient = self.hands.vault.recipient();
+        self.send(|session, cluster| session.report(report, cluster, &recipient));
     }
 
     fn dry_run(
@@ -168,7 +224,7 @@ impl Agent {
         match objects.and_then(|o| if self.dry_runs < MAX_DRY_RUNS { Ok(o) } else { busy() }) {
             Ok(objects) => {
                 self.dry_runs += 1;
-                self.work.spawn(work::dry_run(self.applier.clone(), id, objects, problems));
+                self.work.spawn(work::dry_run(self.hands.applier.clone(), id, objects, problems));
             }
             Err(refused) => self.send(|session, _| session.dry_run_result(id, Err(refused))),
         }

@@ -8,13 +8,15 @@
 
 mod agent;
 mod queue;
+mod vault;
 mod work;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use hanse_domain::object::ObjectKind;
 use kube::Client;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -22,6 +24,9 @@ use crate::backoff::Backoff;
 use crate::core::Core;
 use crate::core::io::Failure;
 use crate::core::ledger::Ledger;
+use crate::fence::FenceState;
+use crate::fence::running::{FenceWatch, Poke};
+use crate::identity::age::AgeIdentities;
 use crate::identity::store::IdentityStore;
 use crate::identity::{Identity, IdentityError};
 use crate::kube::CallError;
@@ -30,10 +35,15 @@ use crate::kube::client::ClusterFacts;
 use crate::kube::events::Events;
 use crate::kube::ledger::{LedgerStore, LoadError};
 use crate::kube::observe::Observer;
+use crate::kube::secret::SecretWriter;
+use crate::kube::writers::Writers;
 use crate::link::{Link, TlsError};
+use crate::metrics::{Metrics, server};
 use crate::supervisor::{Supervisor, Unexpected};
 
-use agent::Agent;
+use agent::{Agent, Around};
+use vault::Vault;
+use work::Hands;
 
 /// Inputs from watches and messages from the hub that may wait for the core.
 const INPUTS: usize = 64;
@@ -46,8 +56,16 @@ pub struct Settings {
     pub identity: Identity,
     /// Where a renewed certificate goes.
     pub store: IdentityStore,
-    /// Its cluster.
-    pub client: Client,
+    /// Its cluster, as whom it writes there.
+    pub writers: Writers,
+    /// Opens sealed secrets.
+    pub age: AgeIdentities,
+    /// Whether the administrator lets it write without a fence.
+    pub allow_unfenced: bool,
+    /// How often Secrets are looked after.
+    pub probe_every: Duration,
+    /// Where metrics are served; nowhere when nothing is given.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// Why an agent ended.
@@ -65,6 +83,9 @@ pub enum RunError {
         /// In this cluster.
         found: String,
     },
+    /// The address for metrics cannot be used.
+    #[error("metrics cannot be served at {0}")]
+    Metrics(SocketAddr, #[source] std::io::Error),
     /// The identity.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -88,7 +109,8 @@ async fn run_in_span(settings: Settings, stop: CancellationToken) -> Result<(), 
     let facts = &settings.identity.facts;
     let (id, fleet) = (facts.cluster_id, facts.fleet()?);
     tracing::info!("agent {} of cluster {} ({id}) starts", crate::VERSION, facts.cluster_name);
-    let begin = prepare(&settings.client);
+    let client = settings.writers.own().clone();
+    let begin = prepare(&client);
     let (cluster, store, ledger) = tokio::select! {
         () = stop.cancelled() => return Ok(()),
         begin = begin => begin,
@@ -105,14 +127,24 @@ async fn run_in_span(settings: Settings, stop: CancellationToken) -> Result<(), 
 
     let mut supervisor = Supervisor::default();
     let soft = supervisor.soft();
-    let inputs = start_watches(&mut supervisor, &settings.client, cluster.streaming_lists);
-    let (events, write_events) = Events::new(settings.client.clone(), soft.clone());
+    let metrics = Metrics::default();
+    start_metrics(&mut supervisor, settings.metrics, &metrics).await?;
+    let poke = Poke::default();
+    let state = start_fence(&mut supervisor, &settings, &poke, &metrics);
+    let inputs = start_watches(&mut supervisor, &client, cluster.streaming_lists);
+    let (events, write_events) = Events::new(client.clone(), soft.clone());
     supervisor.spawn("the writer of Events", write_events.in_current_span());
     let (sender, link) = mpsc::channel(MESSAGES);
-    let applier = Applier::new(settings.client.clone());
-    start_link(&mut supervisor, settings, sender);
-    let core = Core::new(id, fleet, ledger);
-    let agent = Agent::new(core, cluster, applier, store, events);
+    let core = Core::new(id, fleet, ledger).with_probe_every(settings.probe_every);
+    let hands = Hands {
+        applier: Applier::new(settings.writers.clone()),
+        secrets: SecretWriter::new(client),
+        vault: Vault::new(settings.age.clone(), fleet),
+        fenced: false,
+    };
+    start_link(&mut supervisor, settings.identity, settings.store, sender);
+    let around = Around { cluster, ledger: store, events, fence: state, poke, metrics };
+    let agent = Agent::new(core, hands, around);
     supervisor.spawn("the agent", agent.run(inputs, link, soft).in_current_span());
     supervisor.run(stop.cancelled_owned()).await?;
     tracing::info!("ended");
@@ -173,7 +205,7 @@ fn start_watches(
 ) -> mpsc::Receiver<crate::core::io::Input> {
     let (sender, inputs) = mpsc::channel(INPUTS);
     let observer = Observer::new(client.clone(), streaming, sender);
-    for kind in ObjectKind::ALL {
+    for kind in ObjectKind::watched() {
         let (watch, soft) = (observer.clone().watch(kind), supervisor.soft());
         let watch = async move {
             tokio::select! {
@@ -186,12 +218,44 @@ fn start_watches(
     inputs
 }
 
+async fn start_metrics(
+    supervisor: &mut Supervisor,
+    address: Option<SocketAddr>,
+    metrics: &Metrics,
+) -> Result<(), RunError> {
+    let Some(address) = address else { return Ok(()) };
+    let listener = server::bind(address).await.map_err(|e| RunError::Metrics(address, e))?;
+    let serve = server::serve(listener, metrics.clone(), supervisor.soft());
+    supervisor.spawn("the metrics", serve.in_current_span());
+    Ok(())
+}
+
+fn start_fence(
+    supervisor: &mut Supervisor,
+    settings: &Settings,
+    poke: &Poke,
+    metrics: &Metrics,
+) -> watch::Receiver<FenceState> {
+    let (publish, state) = watch::channel(FenceState::Unknown);
+    let check = FenceWatch {
+        writers: settings.writers.clone(),
+        allow_unfenced: settings.allow_unfenced,
+        poke: poke.clone(),
+        publish,
+        metrics: metrics.clone(),
+    };
+    let check = check.run(supervisor.soft());
+    supervisor.spawn("the check of the fence", check.in_current_span());
+    state
+}
+
 fn start_link(
     supervisor: &mut Supervisor,
-    settings: Settings,
+    identity: Identity,
+    store: IdentityStore,
     events: mpsc::Sender<crate::link::Event>,
 ) {
-    let link = Link { identity: settings.identity, store: settings.store, events };
+    let link = Link { identity, store, events };
     let soft = supervisor.soft();
     supervisor.spawn("the link to the hub", link.run(soft).in_current_span());
 }

@@ -5,11 +5,17 @@ use std::collections::{BTreeSet, VecDeque};
 
 use hanse_domain::object::{Object, ObjectKind, ObjectRef};
 
+use crate::core::io::{Sealed, Written};
+
 /// A write.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Write {
     /// Server-side apply; `first` when we have not made the object yet.
     Apply { object: Object, first: bool },
+    /// Writes a Secret.
+    Secret { object: Object, sealed: Sealed, record: Option<Written> },
+    /// Looks whether somebody wrote a Secret.
+    Probe { object: Object, sealed: Sealed, record: Written, dry_run: bool },
     /// Delete, if it still has this uid.
     Remove { object: ObjectRef, uid: String },
 }
@@ -18,7 +24,9 @@ impl Write {
     /// Which object.
     pub(super) const fn reference(&self) -> &ObjectRef {
         match self {
-            Self::Apply { object, .. } => &object.reference,
+            Self::Apply { object, .. }
+            | Self::Secret { object, .. }
+            | Self::Probe { object, .. } => &object.reference,
             Self::Remove { object, .. } => object,
         }
     }

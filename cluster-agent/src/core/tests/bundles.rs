@@ -87,12 +87,11 @@ fn a_manifest_that_no_statement_covers_is_refused() {
     world.settle();
     let before = world.names();
     // The hub swaps the statement for one with another root, and the proof for a fitting size.
+    world.silent = true;
     world.commit(vec![role("evil", "get", "Enforce")]);
-    world.queue.clear();
     let mut offer = world.offer();
     offer.inclusion.path.push(leaf_hash(b"x"));
-    world.offer = Some(offer);
-    world.restart();
+    world.input(Input::Offered(offer));
     world.settle();
     assert_eq!(world.last_progress().phase, ProgressPhase::Refused);
     assert_eq!(world.names(), before);
@@ -153,7 +152,7 @@ fn a_ledger_of_another_fleet_counts_for_nothing() {
         world.commit(vec![role("dev", verb, "Enforce")]);
         world.settle();
     }
-    let mut other = World::in_fleet(b"another root");
+    let mut other = World::in_fleet(2);
     other.ledger = world.ledger.clone();
     other.commit(vec![role("ops", "get", "Enforce")]);
     other.queue.clear();

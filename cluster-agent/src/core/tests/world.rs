@@ -3,20 +3,28 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use hanse_domain::bundle::Offer;
+use hanse_domain::bundle::{Evidence, Offer, Shown};
 use hanse_domain::change::Change;
 use hanse_domain::fleet::{Edit, Fleet};
-use hanse_domain::history::merkle::leaf_hash;
+use hanse_domain::history::changes::{Changes, ProvenChange};
+use hanse_domain::history::log::LogProof;
+use hanse_domain::history::merkle::Tree;
 use hanse_domain::history::roster::{ClusterEntry, Labels};
-use hanse_domain::ids::{ClusterId, Digest};
+use hanse_domain::history::statement::Statement;
+use hanse_domain::ids::{ClusterId, Generation};
 use hanse_domain::object::{Object, ObjectKind, ObjectRef};
 use hanse_domain::parse;
+use hanse_domain::trust::chain::RootChain;
+use hanse_domain::trust::root::TrustRoot;
+use hanse_domain::trust::signature::PublicKey;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use ssh_key::private::Ed25519Keypair;
+use ssh_key::{HashAlg, LineEnding, PrivateKey};
 use uuid::Uuid;
 
 use crate::core::{
-    Core, DriftRecord, Effect, Failure, Input, Ledger, Live, Notice, Progress, Report,
+    Core, DriftRecord, Effect, Failure, Input, Ledger, Live, Notice, Probe, Progress, Report,
 };
 
 pub(super) const CLUSTER: ClusterId = ClusterId(Uuid::from_u128(7));
@@ -24,7 +32,12 @@ pub(super) const CLUSTER: ClusterId = ClusterId(Uuid::from_u128(7));
 pub(super) struct World {
     pub(super) now: Timestamp,
     pub(super) fleet: Fleet,
-    pub(super) offer: Option<Offer>,
+    /// Every statement so far, and what the hub needs to prove it.
+    pub(super) history: Vec<Said>,
+    log: Tree,
+    key: PrivateKey,
+    /// The hub commits, and offers nothing by itself.
+    pub(super) silent: bool,
     pub(super) core: Core,
     pub(super) objects: BTreeMap<ObjectRef, Live>,
     /// The newest ledger that was written.
@@ -40,6 +53,27 @@ pub(super) struct World {
     wake: Option<Timestamp>,
     /// What the API server says to everything.
     pub(super) outage: Option<Failure>,
+}
+
+/// A statement as the hub keeps it.
+#[derive(Clone)]
+pub(super) struct Said {
+    generation: Generation,
+    statement: Vec<u8>,
+    signatures: Vec<u8>,
+    changes: Changes,
+    /// The manifest of our cluster after it, if it touched that.
+    shown: Option<Shown>,
+    contents: Vec<Vec<u8>>,
+}
+
+fn key(seed: u8) -> PrivateKey {
+    PrivateKey::from(Ed25519Keypair::from_seed(&[seed; 32]))
+}
+
+fn sign(key: &PrivateKey, message: &[u8]) -> Vec<u8> {
+    let signature = key.sign("hanse", HashAlg::Sha512, message).unwrap();
+    signature.to_pem(LineEnding::LF).unwrap().into_bytes()
 }
 
 pub(super) fn document(text: &str) -> Edit {
@@ -74,19 +108,32 @@ pub(super) fn cluster_role(name: &str) -> ObjectRef {
     ObjectRef::cluster(ObjectKind::ClusterRole, name)
 }
 
+impl Said {
+    fn all_changes(&self) -> Vec<ProvenChange> {
+        self.changes.prove(self.changes.0.keys())
+    }
+}
+
 impl World {
     /// An agent that has looked at its empty cluster and is connected to a hub that accepted it.
     pub(super) fn new() -> Self {
-        Self::in_fleet(b"root")
+        Self::in_fleet(1)
     }
 
-    pub(super) fn in_fleet(root: &[u8]) -> Self {
-        let fleet = Fleet::new(Digest::of(root));
+    /// Of another fleet for another seed.
+    pub(super) fn in_fleet(seed: u8) -> Self {
+        let key = key(seed);
+        let public = PublicKey::from_key_data(key.public_key().key_data().clone()).unwrap();
+        let root = TrustRoot::single([seed; 32], "ada".parse().unwrap(), public);
+        let fleet = Fleet::new(RootChain::begin(root).unwrap());
         let mut world = Self {
             now: "2026-11-24T10:00:00Z".parse().unwrap(),
-            core: Core::new(CLUSTER, fleet.id, Ledger::default()),
+            core: Core::new(CLUSTER, fleet.id(), Ledger::default()),
             fleet,
-            offer: None,
+            history: Vec::new(),
+            log: Tree::default(),
+            key,
+            silent: false,
             objects: BTreeMap::new(),
             ledger: Ledger::default(),
             version: 100,
@@ -109,7 +156,8 @@ impl World {
 
     /// First inputs of an agent's life.
     pub(super) fn start(&mut self) {
-        for kind in ObjectKind::ALL {
+        self.input(Input::Fence(None));
+        for kind in ObjectKind::watched() {
             let all = self.objects.values().filter(|live| live.reference.kind == kind);
             let all = all.cloned().collect();
             self.input(Input::Listed(kind, all));
@@ -120,8 +168,8 @@ impl World {
     pub(super) fn connect(&mut self) {
         self.input(Input::Connected);
         self.input(Input::Welcomed { drift_wanted: true });
-        if let Some(offer) = self.offer.clone() {
-            self.input(Input::Offered(offer));
+        if !self.history.is_empty() {
+            self.offer_newest();
         }
     }
 
@@ -129,32 +177,76 @@ impl World {
     pub(super) fn restart(&mut self) {
         self.queue.clear();
         self.wake = None;
-        self.core = Core::new(CLUSTER, self.fleet.id, self.ledger.clone());
+        self.core = Core::new(CLUSTER, self.fleet.id(), self.ledger.clone());
         self.start();
     }
 
     /// The hub commits a change and offers it.
     pub(super) fn commit(&mut self, edits: Vec<Edit>) {
         let change = Change::propose(&self.fleet, edits, "test", self.now).unwrap();
+        self.log.push(Statement::leaf_hash(&change.bytes));
         let mut fleet = change.fleet;
-        fleet.history = leaf_hash(&change.bytes);
+        fleet.history = self.log.root();
         self.fleet = fleet;
         let member = self.fleet.member(CLUSTER).unwrap();
         let mut contents = vec![member.entry.encode()];
         contents.extend(self.fleet.placed_on(member).map(|(document, _)| document.bytes.to_vec()));
-        let offer = Offer {
-            generation: member.generation,
-            statement: change.bytes,
+        contents.extend(member.wraps().values().map(|held| held.wrap.encode()));
+        let shown = change.touched.contains(&CLUSTER).then(|| Shown {
             manifest: member.manifest.encode(),
             inclusion: self.fleet.inclusion(CLUSTER).unwrap(),
+        });
+        self.history.push(Said {
+            generation: change.statement.number,
+            signatures: sign(&self.key, &change.bytes),
+            statement: change.bytes,
+            changes: change.changes,
+            shown,
             contents,
-        };
-        self.offer = Some(offer.clone());
-        self.input(Input::Offered(offer));
+        });
+        self.offer_newest();
     }
 
+    fn offer_newest(&mut self) {
+        if self.silent {
+            return;
+        }
+        let roots = self.fleet.trust.versions().next().unwrap().root.encode();
+        self.input(Input::TrustRoots { first: roots, steps: Vec::new() });
+        self.input(Input::Offered(self.offer()));
+    }
+
+    /// The newest bundle of our cluster, with everything that the agent may lack.
     pub(super) fn offer(&self) -> Offer {
-        self.offer.clone().unwrap()
+        let newest = self.history.iter().rfind(|said| said.shown.is_some()).unwrap();
+        let (number, shown) = (newest.generation.0, newest.shown.clone().unwrap());
+        let known = self.core.trust.head.size;
+        let log = if number > known {
+            let consistency = self.log.consistency(known, number - 1).unwrap();
+            LogProof::Ahead { peaks: self.log.peaks(number - 1), consistency }
+        } else {
+            LogProof::Within(self.log.inclusion(number - 1, known).unwrap())
+        };
+        let earlier = self.history.iter().filter(|said| said.generation.0 < number);
+        Offer {
+            generation: newest.generation,
+            statement: newest.statement.clone(),
+            signatures: newest.signatures.clone(),
+            log,
+            changes: newest.all_changes(),
+            manifest: shown.manifest,
+            inclusion: shown.inclusion,
+            contents: newest.contents.clone(),
+            evidence: earlier
+                .map(|said| Evidence {
+                    statement: said.statement.clone(),
+                    signatures: said.signatures.clone(),
+                    inclusion: self.log.inclusion(said.generation.0 - 1, number - 1).unwrap(),
+                    changes: said.all_changes(),
+                    shown: said.shown.clone(),
+                })
+                .collect(),
+        }
     }
 
     pub(super) fn input(&mut self, input: Input) {
@@ -212,6 +304,24 @@ impl World {
             Effect::Send(Report::Applied(progress)) => self.progress.push(progress),
             Effect::Wake(at) => self.wake = Some(at),
             Effect::Notice(notice) => self.notices.push(notice),
+            Effect::WriteSecret { object, .. } => {
+                self.requests += 1;
+                let reference = object.reference.clone();
+                let result = self.outage.clone().map_or_else(|| Ok(self.write(&object)), Err);
+                self.input(Input::Applied(reference, result));
+            }
+            Effect::ProbeSecret { object, record, .. } => {
+                self.requests += 1;
+                let probe = match self.objects.get(&object.reference) {
+                    None => Probe::Gone,
+                    Some(live) if live.resource_version == record.resource_version => {
+                        Probe::Unchanged
+                    }
+                    Some(_) => Probe::Changed,
+                };
+                let result = self.outage.clone().map_or(Ok(probe), Err);
+                self.input(Input::Probed(object.reference, result));
+            }
             Effect::Send(Report::Hello { .. }) | Effect::DryRun { .. } => {}
         }
     }
