@@ -61,6 +61,10 @@ impl Call {
         self
     }
 
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
     pub(crate) const fn body(&self) -> Option<&Value> {
         self.body.as_ref()
     }
@@ -118,7 +122,9 @@ fn outcome(code: u16, text: &str) -> Outcome {
         .and_then(|status| status.get("message")?.as_str().map(str::to_owned))
         .unwrap_or_else(|| text.to_owned());
     if let Some((_, denied)) = message.split_once(" denied request: ") {
-        return Outcome::Denied(denied.split(' ').next().unwrap_or_default().to_owned());
+        // A policy that cannot be judged denies without a code.
+        let code = denied.split(' ').next().filter(|word| word.len() == 3);
+        return code.map_or(Outcome::Odd(message.clone()), |code| Outcome::Denied(code.to_owned()));
     }
     match code {
         403 if message.contains("attempting to grant RBAC permissions not currently held")

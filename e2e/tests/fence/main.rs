@@ -7,6 +7,7 @@
 
 mod attacks;
 mod call;
+mod examples;
 mod needed;
 mod objects;
 mod passes;
@@ -15,6 +16,7 @@ mod witness;
 mod world;
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 
 use anyhow::Result;
 use call::{Call, Outcome};
@@ -26,7 +28,7 @@ async fn testbed(dir: &tempfile::TempDir) -> Result<Testbed> {
 }
 
 /// Makes each request and expects it to pass.
-async fn must_pass(world: &World<'_>, calls: &[(&str, Call)]) -> Result<()> {
+async fn must_pass(world: &World<'_>, calls: &[(impl Display, Call)]) -> Result<()> {
     let mut wrong = Vec::new();
     for (name, call) in calls {
         let outcome = call.send(&world.thief, world.model, false).await?;
@@ -38,7 +40,7 @@ async fn must_pass(world: &World<'_>, calls: &[(&str, Call)]) -> Result<()> {
     Ok(())
 }
 
-fn traces(calls: &[(&str, Call)]) -> BTreeSet<String> {
+fn traces<N>(calls: &[(N, Call)]) -> BTreeSet<String> {
     calls.iter().filter_map(|(_, call)| call.trace()).collect()
 }
 
@@ -88,6 +90,11 @@ async fn matrix(model: Model) -> Result<()> {
     let testbed = testbed(&dir).await?;
     let world = World::build(testbed.cluster("cluster-1")?, model).await?;
     world.sanity().await?;
+
+    let mark = world.cluster.audit_mark();
+    let examples = examples::calls()?;
+    must_pass(&world, &examples).await?;
+    assert_eq!(witness::writes(&world, mark).await?, traces(&examples));
 
     let mark = world.cluster.audit_mark();
     must_pass(&world, &passes::legitimate()).await?;

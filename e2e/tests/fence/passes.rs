@@ -108,7 +108,7 @@ fn declared() -> Vec<(&'static str, Call)> {
         ("a binding of edit", bind("payments", "hanse:ns:edit", "edit", user("alice"))),
         (
             "a wide binding",
-            bind_wide("hanse:cluster:on-call", "hanse:cluster:on-call", group("oidc:on-call")),
+            bind_wide("hanse:cluster:readers", "hanse:cluster:on-call", group("oidc:on-call")),
         ),
         (
             "a robot",
