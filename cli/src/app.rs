@@ -51,7 +51,7 @@ impl Session {
     /// Connects to the hub of the chosen context.
     pub(crate) async fn hub(&self) -> Outcome<Hub> {
         let config = self.config_with_hub()?;
-        Hub::connect(config.context(self.context.as_deref())?).await
+        Hub::connect(config.context(self.context.as_deref())?, &self.config_path).await
     }
 }
 
@@ -120,6 +120,8 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Describe(args) => args.run(&session).await,
         Command::Edit(args) => args.run(&session).await,
         Command::Delete(args) => args.run(&session).await,
+        Command::Sign(args) => args.run(&session).await,
+        Command::Proposals(args) => args.run(&session).await,
         Command::Explain(args) => args.run(),
         Command::Cluster(command) => command.run(&session).await,
         Command::JoinToken(command) => command.run(&session).await,

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     apply, auth, check, cluster, completion, context, delete, describe, diff, drift, edit, explain,
-    get, join_token, man, plan, revisions, version, wait,
+    get, join_token, man, plan, proposals, revisions, sign, version, wait,
 };
 use crate::config;
 
@@ -75,6 +75,10 @@ pub(crate) enum Command {
     Edit(edit::Args),
     /// Take documents away
     Delete(delete::Args),
+    /// Sign a change that somebody else proposed
+    Sign(sign::Args),
+    /// See what waits for the signatures of others
+    Proposals(proposals::Args),
     /// Explain the fields of a kind
     Explain(explain::Args),
     /// See and change which clusters belong to the fleet

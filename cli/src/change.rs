@@ -1,32 +1,40 @@
 //! From edits to a committed revision: plan, show, ask, propose, sign, commit, and see it arrive.
 //!
 //! ```text
-//! fetch ─ edits(base) ─ plan ─ show, ask ─ propose ─ sign ─ commit ─ settle
-//!   ↑                                                        │ stale: somebody was faster
-//!   └────────────────────────────────────────────────────────┘ same effect: go on once; else ask
+//! fetch, verify ─ edits(base) ─ plan ─ show, ask ─ propose ─ sign ─ commit ─ settle
+//!   ↑                                                               │ stale: somebody was faster
+//!   └───────────────────────────────────────────────────────────────┘ same effect: go on once; else ask
 //! ```
 
+mod ceilings;
+mod commit;
 mod dry_run;
 mod effect;
+pub(crate) mod proposal;
 mod report;
+pub(crate) mod signing;
 
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use hanse_domain::change::Change;
 use hanse_domain::fleet::{Edit, Fleet};
 use hanse_domain::plan::{Plan, plan};
-use hanse_proto::admin::{CommitRequest, Revision};
 use jiff::Timestamp;
 
+pub(crate) use ceilings::warn as warn_of_ceilings;
+pub(crate) use commit::sign_proposal;
+use commit::{Sent, commit, request};
 use effect::Effect;
-pub(crate) use report::{results, subjects};
+pub(crate) use report::subjects;
+use report::{Fate, results};
 
 use crate::failure::{Exit, Failure, Outcome};
 use crate::hub::Hub;
 use crate::output::{self, TextOrJson};
 use crate::plan_file::PlanFile;
 use crate::text::count;
-use crate::{fleet, plan_view, settle, sign, trouble};
+use crate::{fleet, plan_view};
 
 /// How often a change is planned anew because somebody else was faster.
 const MAX_ATTEMPTS: usize = 5;
@@ -91,6 +99,15 @@ pub(crate) struct Order<'a> {
     pub(crate) dry_run: DryRun,
     /// The command's own data goes to stdout, so what became of the change goes to stderr.
     pub(crate) aside: bool,
+    /// Files of keys that sign, too, where one signature is not enough.
+    pub(crate) keys: &'a [PathBuf],
+}
+
+impl<'a> Order<'a> {
+    /// To commit, and to say so on stdout.
+    pub(crate) const fn new(args: &'a CommitArgs, confirm: Confirm) -> Self {
+        Self { args, confirm, dry_run: DryRun::None, aside: false, keys: &[] }
+    }
 }
 
 /// Plans edits, or reports every reason why they cannot be made.
@@ -120,11 +137,12 @@ pub(crate) async fn make(
     for attempt in 0..MAX_ATTEMPTS {
         let base = fleet::fetch(hub).await?;
         let edits = edits(&base)?;
-        let plan = planned(&base, edits.clone())?;
+        let mut plan = planned(&base, edits.clone())?;
         if plan.edits.is_empty() {
-            results(order, &base, &edits, None)?;
+            results(order, &base, &edits, Fate::Nothing)?;
             return Ok(Exit::OK);
         }
+        ceilings::warn(hub, &mut plan).await;
         let now = Shown { effect: Effect::of(&base, &plan), text: plan_view::effect(&plan) };
         match &shown {
             None => {
@@ -146,13 +164,15 @@ pub(crate) async fn make(
         })?;
         match order.dry_run {
             DryRun::None => {}
-            DryRun::Client => return results(order, &base, &edits, None).map(|()| Exit::OK),
+            DryRun::Client => {
+                return results(order, &base, &edits, Fate::Nothing).map(|()| Exit::OK);
+            }
             DryRun::Server => {
                 dry_run::ask(hub, &change, &plan.clusters, request(&change, Vec::new())).await?;
-                return results(order, &base, &edits, None).map(|()| Exit::OK);
+                return results(order, &base, &edits, Fate::Nothing).map(|()| Exit::OK);
             }
         }
-        if commit(hub, order, &base, &edits, &change).await? == Committed::Yes {
+        if commit(hub, order, &base, &edits, &change).await? == Sent::Yes {
             return Ok(Exit::OK);
         }
         shown = Some(now);
@@ -164,58 +184,23 @@ pub(crate) async fn make(
 pub(crate) async fn carry_out(hub: &Hub, order: &Order<'_>, file: &PlanFile) -> Outcome {
     let base = fleet::fetch(hub).await?;
     let change = file.open(&base)?;
-    let plan = planned(&base, change.edits.clone())?;
+    let mut plan = planned(&base, change.edits.clone())?;
+    ceilings::warn(hub, &mut plan).await;
     output::note(plan_view::show(&base, &plan).trim_end());
     confirm(order, &plan, output::can_ask()).await?;
     match commit(hub, order, &base, &change.edits, &change).await? {
-        Committed::Yes => Ok(Exit::OK),
-        Committed::Stale => Err(stale()),
+        Sent::Yes => Ok(Exit::OK),
+        Sent::Stale => Err(stale()),
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Committed {
-    Yes,
-    Stale,
-}
-
-fn stale() -> Failure {
+pub(crate) fn stale() -> Failure {
     Failure::new("stale", "somebody else changed the fleet in the meantime; nothing was committed")
         .hint("run the command again: it plans on what the fleet is now")
 }
 
-async fn commit(
-    hub: &Hub,
-    order: &Order<'_>,
-    base: &Fleet,
-    edits: &[Edit],
-    change: &Change,
-) -> Outcome<Committed> {
-    let request = request(change, sign::sign(change)?);
-    let began = Instant::now();
-    let mut service = hub.fleet_service();
-    let revision: Revision = match hub.try_call(service.commit(request)).await? {
-        Ok(answer) => answer.revision.unwrap_or_default(),
-        Err(status) if trouble::is_stale(&status) => return Ok(Committed::Stale),
-        Err(status) => return Err(hub.failure(&status)),
-    };
-    results(order, base, edits, Some((&revision, change)))?;
-    if order.args.wait {
-        settle::settle(hub, change, began, order.args.timeout).await?;
-    }
-    Ok(Committed::Yes)
-}
-
-fn request(change: &Change, signature: Vec<u8>) -> CommitRequest {
-    CommitRequest {
-        statement: change.bytes.clone().into(),
-        signature: signature.into(),
-        contents: change.contents.iter().cloned().map(Into::into).collect(),
-    }
-}
-
 /// Asks where asking is due. `can_ask`: there is a person at a terminal.
-async fn confirm(order: &Order<'_>, plan: &Plan, can_ask: bool) -> Outcome<()> {
+pub(crate) async fn confirm(order: &Order<'_>, plan: &Plan, can_ask: bool) -> Outcome<()> {
     let hazards = !plan.hazards.is_empty();
     let due = match order.confirm {
         Confirm::Always => true,

@@ -1,5 +1,7 @@
 //! Documents in columns.
 
+use std::collections::BTreeSet;
+
 use hanse_domain::document::{Document, DriftPolicy, Kind};
 use hanse_domain::fleet::{Fleet, Held};
 use hanse_domain::history::roster::Labels;
@@ -8,6 +10,7 @@ use hanse_domain::kinds::binding::{BindingScope, RoleBindingSpec};
 use hanse_domain::kinds::namespace::NamespaceSpec;
 use hanse_domain::kinds::placement::Placement;
 use hanse_domain::kinds::role::{RoleScope, RoleSpec};
+use hanse_domain::kinds::secret::SecretSpec;
 use hanse_domain::plan::show_labels;
 use hanse_domain::selector::{LabelSelector, Operator};
 use jiff::Timestamp;
@@ -27,6 +30,7 @@ pub(crate) fn of_kind(
         Kind::FederatedNamespace => &["POD SECURITY", "GUARD RAILS"],
         Kind::FederatedRole => &["SCOPE", "RULES"],
         Kind::FederatedRoleBinding => &["ROLE", "SUBJECTS", "WHERE", "EXPIRES"],
+        Kind::FederatedSecret => &["TYPE", "KEYS", "WHERE", "VERSION"],
     };
     let more: &[&str] = if wide { &["PLACEMENT", "LABELS", "REASON"] } else { &[] };
     let columns = ["NAME"].iter().chain(own).chain(&["CLUSTERS", "REVISION", "DRIFT"]).chain(more);
@@ -40,6 +44,7 @@ pub(crate) fn of_kind(
             Some(Spec::Namespace(spec)) => row.extend(namespace(spec)),
             Some(Spec::Role(spec)) => row.extend(role(spec)),
             Some(Spec::RoleBinding(spec)) => row.extend(binding(spec, now)),
+            Some(Spec::Secret(spec)) => row.extend(secret(spec)),
             None => row.extend(own.iter().map(|_| "?".to_owned())),
         }
         row.push(clusters(fleet, document).to_string());
@@ -50,7 +55,7 @@ pub(crate) fn of_kind(
             row.push(labels(&document.labels));
             row.push(or_dash(match placed.map(|placed| placed.spec) {
                 Some(Spec::RoleBinding(spec)) => spec.reason.unwrap_or_default(),
-                Some(Spec::Namespace(_) | Spec::Role(_)) | None => String::new(),
+                Some(Spec::Namespace(_) | Spec::Role(_) | Spec::Secret(_)) | None => String::new(),
             }));
         }
         table.row(row);
@@ -92,10 +97,23 @@ fn binding(spec: &RoleBindingSpec, now: Timestamp) -> Vec<String> {
     ]
 }
 
+fn secret(spec: &SecretSpec) -> Vec<String> {
+    vec![
+        spec.secret_type.clone(),
+        or_dash(joined(&spec.keys)),
+        joined(&spec.namespaces),
+        spec.version.to_string(),
+    ]
+}
+
+fn joined(names: &BTreeSet<String>) -> String {
+    names.iter().map(String::as_str).collect::<Vec<_>>().join(",")
+}
+
 /// Where in a cluster a binding holds.
 pub(crate) fn scope(scope: &BindingScope) -> String {
     match scope {
-        BindingScope::Namespaces(names) => names.iter().cloned().collect::<Vec<_>>().join(","),
+        BindingScope::Namespaces(names) => joined(names),
         BindingScope::Selector(selector) => format!("namespaces: {}", self::selector(selector)),
         BindingScope::ClusterWide => "cluster-wide".to_owned(),
     }
@@ -193,6 +211,16 @@ pub(crate) fn summary(spec: &Spec, now: Timestamp) -> Vec<(String, String)> {
                     ),
                 ),
                 pair("Reason", or_dash(spec.reason.clone().unwrap_or_default())),
+            ]
+        }
+        Spec::Secret(spec) => {
+            let owners: Vec<&str> = spec.owners.iter().map(|owner| owner.name.as_str()).collect();
+            vec![
+                pair("Type", spec.secret_type.clone()),
+                pair("Keys", or_dash(joined(&spec.keys))),
+                pair("Where", joined(&spec.namespaces)),
+                pair("Version", spec.version.to_string()),
+                pair("Owners", or_dash(owners.join(", "))),
             ]
         }
     }

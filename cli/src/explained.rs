@@ -5,7 +5,7 @@ mod rows;
 
 use hanse_domain::document::Kind;
 
-use rows::{BINDING, COMMON, NAMESPACE, ROLE, Row, SELECTOR};
+use rows::{BINDING, COMMON, NAMESPACE, ROLE, Row, SECRET, SELECTOR};
 
 /// One field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,9 @@ pub(crate) const fn description(kind: Kind) -> &'static str {
         Kind::FederatedRoleBinding => {
             "Subjects that get a role in namespaces or over whole clusters, until when and why."
         }
+        Kind::FederatedSecret => {
+            "A Secret, sealed on its author's machine to the clusters where it goes."
+        }
     }
 }
 
@@ -36,6 +39,7 @@ pub(crate) fn fields(kind: Kind) -> Vec<Field> {
         Kind::FederatedNamespace => NAMESPACE,
         Kind::FederatedRole => ROLE,
         Kind::FederatedRoleBinding => BINDING,
+        Kind::FederatedSecret => SECRET,
     };
     let mut fields = Vec::new();
     for row in COMMON.iter().chain(own) {

@@ -50,6 +50,16 @@ const BINDING_HEAD: &str = "
   reason: because
 ";
 
+/// An age file is known by its first line.
+const SECRETS: [&str; 1] = ["
+  type: Opaque
+  namespaces: [a]
+  version: 1
+  keys: [password]
+  payload: YWdlLWVuY3J5cHRpb24ub3JnL3YxCg==
+  owners: [{name: ann, recipient: age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p, wrap: YWdlLWVuY3J5cHRpb24ub3JnL3YxCg==}]
+"];
+
 fn examples(kind: Kind) -> Vec<Value> {
     let bodies: Vec<String> = match kind {
         Kind::FederatedNamespace => NAMESPACES.map(str::to_owned).to_vec(),
@@ -59,6 +69,7 @@ fn examples(kind: Kind) -> Vec<Value> {
                 .map(|scope| format!("{BINDING_HEAD}  {scope}\n"))
                 .to_vec()
         }
+        Kind::FederatedSecret => SECRETS.map(str::to_owned).to_vec(),
     };
     let yaml = |body: &String| {
         format!("{HEAD}{body}").replace("KIND", kind.name()).replace("SELECTOR", SELECTOR_EXAMPLE)

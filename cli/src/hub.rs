@@ -1,9 +1,11 @@
 //! The connection to a hub: mutual TLS, limits on time and size, and clients of each service.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use hanse_domain::ids::Digest;
 use hanse_proto::admin::cluster::Phase;
 use hanse_proto::admin::cluster_service_client::ClusterServiceClient;
 use hanse_proto::admin::drift_service_client::DriftServiceClient;
@@ -13,10 +15,10 @@ use hanse_proto::admin::{Cluster, ListClustersRequest};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Response, Status, Streaming};
 
-use crate::config::Context;
+use crate::config::{Config, Context, FleetPin};
 use crate::failure::{Failure, Outcome};
-use crate::text::near;
-use crate::{probe, trouble};
+use crate::text::{escape, near};
+use crate::{output, probe, trouble};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For a whole answer, or for the next message of a stream that should not pause.
@@ -29,10 +31,15 @@ const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 pub(crate) struct Hub {
     channel: Channel,
     context: Arc<Context>,
+    /// The file that the context is in.
+    config: PathBuf,
+    /// The fleet that is meant, once it is known.
+    fleet: Arc<OnceLock<Digest>>,
 }
 
 impl Hub {
-    pub(crate) async fn connect(context: &Context) -> Outcome<Self> {
+    /// Connects. `config`: the file that the context is in.
+    pub(crate) async fn connect(context: &Context, config: &Path) -> Outcome<Self> {
         let server = context.server.clone();
         let invalid = |why: String| {
             Failure::new("config", format!("context `{}` cannot be used", context.name))
@@ -59,13 +66,57 @@ impl Hub {
             .await
             .map_err(|_| trouble::timed_out(&server, CONNECT_TIMEOUT.as_secs() * 2))?;
         match connected {
-            Ok(channel) => Ok(Self { channel, context: Arc::new(context.clone()) }),
+            Ok(channel) => {
+                let fleet = Arc::new(OnceLock::new());
+                if let Some(FleetPin(digest)) = context.fleet {
+                    let _ = fleet.set(digest);
+                }
+                let (context, config) = (Arc::new(context.clone()), config.to_owned());
+                Ok(Self { channel, context, config, fleet })
+            }
             Err(error) => Err(refined(context, trouble::of_transport(&server, &error)).await),
         }
     }
 
     pub(crate) fn server(&self) -> &str {
         &self.context.server
+    }
+
+    pub(crate) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// The file that the context is in.
+    pub(crate) fn config_path(&self) -> &Path {
+        &self.config
+    }
+
+    /// The fleet that is meant; nothing before it was seen for the first time.
+    pub(crate) fn fleet_pin(&self) -> Option<Digest> {
+        self.fleet.get().copied()
+    }
+
+    /// Remembers which fleet is meant, in the configuration too.
+    pub(crate) fn pin_fleet(&self, pin: FleetPin) {
+        let _ = self.fleet.set(pin.0);
+        let name = &self.context.name;
+        let stored = Config::load(&self.config).and_then(|mut config| {
+            if let Some(context) = config.contexts.iter_mut().find(|c| c.name == *name) {
+                context.fleet = Some(pin);
+            }
+            config.store(&self.config)
+        });
+        let (name, pin) = (escape(name), String::from(pin));
+        match stored {
+            Ok(()) => output::note(&format!(
+                "context `{name}` did not say which fleet is meant; from now on it is {pin}, as the \
+                 hub showed it: compare it with `hanse trust show` on another author's machine"
+            )),
+            Err(failure) => output::warn(&format!(
+                "context `{name}` does not say which fleet is meant, and {pin} cannot be kept: {}",
+                failure.summary()
+            )),
+        }
     }
 
     pub(crate) fn fleet_service(&self) -> FleetServiceClient<Channel> {
@@ -94,8 +145,13 @@ impl Hub {
     ) -> Outcome<T> {
         match self.try_call(call).await? {
             Ok(answer) => Ok(answer),
-            Err(status) => Err(refined(&self.context, self.failure(&status)).await),
+            Err(status) => Err(self.refined_failure(&status).await),
         }
+    }
+
+    /// The failure of a call, with its true cause where the connection was lost.
+    pub(crate) async fn refined_failure(&self, status: &Status) -> Failure {
+        refined(&self.context, self.failure(status)).await
     }
 
     /// A call with its deadline, whose status the caller looks at first.

@@ -16,7 +16,7 @@ pub(crate) enum Resource {
 }
 
 /// Names of kinds, for help texts.
-pub(crate) const KINDS: &str = "namespaces (fns), roles (frole), bindings (frb)";
+pub(crate) const KINDS: &str = "namespaces (fns), roles (frole), bindings (frb), secrets (fsec)";
 
 impl Resource {
     pub(crate) fn parse(text: &str) -> Outcome<Self> {
@@ -42,6 +42,7 @@ pub(crate) fn kind(text: &str) -> Outcome<Kind> {
         "federatedrolebinding" | "rolebinding" | "frolebinding" | "binding" | "frb" => {
             Kind::FederatedRoleBinding
         }
+        "federatedsecret" | "secret" | "fsec" => Kind::FederatedSecret,
         _ => {
             return Err(Failure::usage(format!("there is no kind `{text}`"))
                 .hint(format!("kinds are {KINDS}; `hanse explain` explains them")));
@@ -78,7 +79,7 @@ mod tests {
 
     #[test]
     fn kinds_have_short_names() {
-        use Kind::{FederatedNamespace, FederatedRole, FederatedRoleBinding};
+        use Kind::{FederatedNamespace, FederatedRole, FederatedRoleBinding, FederatedSecret};
         for (word, expected) in [
             ("namespaces", FederatedNamespace),
             ("ns", FederatedNamespace),
@@ -89,6 +90,8 @@ mod tests {
             ("bindings", FederatedRoleBinding),
             ("frb", FederatedRoleBinding),
             ("rolebinding", FederatedRoleBinding),
+            ("secrets", FederatedSecret),
+            ("fsec", FederatedSecret),
         ] {
             assert_eq!(kind(word).ok(), Some(expected), "{word}");
         }

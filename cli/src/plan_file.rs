@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, Outcome};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
-/// What is in the file. Statement and contents are the exact text that would be committed.
+/// What is in the file: the exact text that would be committed. It is signed when it is applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct PlanFile {
@@ -20,6 +20,7 @@ pub(crate) struct PlanFile {
     /// The revision that it was planned on.
     pub(crate) base: u64,
     statement: String,
+    changes: String,
     contents: Vec<String>,
 }
 
@@ -38,6 +39,7 @@ impl PlanFile {
             version: VERSION,
             base: base.number.0,
             statement: text(&change.bytes)?,
+            changes: text(&change.changes.encode())?,
             contents: change.contents.iter().map(|c| text(c)).collect::<Outcome<_>>()?,
         })
     }
@@ -78,7 +80,8 @@ impl PlanFile {
     /// planned on.
     pub(crate) fn open(&self, fleet: &Fleet) -> Outcome<Change> {
         let contents: Vec<Vec<u8>> = self.contents.iter().map(|c| c.clone().into_bytes()).collect();
-        Change::check(fleet, self.statement.as_bytes(), &contents).map_err(|error| {
+        let (statement, changes) = (self.statement.as_bytes(), self.changes.as_bytes());
+        Change::check(fleet, statement, changes, &contents).map_err(|error| {
             if matches!(error, ChangeError::Stale { .. }) {
                 return Failure::new(
                     "stale",
@@ -146,8 +149,10 @@ mod tests {
         forged.contents = vec![ROLE.replace("get", "delete")];
         assert_eq!(forged.open(&base).unwrap_err().code(), "plan-file");
         assert!(
-            PlanFile::parse("{\"version\":2,\"base\":1,\"statement\":\"\",\"contents\":[]}")
-                .is_err()
+            PlanFile::parse(
+                "{\"version\":3,\"base\":1,\"statement\":\"\",\"changes\":\"\",\"contents\":[]}"
+            )
+            .is_err()
         );
     }
 }

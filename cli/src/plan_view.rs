@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 
 use clap::builder::styling::{AnsiColor, Style};
 use hanse_domain::fleet::{Edit, Fleet};
+use hanse_domain::history::changes::Transition;
 use hanse_domain::history::roster::ClusterEntry;
-use hanse_domain::history::statement::Transition;
 use hanse_domain::plan::{Action, ObjectChange, Plan, show_labels};
+use hanse_domain::trust::root::TrustRoot;
 use serde_json::Value;
 
 use crate::text::{count, escape, shorten};
@@ -24,16 +25,74 @@ pub(crate) fn show(base: &Fleet, plan: &Plan) -> String {
     }
     let mut out = String::new();
     out.push_str(&bold("The fleet\n"));
-    let mut edits: Vec<&Edit> = plan.edits.iter().collect();
+    let mut edits: Vec<&Edit> = plan.edits.iter().filter(|edit| wrapped(edit).is_none()).collect();
     edits.sort_by_key(|edit| edit.subject());
     for edit in edits {
         if let Some(transition) = base.transition(edit) {
             let _ = writeln!(out, "  {}", edit_line(base, edit, transition));
         }
+        if let Edit::PutRoot(root) = edit {
+            out.push_str(&root_change(&base.trust.current().root, root));
+        }
     }
+    out.push_str(&wraps(plan));
     out.push('\n');
     out.push_str(&effect(plan));
     let _ = writeln!(out, "{}", bold(&summary(base, plan)));
+    out
+}
+
+/// The secret whose key an edit wraps, or takes away.
+fn wrapped(edit: &Edit) -> Option<&str> {
+    match edit {
+        Edit::PutWrap(wrap) => Some(&wrap.reference.secret),
+        Edit::RemoveWrap(reference) => Some(&reference.secret),
+        Edit::Put(_)
+        | Edit::Remove(_)
+        | Edit::PutCluster(_)
+        | Edit::RemoveCluster(_)
+        | Edit::PutRoot(_) => None,
+    }
+}
+
+/// Wrapped keys, of which there is one for each cluster.
+fn wraps(plan: &Plan) -> String {
+    let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for edit in &plan.edits {
+        if let Some(secret) = wrapped(edit) {
+            let (put, removed) = counts.entry(secret).or_default();
+            if matches!(edit, Edit::PutWrap(_)) { *put += 1 } else { *removed += 1 }
+        }
+    }
+    let mut out = String::new();
+    for (secret, (put, removed)) in counts {
+        let secret = escape(secret);
+        if put > 0 {
+            let (sign, clusters) = (sign(Action::Add), count(put, "cluster"));
+            let _ = writeln!(out, "  {sign} key of FederatedSecret/{secret} for {clusters}");
+        }
+        if removed > 0 {
+            let (sign, clusters) = (sign(Action::Remove), count(removed, "cluster"));
+            let _ = writeln!(out, "  {sign} key of FederatedSecret/{secret} for {clusters}");
+        }
+    }
+    out
+}
+
+/// What changes in the trust root, line by line.
+pub(crate) fn root_change(before: &TrustRoot, after: &TrustRoot) -> String {
+    let text = |root: &TrustRoot| String::from_utf8_lossy(&root.encode()).into_owned();
+    let (before, after) = (text(before), text(after));
+    let difference = similar::TextDiff::from_lines(&before, &after);
+    let mut out = String::new();
+    for change in difference.iter_all_changes() {
+        let sign = match change.tag() {
+            similar::ChangeTag::Equal => continue,
+            similar::ChangeTag::Insert => sign(Action::Add),
+            similar::ChangeTag::Delete => sign(Action::Remove),
+        };
+        let _ = writeln!(out, "      {sign} {}", escape(change.value().trim_end()));
+    }
     out
 }
 
@@ -146,6 +205,8 @@ fn edit_line(base: &Fleet, edit: &Edit, transition: Transition) -> String {
             || format!("Cluster/{id}"),
             |member| format!("Cluster/{}", member.entry.name),
         ),
+        Edit::PutRoot(root) => format!("TrustRoot  version {}", root.version),
+        Edit::PutWrap(_) | Edit::RemoveWrap(_) => edit.subject().to_string(),
     };
     format!("{} {}", sign(action), escape(text.trim_end()))
 }
@@ -161,6 +222,15 @@ fn entry_change(before: Option<&ClusterEntry>, after: &ClusterEntry) -> String {
         }
         Some(_) => {}
         None => parts.push(labels(after)),
+    }
+    let known = before.and_then(|before| before.recipient.as_ref());
+    match (known, &after.recipient) {
+        (None, Some(recipient)) => parts.push(format!("recipient {recipient}")),
+        (Some(known), Some(recipient)) if known != recipient => {
+            parts.push(format!("recipient {known} → {recipient}"));
+        }
+        (Some(known), None) => parts.push(format!("recipient {known} goes")),
+        (Some(_), Some(_)) | (None, None) => {}
     }
     let confirmed = before.and_then(|before| before.confirmed_removals);
     if let Some(confirmation) = after.confirmed_removals.filter(|c| Some(*c) != confirmed) {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use hanse_domain::fleet::Fleet;
-use hanse_domain::history::statement::Transition;
+use hanse_domain::history::changes::Transition;
 use hanse_domain::object::REVISION_ANNOTATION;
 use hanse_domain::plan::{Hazard, ObjectChange, Plan};
 use serde_json::Value;

@@ -2,8 +2,10 @@
 
 use hanse_domain::change::Change;
 use hanse_domain::fleet::{Edit, Fleet};
+use hanse_domain::history::changes::WrapRef;
 use hanse_domain::history::roster::ClusterEntry;
-use hanse_proto::admin::Revision;
+use hanse_domain::ids::{ClusterId, Digest};
+use hanse_proto::admin::{CommitResponse, Proposal, Revision};
 
 use super::{DryRun, Order};
 use crate::failure::Outcome;
@@ -12,33 +14,60 @@ use crate::text::{count, escape, labels};
 
 const MAX_NAMED: usize = 8;
 
+/// What became of a change.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fate<'a> {
+    /// Nothing changes, or it was only tried.
+    Nothing,
+    Committed(&'a Revision, &'a Change),
+    /// It waits for the signatures of others.
+    Proposed(&'a Proposal, &'a Change),
+}
+
 /// One line a document or cluster, then the revision; or the revision as JSON, empty when none was
-/// committed.
-pub(crate) fn results(
+/// committed, or `{"proposal": …}`.
+pub(super) fn results(
     order: &Order<'_>,
     base: &Fleet,
     edits: &[Edit],
-    committed: Option<(&Revision, &Change)>,
+    fate: Fate<'_>,
 ) -> Outcome<()> {
     if order.args.output == TextOrJson::Json && !order.aside {
-        let nothing = Revision::default();
-        return output::json(committed.map_or(&nothing, |(revision, _)| revision));
+        return match fate {
+            Fate::Nothing => output::json(&Revision::default()),
+            Fate::Committed(revision, _) => output::json(revision),
+            Fate::Proposed(proposal, _) => {
+                let proposal = Some(proposal.clone());
+                output::json(&CommitResponse { revision: None, proposal })
+            }
+        };
     }
-    let suffix = match order.dry_run {
-        DryRun::None => "",
-        DryRun::Client => " (dry run)",
-        DryRun::Server => " (server dry run)",
+    let suffix = match (order.dry_run, fate) {
+        (DryRun::None, Fate::Proposed(..)) => " (proposed)",
+        (DryRun::None, Fate::Nothing | Fate::Committed(..)) => "",
+        (DryRun::Client, _) => " (dry run)",
+        (DryRun::Server, _) => " (server dry run)",
     };
     let mut lines: Vec<String> =
-        edits.iter().map(|edit| format!("{}{suffix}", result(base, edit))).collect();
-    if let Some((revision, change)) = committed {
+        own(edits).map(|e| format!("{}{suffix}", result(base, e))).collect();
+    if let Fate::Committed(revision, change) = fate {
         lines.push(format!("revision {} committed: {}", revision.number, reach(change)));
+    }
+    if let Fate::Proposed(_, change) = fate {
+        lines.push(format!("proposed as {}: {}", Digest::of(&change.bytes).short(), would(change)));
     }
     if order.aside {
         output::note(&lines.join("\n"));
         return Ok(());
     }
     output::line(&lines.join("\n"))
+}
+
+/// The edits that people make; wrapped keys follow from them.
+fn own(edits: &[Edit]) -> impl Iterator<Item = &Edit> {
+    let is_wrap = |edit: &&Edit| matches!(edit, Edit::PutWrap(_) | Edit::RemoveWrap(_));
+    let only_wraps = edits.iter().all(|edit| is_wrap(&edit));
+    edits.iter().filter(move |edit| only_wraps || !is_wrap(edit))
 }
 
 /// "FederatedRole/x created".
@@ -54,13 +83,19 @@ fn result(base: &Fleet, edit: &Edit) -> String {
     format!("{} {verb}", escape(&subject(edit, base)))
 }
 
+/// What an edit is about, with clusters by their names.
 fn subject(edit: &Edit, base: &Fleet) -> String {
+    let name = |id: ClusterId| {
+        base.member(id).map_or_else(|| id.to_string(), |member| member.entry.name.clone())
+    };
+    let wrap =
+        |reference: &WrapRef| format!("Wrap/{}/{}", reference.secret, name(reference.cluster));
     match edit {
         Edit::PutCluster(entry) => format!("Cluster/{}", entry.name),
-        Edit::RemoveCluster(id) => {
-            let name = base.member(*id).map(|m| m.entry.name.clone());
-            format!("Cluster/{}", name.unwrap_or_else(|| id.to_string()))
-        }
+        Edit::RemoveCluster(id) => format!("Cluster/{}", name(*id)),
+        Edit::PutWrap(wrapped) => wrap(&wrapped.reference),
+        Edit::RemoveWrap(reference) => wrap(reference),
+        Edit::PutRoot(_) => "TrustRoot".to_owned(),
         Edit::Put(document) => document.reference.to_string(),
         Edit::Remove(reference) => reference.to_string(),
     }
@@ -76,8 +111,12 @@ pub(crate) fn subjects(base: &Fleet, edits: &[Edit]) -> String {
             Some(member) => format!("remove {}", member.entry.name),
             None => format!("remove Cluster/{id}"),
         },
+        Edit::PutWrap(_) => format!("put {}", subject(edit, base)),
+        Edit::RemoveWrap(_) => format!("remove {}", subject(edit, base)),
+        Edit::PutRoot(root) => format!("put version {} of the trust root", root.version),
     };
-    let named = edits.iter().take(3).map(done);
+    let edits: Vec<&Edit> = own(edits).collect();
+    let named = edits.iter().take(3).map(|edit| done(edit));
     let mut text = named.collect::<Vec<_>>().join(", ");
     if edits.len() > 3 {
         text = format!("{text} and {} more", edits.len() - 3);
@@ -106,13 +145,35 @@ fn roster_change(base: &Fleet, entry: &ClusterEntry) -> String {
     let gone = before.labels.keys().filter(|key| !entry.labels.contains_key(*key));
     let changed: Vec<String> = set.chain(gone.map(|key| format!("{key}-"))).collect();
     match changed.len() {
-        0 => format!("put {name}"),
+        0 => match (&before.recipient, &entry.recipient) {
+            (None, Some(_)) => format!("add the recipient of {name}"),
+            (Some(before), Some(after)) if before != after => {
+                format!("change the recipient of {name}")
+            }
+            (Some(_), None) => format!("take away the recipient of {name}"),
+            (None, None) | (Some(_), Some(_)) => format!("put {name}"),
+        },
         n if n <= MAX_NAMED => format!("label {name} {}", changed.join(" ")),
         n => format!("change {} of {name}", count(n, "label")),
     }
 }
 
 fn reach(change: &Change) -> String {
+    match touched(change) {
+        None => "it reaches no cluster".to_owned(),
+        Some(names) => format!("reaches {names}"),
+    }
+}
+
+fn would(change: &Change) -> String {
+    match touched(change) {
+        None => "it would reach no cluster".to_owned(),
+        Some(names) => format!("it would reach {names}"),
+    }
+}
+
+/// The names of the clusters that a change touches.
+fn touched(change: &Change) -> Option<String> {
     let names: Vec<String> = change
         .touched
         .iter()
@@ -121,9 +182,9 @@ fn reach(change: &Change) -> String {
         .collect();
     let shown = names.iter().take(MAX_NAMED).cloned().collect::<Vec<_>>().join(", ");
     match names.len() {
-        0 => "it reaches no cluster".to_owned(),
-        n if n <= MAX_NAMED => format!("reaches {}", escape(&shown)),
-        n => format!("reaches {} and {} more", escape(&shown), n - MAX_NAMED),
+        0 => None,
+        n if n <= MAX_NAMED => Some(escape(&shown).into_owned()),
+        n => Some(format!("{} and {} more", escape(&shown), n - MAX_NAMED)),
     }
 }
 

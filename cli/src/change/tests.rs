@@ -16,7 +16,7 @@ fn args(yes: bool) -> CommitArgs {
 
 async fn refused(yes: bool, confirm_when: Confirm, plan: &Plan) -> Option<&'static str> {
     let args = args(yes);
-    let order = Order { args: &args, confirm: confirm_when, dry_run: DryRun::None, aside: false };
+    let order = Order::new(&args, confirm_when);
     confirm(&order, plan, false).await.err().map(|failure| failure.code())
 }
 

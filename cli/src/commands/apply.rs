@@ -34,12 +34,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) async fn run(self, session: &Session) -> Outcome {
-        let order = Order {
-            args: &self.commit,
-            confirm: Confirm::Risks,
-            dry_run: self.dry_run,
-            aside: false,
-        };
+        let order = Order { dry_run: self.dry_run, ..Order::new(&self.commit, Confirm::Risks) };
         if let Some(path) = &self.plan_file {
             if self.commit.message.is_some() {
                 return Err(Failure::usage("the message of a plan is in it already")

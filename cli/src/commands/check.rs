@@ -57,7 +57,7 @@ async fn connect(session: &Session, findings: &mut Findings) -> Outcome<Hub> {
         findings.ok("only you can read it".to_owned());
     }
     findings.section("connection");
-    let hub = Hub::connect(context).await?;
+    let hub = Hub::connect(context, path).await?;
     findings.ok(format!(
         "the hub at {} answers, over TLS, with a certificate of the known CA",
         hub.server()

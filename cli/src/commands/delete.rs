@@ -43,12 +43,7 @@ impl Args {
             kinds::references(&self.what)?
         };
         let hub = session.hub().await?;
-        let order = Order {
-            args: &self.commit,
-            confirm: Confirm::Always,
-            dry_run: self.dry_run,
-            aside: false,
-        };
+        let order = Order { dry_run: self.dry_run, ..Order::new(&self.commit, Confirm::Always) };
         change::make(&hub, &order, |base| {
             let there = |reference: &&DocumentRef| base.documents().contains_key(*reference);
             let missing: Vec<&DocumentRef> = references.iter().filter(|r| !there(r)).collect();

@@ -49,7 +49,7 @@ impl Args {
 }
 
 /// Lines of "Key:  value", with everything escaped.
-pub(super) fn pairs(pairs: &[(String, String)]) -> String {
+pub(crate) fn pairs(pairs: &[(String, String)]) -> String {
     let label = |key: &str| {
         if key.is_empty() { String::new() } else { format!("{key}:") }
     };

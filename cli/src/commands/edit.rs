@@ -10,7 +10,7 @@ use hanse_domain::document::{Document, DocumentRef};
 use hanse_domain::fleet::Edit;
 
 use crate::app::Session;
-use crate::change::{self, CommitArgs, Confirm, DryRun, Order};
+use crate::change::{self, CommitArgs, Confirm, Order};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::files::{self, Source};
 use crate::text::escape;
@@ -48,12 +48,7 @@ impl Args {
         };
         let kept = Kept::new(&document.bytes)?;
         let before = held.document.digest;
-        let order = Order {
-            args: &self.commit,
-            confirm: Confirm::Risks,
-            dry_run: DryRun::None,
-            aside: false,
-        };
+        let order = Order::new(&self.commit, Confirm::Risks);
         let outcome = change::make(&hub, &order, |fleet| {
             // Somebody else's change of the same document must not be written over unseen.
             match fleet.documents().get(&reference) {

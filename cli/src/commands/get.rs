@@ -11,8 +11,8 @@ use crate::selector;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Kinds: namespaces (fns), roles (frole), bindings (frb); all for every document; \
-    clusters; revisions; drift."
+    after_help = "Kinds: namespaces (fns), roles (frole), bindings (frb), secrets (fsec); all for \
+    every document; clusters; revisions; drift."
 )]
 pub(crate) struct Args {
     /// KIND, KIND NAME… or KIND/NAME

@@ -16,7 +16,9 @@ pub(crate) mod get;
 pub(crate) mod join_token;
 pub(crate) mod man;
 pub(crate) mod plan;
+pub(crate) mod proposals;
 pub(crate) mod revisions;
+pub(crate) mod sign;
 pub(crate) mod version;
 pub(crate) mod wait;
 

@@ -56,8 +56,10 @@ impl Args {
             .into_iter()
             .map(|document| Edit::Put(document.into()))
             .collect();
-        let base = fleet::fetch(&session.hub().await?).await?;
-        let plan = change::planned(&base, edits)?;
+        let hub = session.hub().await?;
+        let base = fleet::fetch(&hub).await?;
+        let mut plan = change::planned(&base, edits)?;
+        change::warn_of_ceilings(&hub, &mut plan).await;
         if self.json {
             output::json_as_written(&plan_json::show(&base, &plan))?;
         } else {

@@ -127,7 +127,6 @@ pub(crate) fn describe(answer: &GetRevisionResponse, names: &BTreeMap<String, St
     let at = |t: Option<&pbjson_types::Timestamp>| {
         time(t).map_or_else(|| "-".to_owned(), |at| at.to_string())
     };
-    let signature = if answer.signature.is_empty() { "none" } else { "SSHSIG" };
     let mut out = String::new();
     for (key, value) in [
         ("Revision", revision.number.to_string()),
@@ -135,7 +134,7 @@ pub(crate) fn describe(answer: &GetRevisionResponse, names: &BTreeMap<String, St
         ("Author", revision.author.clone()),
         ("Written", at(revision.time.as_ref())),
         ("Recorded", at(revision.recorded_at.as_ref())),
-        ("Signature", signature.to_owned()),
+        ("Signed by", or_dash(revision.signed_by.join(", "))),
         ("Clusters", revision.clusters_changed.to_string()),
     ] {
         let _ = writeln!(out, "{:<11}{}", format!("{key}:"), escape(&value));
@@ -185,6 +184,7 @@ mod tests {
                 digest_after: "b".repeat(64),
             }],
             clusters_changed: 2,
+            signed_by: vec!["ann".into(), "bob".into()],
         }
     }
 
@@ -224,7 +224,7 @@ mod tests {
         Author:    ann
         Written:   1970-01-01T00:00:10Z
         Recorded:  1970-01-01T00:00:11Z
-        Signature: none
+        Signed by: ann, bob
         Clusters:  2
         Message:
           give the team its role\u{202e}

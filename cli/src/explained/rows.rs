@@ -11,7 +11,7 @@ pub(super) const COMMON: &[Row] = &[
         "kind",
         "string",
         REQUIRED,
-        "`FederatedNamespace`, `FederatedRole` or `FederatedRoleBinding`.",
+        "`FederatedNamespace`, `FederatedRole`, `FederatedRoleBinding` or `FederatedSecret`.",
     ),
     ("metadata", "object", REQUIRED, "Name, labels and annotations of the document itself."),
     (
@@ -265,4 +265,26 @@ pub(super) const BINDING: &[Row] = &[
         "RFC 3339 time at which the agents take the binding away, also while the hub is away.",
     ),
     ("spec.reason", "string", OPTIONAL, "Why, for auditors; at most 1,024 bytes."),
+];
+
+pub(super) const SECRET: &[Row] = &[
+    ("spec.type", "string", OPTIONAL, "As the Secret's `type`; `Opaque` by default."),
+    ("spec.namespaces", "[]string", REQUIRED, "In these namespaces of each cluster."),
+    ("spec.version", "integer", REQUIRED, "Rises by one each time it is sealed."),
+    ("spec.keys", "[]string", REQUIRED, "The names of its values, for people."),
+    (
+        "spec.payload",
+        "string",
+        REQUIRED,
+        "The values as an age file in base64; `hanse secret set` seals them.",
+    ),
+    ("spec.owners", "[]object", OPTIONAL, "Who else can open it and seal it again."),
+    ("spec.owners[].name", "string", REQUIRED, "The owner's name, for people."),
+    ("spec.owners[].recipient", "string", REQUIRED, "The owner's age recipient."),
+    (
+        "spec.owners[].wrap",
+        "string",
+        REQUIRED,
+        "The key of this version for that owner, as an age file in base64.",
+    ),
 ];

@@ -1,27 +1,36 @@
 //! A hub in this process: TLS with client certificates, a fleet in memory, and faults on demand.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
+use hanse_domain::authorise::authorise;
 use hanse_domain::change::Change;
 use hanse_domain::fleet::{Edit, Fleet};
 use hanse_domain::history::merkle::{Frontier, leaf_hash};
 use hanse_domain::history::roster::ClusterEntry;
 use hanse_domain::ids::{ClusterId, Digest};
+use hanse_domain::trust::chain::RootChain;
+use hanse_domain::trust::root::{KeyName, Origin, Quorum, TrustRoot};
+use hanse_domain::trust::scope::Scope;
+use hanse_domain::trust::signature::append;
 use hanse_proto::admin::cluster::Phase;
 use hanse_proto::admin::cluster_service_server::{ClusterService, ClusterServiceServer};
 use hanse_proto::admin::drift_service_server::{DriftService, DriftServiceServer};
 use hanse_proto::admin::fleet_service_server::{FleetService, FleetServiceServer};
-use hanse_proto::admin::get_fleet_response::Part;
+use hanse_proto::admin::get_history_response::Part;
 use hanse_proto::admin::{
-    Cluster, CommitRequest, CommitResponse, CreateJoinTokenRequest, CreateJoinTokenResponse,
-    DryRunRequest, DryRunResponse, GetFleetRequest, GetFleetResponse, GetRevisionRequest,
-    GetRevisionResponse, Head, Leaf, ListClustersRequest, ListClustersResponse, ListDriftRequest,
-    ListDriftResponse, ListRevisionsRequest, ListRevisionsResponse, Revision, RevokeClusterRequest,
-    RevokeClusterResponse, WatchClustersRequest, WatchClustersResponse, WatchDriftRequest,
-    WatchDriftResponse, WatchHeadRequest, WatchHeadResponse,
+    Cluster, CommitRequest, CommitResponse, CommittedStatement, CreateJoinTokenRequest,
+    CreateJoinTokenResponse, DryRunRequest, DryRunResponse, GetHistoryRequest, GetHistoryResponse,
+    GetProposalRequest, GetProposalResponse, GetRevisionRequest, GetRevisionResponse,
+    ListClustersRequest, ListClustersResponse, ListDriftRequest, ListDriftResponse,
+    ListProposalsRequest, ListProposalsResponse, ListRevisionsRequest, ListRevisionsResponse,
+    Proposal, Revision, RevokeClusterRequest, RevokeClusterResponse, SignProposalRequest,
+    WatchClustersRequest, WatchClustersResponse, WatchDriftRequest, WatchDriftResponse,
+    WatchHeadRequest, WatchHeadResponse, WithdrawProposalRequest, WithdrawProposalResponse,
 };
+use hanse_signing::{Key, KeyFile, make_key_file};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_stream::{Stream, StreamExt as _};
@@ -34,6 +43,17 @@ type Streamed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 pub(crate) struct State {
     pub(crate) fleet: Fleet,
     history: Frontier,
+    root: Vec<u8>,
+    /// The history, as it is shown.
+    pub(crate) statements: Vec<CommittedStatement>,
+    /// What waits for more signatures.
+    pub(crate) proposals: Vec<CommitRequest>,
+    /// How many times somebody sent a signature.
+    pub(crate) signed: usize,
+    /// How many statements were sent to whoever asked for the history.
+    pub(crate) sent: usize,
+    /// The key with which the hub's own changes are signed.
+    author: Key,
     /// A change of somebody else's that comes right before the next commit.
     pub(crate) intruder: Option<Vec<Edit>>,
     /// What the first cluster's agent makes of every generation, which it holds at once.
@@ -47,16 +67,126 @@ pub(crate) struct State {
 }
 
 impl State {
-    fn commit(&mut self, change: Change) -> u64 {
+    fn commit(&mut self, change: Change, signatures: &[u8]) -> u64 {
         self.history.push(leaf_hash(&change.bytes));
+        self.statements.push(CommittedStatement {
+            statement: change.bytes.into(),
+            signatures: signatures.to_vec().into(),
+            changes: change.changes.encode().into(),
+            contents: change.contents.into_iter().map(Into::into).collect(),
+            newest: 0,
+        });
         self.fleet = change.fleet;
         self.fleet.history = self.history.root();
         self.fleet.number.0
     }
 
+    /// A change by the author.
     pub(crate) fn make(&mut self, edits: Vec<Edit>) {
+        let signature = |author: &Key, bytes: &[u8]| author.sign(bytes).unwrap();
         let change = Change::propose(&self.fleet, edits, "", jiff::Timestamp::UNIX_EPOCH).unwrap();
-        self.commit(change);
+        let signatures = signature(&self.author, &change.bytes);
+        self.commit(change, &signatures);
+    }
+
+    /// A change that somebody else has signed, or nobody.
+    pub(crate) fn make_signed(&mut self, edits: Vec<Edit>, sign: impl Fn(&[u8]) -> Vec<u8>) {
+        let change = Change::propose(&self.fleet, edits, "", jiff::Timestamp::UNIX_EPOCH).unwrap();
+        let signatures = sign(&change.bytes);
+        self.commit(change, &signatures);
+    }
+
+    /// Back to what was after some statements, as an old backup has it.
+    pub(crate) fn go_back(&mut self, statements: usize) {
+        let kept: Vec<CommittedStatement> = self.statements.drain(..).take(statements).collect();
+        self.fleet = Fleet::new(RootChain::begin(TrustRoot::decode(&self.root).unwrap()).unwrap());
+        self.history = Frontier::default();
+        for one in kept {
+            let change = checked(&self.fleet, &one.statement, &one.changes, &one.contents).unwrap();
+            self.commit(change, &one.signatures);
+        }
+    }
+
+    fn proposal(&self, request: &CommitRequest) -> Proposal {
+        let change =
+            checked(&self.fleet, &request.statement, &request.changes, &request.contents).ok();
+        Proposal {
+            digest: Digest::of(&request.statement).to_string(),
+            stale: change.is_none(),
+            author: "ann".to_owned(),
+            missing: "a second key".to_owned(),
+            ..Proposal::default()
+        }
+    }
+
+    fn take(&mut self, request: &CommitRequest) -> Result<CommitResponse, Status> {
+        self.signed += 1;
+        let change = checked(&self.fleet, &request.statement, &request.changes, &request.contents)
+            .map_err(|e| Status::failed_precondition(format!("STALE: at another revision: {e}")))?;
+        let digest = Digest::of(&change.bytes);
+        self.proposals.retain(|waiting| Digest::of(&waiting.statement) != digest);
+        match authorise(&self.fleet, &change, &request.signatures) {
+            Ok(_) => {
+                let message = change.statement.message.clone();
+                let number = self.commit(change, &request.signatures);
+                let revision = Revision { number, message, ..Revision::default() };
+                Ok(CommitResponse { revision: Some(revision), proposal: None })
+            }
+            Err(refused) if refused.wants_more() && request.propose => {
+                let proposal = Some(self.proposal(request));
+                self.proposals.push(request.clone());
+                Ok(CommitResponse { revision: None, proposal })
+            }
+            Err(refused) => Err(Status::failed_precondition(format!("SIGNATURES: {refused}"))),
+        }
+    }
+}
+
+fn checked(
+    fleet: &Fleet,
+    statement: &[u8],
+    changes: &[u8],
+    contents: &[impl AsRef<[u8]>],
+) -> Result<Change, hanse_domain::change::ChangeError> {
+    let contents: Vec<Vec<u8>> = contents.iter().map(|c| c.as_ref().to_vec()).collect();
+    Change::check(fleet, statement, changes, &contents)
+}
+
+/// The signing key of a person, made in the folder when it is not there.
+pub(crate) fn key(folder: &Path, name: &str) -> Key {
+    let path = folder.join(name);
+    if !path.exists() {
+        make_key_file(&path, name, None).unwrap();
+    }
+    KeyFile::read(&path).unwrap().open(None).unwrap()
+}
+
+fn name(name: &str) -> KeyName {
+    name.parse().unwrap()
+}
+
+/// Ann alone, in every role.
+pub(crate) fn ann_alone(folder: &Path) -> TrustRoot {
+    TrustRoot::single([1; 32], name("ann"), key(folder, "ann").public_key().clone())
+}
+
+/// Ann and bob, two of whom must sign what is dangerous and the trust root; bob may sign only what is
+/// in namespace shop.
+pub(crate) fn ann_and_bob(folder: &Path) -> TrustRoot {
+    let quorum = |threshold, names: &[&str]| Quorum {
+        threshold,
+        names: names.iter().map(|n| name(n)).collect(),
+    };
+    let keys = ["ann", "bob"].map(|n| (name(n), key(folder, n).public_key().clone()));
+    let shop = "kinds=* namespaces=shop clusters=* hazards=no".parse().unwrap();
+    TrustRoot {
+        version: 1,
+        origin: Origin::Nonce(Digest([2; 32])),
+        keys: keys.into(),
+        root: quorum(2, &["ann", "bob"]),
+        roster: quorum(1, &["ann"]),
+        danger: quorum(2, &["ann", "bob"]),
+        authors: [(name("ann"), Scope::everything()), (name("bob"), shop)].into(),
     }
 }
 
@@ -88,16 +218,21 @@ fn certificate(ca: &CertifiedIssuer<'static, KeyPair>, expired: bool) -> (String
 }
 
 impl Running {
-    pub(crate) async fn start() -> Self {
+    /// `folder`: where the people's keys are.
+    pub(crate) async fn start(folder: &Path, root: TrustRoot) -> Self {
         let ca = new_ca();
-        let (certificate, key) = certificate(&ca, false);
+        let (chain, private) = certificate(&ca, false);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut fleet = Fleet::new(Digest::of(b"root"));
-        fleet.history = Frontier::default().root();
         let state = State {
-            fleet,
+            root: root.encode(),
+            fleet: Fleet::new(RootChain::begin(root).unwrap()),
             history: Frontier::default(),
+            statements: Vec::new(),
+            proposals: Vec::new(),
+            signed: 0,
+            sent: 0,
+            author: key(folder, "ann"),
             intruder: None,
             phase: Phase::Synced,
             revoked: false,
@@ -106,7 +241,7 @@ impl Running {
         };
         let hub = Hub(Arc::new(Mutex::new(state)));
         let tls = ServerTlsConfig::new()
-            .identity(Identity::from_pem(certificate, key))
+            .identity(Identity::from_pem(chain, private))
             .client_ca_root(Certificate::from_pem(ca.pem()));
         let server = Server::builder()
             .tls_config(tls)
@@ -121,17 +256,31 @@ impl Running {
         running
     }
 
-    /// A configuration with a good context and two bad ones.
+    /// A configuration with a good context of ann's, two bad ones, one of bob's, one of a stranger's
+    /// and one that does not say which fleet is meant.
     pub(crate) fn config(&self) -> String {
-        let (good, good_key) = certificate(&self.ca, false);
+        let (good_certificate, good_key) = certificate(&self.ca, false);
         let (expired, expired_key) = certificate(&self.ca, true);
+        let fleet = format!("sha256:{}", self.hub.0.lock().unwrap().fleet.id());
         let context = |name: &str, ca: String, certificate: &str, key: &str| {
             serde_json::json!({ "name": name, "server": format!("https://{}", self.address),
-                "certificateAuthority": ca, "clientCertificate": certificate, "clientKey": key })
+                "certificateAuthority": ca, "clientCertificate": certificate, "clientKey": key,
+                "signingKey": "ann", "fleet": fleet })
         };
+        let named = |name: &str| context(name, self.ca.pem(), &good_certificate, &good_key);
+        let signed_by = |key: &str| {
+            let mut context = named(key);
+            context["signingKey"] = key.into();
+            context
+        };
+        let mut unpinned = named("unpinned");
+        unpinned.as_object_mut().unwrap().remove("fleet");
         let contexts = [
-            context("good", self.ca.pem(), &good, &good_key),
-            context("other-ca", new_ca().pem(), &good, &good_key),
+            named("good"),
+            signed_by("bob"),
+            signed_by("stranger"),
+            unpinned,
+            context("other-ca", new_ca().pem(), &good_certificate, &good_key),
             context("expired", self.ca.pem(), &expired, &expired_key),
         ];
         serde_json::json!({ "currentContext": "good", "contexts": contexts }).to_string()
@@ -150,31 +299,23 @@ fn roster() -> Vec<Edit> {
 
 #[tonic::async_trait]
 impl FleetService for Hub {
-    type GetFleetStream = Streamed<GetFleetResponse>;
+    type GetHistoryStream = Streamed<GetHistoryResponse>;
     type DryRunStream = Streamed<DryRunResponse>;
     type WatchHeadStream = Streamed<WatchHeadResponse>;
 
-    async fn get_fleet(
+    async fn get_history(
         &self,
-        _: Request<GetFleetRequest>,
-    ) -> Result<Response<Self::GetFleetStream>, Status> {
-        let state = self.0.lock().unwrap();
-        let fleet = &state.fleet;
-        let head = Head {
-            fleet_id: fleet.id.0.to_vec().into(),
-            number: fleet.number.0,
-            history: fleet.history.0.to_vec().into(),
-        };
-        let mut parts = vec![Part::Head(head)];
-        parts.extend(fleet.members().values().map(|member| {
-            let number = member.manifest.entry.number.0;
-            Part::Cluster(Leaf { content: member.entry.encode().into(), number })
-        }));
-        parts.extend(fleet.documents().values().map(|held| {
-            let content = held.document.bytes.to_vec().into();
-            Part::Document(Leaf { content, number: held.number.0 })
-        }));
-        let messages = parts.into_iter().map(|part| Ok(GetFleetResponse { part: Some(part) }));
+        request: Request<GetHistoryRequest>,
+    ) -> Result<Response<Self::GetHistoryStream>, Status> {
+        let after = usize::try_from(request.into_inner().after).unwrap();
+        let mut state = self.0.lock().unwrap();
+        let mut parts = Vec::new();
+        if after == 0 {
+            parts.push(Part::TrustRoot(state.root.clone().into()));
+        }
+        parts.extend(state.statements.iter().skip(after).cloned().map(Part::Statement));
+        state.sent += parts.len() - usize::from(after == 0);
+        let messages = parts.into_iter().map(|part| Ok(GetHistoryResponse { part: Some(part) }));
         Ok(Response::new(Box::pin(tokio_stream::iter(messages.collect::<Vec<_>>()))))
     }
 
@@ -182,19 +323,59 @@ impl FleetService for Hub {
         &self,
         request: Request<CommitRequest>,
     ) -> Result<Response<CommitResponse>, Status> {
-        let request = request.into_inner();
         let mut state = self.0.lock().unwrap();
         if let Some(edits) = state.intruder.take() {
             state.make(edits);
         }
-        let contents: Vec<Vec<u8>> = request.contents.iter().map(|c| c.to_vec()).collect();
-        let change = Change::check(&state.fleet, &request.statement, &contents).map_err(|e| {
-            Status::failed_precondition(format!("STALE: the fleet is at another revision: {e}"))
-        })?;
-        let message = change.statement.message.clone();
-        let number = state.commit(change);
-        let revision = Revision { number, message, ..Revision::default() };
-        Ok(Response::new(CommitResponse { revision: Some(revision) }))
+        state.take(&request.into_inner()).map(Response::new)
+    }
+
+    async fn list_proposals(
+        &self,
+        _: Request<ListProposalsRequest>,
+    ) -> Result<Response<ListProposalsResponse>, Status> {
+        let state = self.0.lock().unwrap();
+        let proposals = state.proposals.iter().map(|request| state.proposal(request)).collect();
+        Ok(Response::new(ListProposalsResponse { proposals }))
+    }
+
+    async fn get_proposal(
+        &self,
+        request: Request<GetProposalRequest>,
+    ) -> Result<Response<GetProposalResponse>, Status> {
+        let state = self.0.lock().unwrap();
+        let request = request.into_inner();
+        let found = state.proposals.iter().find(|waiting| {
+            Digest::of(&waiting.statement).to_string().starts_with(&request.digest)
+        });
+        let change = found.cloned().ok_or_else(|| Status::not_found("no such proposal"))?;
+        let proposal = Some(state.proposal(&change));
+        Ok(Response::new(GetProposalResponse { proposal, change: Some(change) }))
+    }
+
+    async fn sign_proposal(
+        &self,
+        request: Request<SignProposalRequest>,
+    ) -> Result<Response<CommitResponse>, Status> {
+        let request = request.into_inner();
+        let mut state = self.0.lock().unwrap();
+        let found = state
+            .proposals
+            .iter()
+            .find(|waiting| Digest::of(&waiting.statement).to_string() == request.digest);
+        let mut change = found.cloned().ok_or_else(|| Status::not_found("no such proposal"))?;
+        change.signatures = append(&change.signatures, &request.signature).into();
+        state.take(&change).map(Response::new)
+    }
+
+    async fn withdraw_proposal(
+        &self,
+        request: Request<WithdrawProposalRequest>,
+    ) -> Result<Response<WithdrawProposalResponse>, Status> {
+        let digest = request.into_inner().digest;
+        let mut state = self.0.lock().unwrap();
+        state.proposals.retain(|w| Digest::of(&w.statement).to_string() != digest);
+        Ok(Response::new(WithdrawProposalResponse {}))
     }
 
     async fn dry_run(

@@ -3,13 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod fake;
+mod trust;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use fake::Running;
 use hanse_domain::fleet::Edit;
 use hanse_domain::parse::parse_files;
+use hanse_domain::trust::root::TrustRoot;
 use hanse_proto::admin::cluster::Phase;
 use hanse_proto::admin::drift::State;
 use hanse_proto::admin::watch_drift_response::Event;
@@ -35,8 +37,12 @@ type Left = (i32, String, String);
 
 impl World {
     async fn new() -> Self {
-        let running = Running::start().await;
+        Self::with(fake::ann_alone).await
+    }
+
+    async fn with(root: impl Fn(&Path) -> TrustRoot) -> Self {
         let directory = tempfile::tempdir().unwrap();
+        let running = Running::start(directory.path(), root(directory.path())).await;
         std::fs::write(directory.path().join("config.yaml"), running.config()).unwrap();
         Self { running, directory }
     }
@@ -53,6 +59,10 @@ impl World {
             .env("HANSE_CONFIG", self.directory.path().join("config.yaml"))
             .env_remove("KUBECTL_EXTERNAL_DIFF")
             .env("TMPDIR", self.directory.path())
+            .env("HOME", self.directory.path())
+            .env_remove("XDG_CACHE_HOME")
+            .env_remove("XDG_STATE_HOME")
+            .env_remove("SSH_AUTH_SOCK")
             .env("KUBE_EDITOR", "sed -i -E 's/verbs: .(get|list)/verbs: [watch/'")
             .stdin(std::process::Stdio::null())
             .output()
@@ -63,9 +73,12 @@ impl World {
     }
 
     fn intrude(&self, yaml: &str) {
-        let documents = parse_files([("intruder", yaml.as_bytes())]).unwrap();
-        let edits = documents.into_iter().map(|document| Edit::Put(document.into())).collect();
-        self.running.hub.0.lock().unwrap().intruder = Some(edits);
+        self.running.hub.0.lock().unwrap().intruder = Some(Self::edits(yaml));
+    }
+
+    fn edits(yaml: &str) -> Vec<Edit> {
+        let documents = parse_files([("test", yaml.as_bytes())]).unwrap();
+        documents.into_iter().map(|document| Edit::Put(document.into())).collect()
     }
 
     fn revision(&self) -> u64 {

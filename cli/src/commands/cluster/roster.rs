@@ -6,15 +6,11 @@ use hanse_domain::ids::{ClusterId, RevisionNumber};
 use hanse_proto::admin::Cluster;
 use hanse_proto::admin::cluster::Phase;
 
-use crate::change::{self, CommitArgs, Confirm, DryRun, Order};
+use crate::change::{self, CommitArgs, Confirm, Order};
 use crate::failure::{Failure, Outcome};
 use crate::hub::Hub;
 use crate::selector;
 use crate::text::near;
-
-fn order(commit: &CommitArgs, confirm: Confirm) -> Order<'_> {
-    Order { args: commit, confirm, dry_run: DryRun::None, aside: false }
-}
 
 /// The id of a cluster that may be accepted.
 pub(super) fn joining(cluster: &Cluster) -> Outcome<ClusterId> {
@@ -47,7 +43,7 @@ pub(crate) async fn accept(
     aside: bool,
 ) -> Outcome {
     let entry = ClusterEntry::new(id, name.to_owned(), labels);
-    let order = Order { aside, ..order(commit, Confirm::Risks) };
+    let order = Order { aside, ..Order::new(commit, Confirm::Risks) };
     change::make(hub, &order, |_| Ok(vec![Edit::PutCluster(entry.clone())])).await
 }
 
@@ -57,7 +53,7 @@ pub(super) async fn label(
     changes: &[String],
     commit: &CommitArgs,
 ) -> Outcome {
-    change::make(hub, &order(commit, Confirm::Risks), |fleet| {
+    change::make(hub, &Order::new(commit, Confirm::Risks), |fleet| {
         let mut entry = entry(fleet, name)?;
         selector::relabel(&mut entry.labels, changes)?;
         Ok(vec![Edit::PutCluster(entry)])
@@ -66,7 +62,7 @@ pub(super) async fn label(
 }
 
 pub(super) async fn remove(hub: &Hub, name: &str, commit: &CommitArgs) -> Outcome {
-    change::make(hub, &order(commit, Confirm::Always), |fleet| {
+    change::make(hub, &Order::new(commit, Confirm::Always), |fleet| {
         Ok(vec![Edit::RemoveCluster(entry(fleet, name)?.id)])
     })
     .await
@@ -80,7 +76,7 @@ pub(super) async fn confirm_removals(
 ) -> Outcome {
     let (confirmation, id) = (confirmation(cluster, count)?, id(&cluster.id)?);
     let name = &cluster.name;
-    change::make(hub, &order(commit, Confirm::Risks), |fleet| {
+    change::make(hub, &Order::new(commit, Confirm::Risks), |fleet| {
         let mut entry = entry_of(fleet, name, id)?;
         entry.confirmed_removals = Some(confirmation);
         Ok(vec![Edit::PutCluster(entry)])

@@ -1,0 +1,201 @@
+//! A hub that lies, and people who sign together.
+
+use hanse_domain::trust::signature::append;
+
+use crate::fake::{ann_and_bob, key};
+use crate::{ROLE, World};
+
+fn untrusted(left: &(i32, String, String)) -> bool {
+    left.0 == 1 && left.2.contains("code:  untrusted-base") && left.2.contains("nothing was signed")
+}
+
+/// What the hub does, on what an author's machine then says no to, before any key is used.
+async fn refused(world: &World, says: &str) {
+    let role = world.file("role.yaml", ROLE);
+    let wide = ["apply", "-f", &role, "--yes"];
+    let left = world.hanse(&wide).await;
+    assert!(untrusted(&left) && left.2.contains(says), "{left:?}");
+    assert_eq!(world.running.hub.0.lock().unwrap().signed, 0);
+    let left = world.hanse(&["get", "all"]).await;
+    assert!(untrusted(&left), "{left:?}");
+}
+
+#[tokio::test]
+async fn what_nobody_signed_is_not_built_on() {
+    let world = World::new().await;
+    let other = ROLE.replace("reader", "other");
+    world.running.hub.0.lock().unwrap().make_signed(World::edits(&other), |_| Vec::new());
+    refused(&world, "statement 2: the statement is not signed").await;
+}
+
+#[tokio::test]
+async fn a_key_that_the_trust_root_does_not_have_counts_for_nothing() {
+    let world = World::new().await;
+    let stranger = key(world.directory.path(), "stranger");
+    let other = ROLE.replace("reader", "other");
+    let sign = |bytes: &[u8]| stranger.sign(bytes).unwrap();
+    world.running.hub.0.lock().unwrap().make_signed(World::edits(&other), sign);
+    refused(&world, "statement 2: no signature is by a key of the trust root").await;
+}
+
+#[tokio::test]
+async fn contents_that_were_swapped_are_seen() {
+    let world = World::new().await;
+    let hub = &world.running.hub.0;
+    let other = ROLE.replace("reader", "other");
+    hub.lock().unwrap().make(World::edits(&other));
+    hub.lock().unwrap().statements[1].contents = vec![other.replace("get", "delete").into()];
+    refused(&world, "statement 2: the statement does not fit its contents").await;
+}
+
+#[tokio::test]
+async fn a_scope_counts_for_what_others_signed_too() {
+    let world = World::with(ann_and_bob).await;
+    let bob = key(world.directory.path(), "bob");
+    let other = ROLE.replace("reader", "other");
+    let sign = |bytes: &[u8]| bob.sign(bytes).unwrap();
+    world.running.hub.0.lock().unwrap().make_signed(World::edits(&other), sign);
+    refused(&world, "bob may not sign FederatedRole/other").await;
+}
+
+#[tokio::test]
+async fn another_fleet_is_not_taken_for_the_pinned_one() {
+    let world = World::new().await;
+    let config = world.running.config();
+    let (before, after) = config.split_once("sha256:").unwrap();
+    let id = world.running.hub.0.lock().unwrap().fleet.id().to_string();
+    let other = format!("{before}sha256:{after}").replace(&id, &"0".repeat(64));
+    world.file("config.yaml", &other);
+    refused(&world, "another fleet").await;
+}
+
+#[tokio::test]
+async fn what_was_verified_is_not_asked_for_again_and_not_given_up() {
+    let world = World::new().await;
+    let hub = &world.running.hub.0;
+    for number in 0..5 {
+        hub.lock().unwrap().make(World::edits(&ROLE.replace("reader", &format!("r-{number}"))));
+    }
+    let sent = || std::mem::take(&mut hub.lock().unwrap().sent);
+    assert_eq!(world.hanse(&["get", "all"]).await.0, 0);
+    assert_eq!(sent(), 6);
+    let (code, stdout, stderr) = world.hanse(&["get", "all", "-o", "name"]).await;
+    assert!(code == 0 && stdout.contains("r-4"), "{stderr}");
+    assert_eq!(sent(), 1, "the newest again, to see that it is the same");
+    hub.lock().unwrap().make(World::edits(ROLE));
+    assert_eq!(world.hanse(&["get", "all"]).await.0, 0);
+    assert_eq!(sent(), 2);
+
+    // An old backup was put in place, and then somebody went on from there.
+    hub.lock().unwrap().go_back(4);
+    let role = world.file("role.yaml", &ROLE.replace("reader", "late"));
+    let (code, _, stderr) = world.hanse(&["apply", "-f", &role, "--yes"]).await;
+    assert!(code == 1 && stderr.contains("code:  hub-behind"), "{stderr}");
+    for number in 10..14 {
+        hub.lock().unwrap().make(World::edits(&ROLE.replace("reader", &format!("r-{number}"))));
+    }
+    let (code, _, stderr) = world.hanse(&["apply", "-f", &role, "--yes"]).await;
+    assert!(code == 1 && stderr.contains("code:  other-history"), "{stderr}");
+    let forget = stderr.split("rm ").nth(1).unwrap().lines().next().unwrap().to_owned();
+    assert_eq!(hub.lock().unwrap().signed, 0);
+
+    // What was kept is damaged: begun anew. Forgotten: begun anew, too.
+    let bytes = std::fs::read(&forget).unwrap();
+    std::fs::write(&forget, &bytes[..bytes.len() - 1]).unwrap();
+    let (code, _, stderr) = world.hanse(&["get", "all"]).await;
+    assert!(code == 0 && stderr.contains("verified anew"), "{stderr}");
+    std::fs::remove_file(&forget).unwrap();
+    let (code, _, stderr) = world.hanse(&["apply", "-f", &role]).await;
+    assert_eq!(code, 0, "{stderr}");
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&forget).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn a_context_without_a_fleet_takes_the_first_that_it_sees() {
+    let world = World::new().await;
+    let (code, _, stderr) = world.hanse(&["--context", "unpinned", "get", "all"]).await;
+    let id = world.running.hub.0.lock().unwrap().fleet.id();
+    assert!(code == 0 && stderr.contains(&format!("it is sha256:{id}")), "{stderr}");
+    let (code, _, stderr) = world.hanse(&["--context", "unpinned", "get", "all"]).await;
+    assert!(code == 0 && !stderr.contains("sha256"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_hazard_waits_for_a_second_key() {
+    let world = World::with(ann_and_bob).await;
+    let hub = &world.running.hub.0;
+    let wide = world.file("wide.yaml", &ROLE.replace("[pods]", "['*']"));
+    let (code, stdout, stderr) = world.hanse(&["apply", "-f", &wide, "--yes"]).await;
+    assert!(code == 0 && stdout.contains("(proposed)\nproposed as "), "{stdout}{stderr}");
+    assert!(stderr.contains("needs a second key: FederatedRole/reader needs"), "{stderr}");
+    let digest = stdout.split("proposed as ").nth(1).unwrap().split(':').next().unwrap().to_owned();
+    assert!(stderr.contains(&format!("next, by bob: hanse sign {digest}")), "{stderr}");
+    assert_eq!(world.revision(), 1);
+
+    let proposals = hub.lock().unwrap().proposals.clone();
+    // A signature of ann's alone does not do, twice neither.
+    let (code, _, stderr) = world.hanse(&["sign", &digest, "--yes"]).await;
+    assert!(code == 1 && stderr.contains("ann signed it already"), "{stderr}");
+    let (_, stdout, _) = world.hanse(&["proposals"]).await;
+    assert!(stdout.contains(&digest), "{stdout}");
+    let (code, stdout, stderr) = world.hanse(&["proposals", "show", &digest]).await;
+    assert!(code == 0 && stdout.contains("ClusterRole hanse:ns:reader"), "{stdout}{stderr}");
+
+    let (code, _, stderr) = world.hanse(&["--context", "bob", "sign", &digest]).await;
+    assert!(code == 1 && stderr.contains("code:  needs-yes"), "{stderr}");
+    let (code, stdout, stderr) = world.hanse(&["--context", "bob", "sign", &digest, "-y"]).await;
+    assert!(code == 0 && stdout.contains("revision 2 committed"), "{stdout}{stderr}");
+    assert!(stderr.contains("‼") && stderr.contains("cluster-1: applied in"), "{stderr}");
+    assert_eq!(world.hanse(&["get", "all"]).await.0, 0);
+
+    // It is there already: what was proposed on the old base is stale, and can be taken back.
+    hub.lock().unwrap().proposals = proposals;
+    let (code, _, stderr) = world.hanse(&["--context", "bob", "sign", &digest, "-y"]).await;
+    assert!(code == 1 && stderr.contains("code:  stale"), "{stderr}");
+    let (code, _, stderr) = world.hanse(&["proposals", "withdraw", &digest]).await;
+    assert!(code == 0 && hub.lock().unwrap().proposals.is_empty(), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_proposal_is_not_what_the_hub_makes_of_it() {
+    let world = World::with(ann_and_bob).await;
+    let hub = &world.running.hub.0;
+    let wide = world.file("wide.yaml", &ROLE.replace("[pods]", "['*']"));
+    let (_, stdout, _) = world.hanse(&["apply", "-f", &wide, "--yes"]).await;
+    let digest = stdout.split("proposed as ").nth(1).unwrap().split(':').next().unwrap().to_owned();
+    let sent = || hub.lock().unwrap().signed;
+    let before = sent();
+    // A signature that is of something else.
+    let bob = key(world.directory.path(), "bob");
+    let forged = bob.sign(b"something else").unwrap();
+    let honest = hub.lock().unwrap().proposals[0].clone();
+    hub.lock().unwrap().proposals[0].signatures = append(&honest.signatures, &forged).into();
+    let sign = ["--context", "bob", "sign", &digest, "-y"];
+    let (code, _, stderr) = world.hanse(&sign).await;
+    assert!(code == 1 && stderr.contains("code:  untrusted-proposal"), "{stderr}");
+    // Other contents.
+    hub.lock().unwrap().proposals[0].signatures = honest.signatures.clone();
+    hub.lock().unwrap().proposals[0].contents = vec![ROLE.replace("get", "list").into()];
+    let (code, _, stderr) = world.hanse(&sign).await;
+    assert!(code == 1 && stderr.contains("code:  untrusted-proposal"), "{stderr}");
+    assert_eq!(sent(), before);
+}
+
+#[tokio::test]
+async fn who_may_not_sign_hears_it_from_their_own_program() {
+    let world = World::with(ann_and_bob).await;
+    let signed = || world.running.hub.0.lock().unwrap().signed;
+    let role = world.file("role.yaml", ROLE);
+    let (code, _, stderr) = world.hanse(&["--context", "bob", "apply", "-f", &role]).await;
+    assert!(code == 1 && stderr.contains("code:  out-of-scope"), "{stderr}");
+    assert!(
+        stderr.contains("namespaces=shop") && stderr.contains("nothing was committed"),
+        "{stderr}"
+    );
+    key(world.directory.path(), "stranger");
+    let (code, _, stderr) = world.hanse(&["--context", "stranger", "apply", "-f", &role]).await;
+    assert!(code == 1 && stderr.contains("code:  no-signing-key"), "{stderr}");
+    assert_eq!(signed(), 0);
+}
