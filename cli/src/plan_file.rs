@@ -20,6 +20,7 @@ pub(crate) struct PlanFile {
     /// The revision that it was planned on.
     pub(crate) base: u64,
     statement: String,
+    #[serde(default)]
     changes: String,
     contents: Vec<String>,
 }

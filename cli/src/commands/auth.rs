@@ -10,16 +10,20 @@ use crate::output::{self, TextOrJson};
 use crate::text::{escape, near, time, until};
 
 /// Every method that there is, the agents' included.
-const METHODS: [&str; 17] = [
+const METHODS: [&str; 21] = [
     "hanse.admin.v1.ClusterService/ListClusters",
     "hanse.admin.v1.ClusterService/CreateJoinToken",
     "hanse.admin.v1.ClusterService/RevokeCluster",
     "hanse.admin.v1.ClusterService/WatchClusters",
     "hanse.admin.v1.DriftService/ListDrift",
     "hanse.admin.v1.DriftService/WatchDrift",
-    "hanse.admin.v1.FleetService/GetFleet",
+    "hanse.admin.v1.FleetService/GetHistory",
     "hanse.admin.v1.FleetService/Commit",
     "hanse.admin.v1.FleetService/DryRun",
+    "hanse.admin.v1.FleetService/ListProposals",
+    "hanse.admin.v1.FleetService/GetProposal",
+    "hanse.admin.v1.FleetService/SignProposal",
+    "hanse.admin.v1.FleetService/WithdrawProposal",
     "hanse.admin.v1.FleetService/ListRevisions",
     "hanse.admin.v1.FleetService/GetRevision",
     "hanse.admin.v1.FleetService/WatchHead",
