@@ -1,6 +1,6 @@
 //! Keys that ssh-keygen made sign, from their files and through a real ssh-agent; and what cannot
 //! be used is refused with words that help.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use hanse_domain::trust::signature::{KeyKind, signers};
+use hanse_domain::trust::signature::{KeyKind, PublicKey, signers};
 use hanse_signing::{Agent, AgentError, KeyFile, KeyFileError, MAX_KEY_FILE, make_key_file};
 use tempfile::TempDir;
 
@@ -208,7 +208,7 @@ fn an_agent_signs_with_the_keys_that_may() {
     }
     let keys = client.keys().unwrap();
     assert_eq!(
-        keys.iter().map(|key| key.kind()).collect::<Vec<_>>(),
+        keys.iter().map(PublicKey::kind).collect::<Vec<_>>(),
         [KeyKind::Ed25519, KeyKind::EcdsaP256]
     );
     for key in keys {
