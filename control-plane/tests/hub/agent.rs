@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hanse_domain::bundle::{Held, Offer, VerifiedBundle, verify};
-use hanse_domain::history::merkle::InclusionProof;
-use hanse_domain::ids::{ClusterId, Digest, Generation, RevisionNumber};
+use hanse_domain::bundle::{Evidence, Held, Offer, Shown, VerifiedBundle, verify};
+use hanse_domain::history::changes::ProvenChange;
+use hanse_domain::history::log::{LogHead, LogProof};
+use hanse_domain::history::merkle::{ConsistencyProof, InclusionProof};
+use hanse_domain::ids::{ClusterId, Digest, RevisionNumber};
+use hanse_domain::trust::chain::RootChain;
+use hanse_domain::trust::walk::{self, RootStep};
 use hanse_proto::agent::session_request::Message as Say;
 use hanse_proto::agent::session_response::Message as Hear;
 use hanse_proto::{admin, agent, enroll};
@@ -20,6 +24,8 @@ use tonic::{Status, Streaming};
 use crate::author::{commit, entry};
 use crate::clients::Credentials;
 use crate::hub::{Hub, PATIENCE};
+
+pub(crate) const RECIPIENT: &str = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
 
 /// A cluster that has joined.
 #[derive(Clone, Debug)]
@@ -60,6 +66,8 @@ pub(crate) fn enrolment(token: &str, name: &str, key: &KeyPair) -> enroll::Enrol
         cluster_uid: format!("uid-of-{name}"),
         agent_version: "0.1.0".to_owned(),
         kubernetes_version: "v1.36.3".to_owned(),
+        recipient: RECIPIENT.to_owned(),
+        recipient_vouch: vec![7; 32].into(),
     }
 }
 
@@ -92,13 +100,53 @@ pub(crate) async fn accepted<const N: usize>(hub: &Hub, names: [&str; N]) -> [Cl
     clusters.try_into().unwrap()
 }
 
+/// What an agent believes.
+#[derive(Default)]
+pub(crate) struct Belief {
+    pub(crate) trust: Option<RootChain>,
+    pub(crate) head: LogHead,
+    pub(crate) bundle: Option<VerifiedBundle>,
+    pub(crate) contents: BTreeMap<Digest, Arc<[u8]>>,
+}
+
+impl Belief {
+    /// Walks to the newest trust root; each step is checked.
+    pub(crate) fn walk(&mut self, pinned: Digest, first: &[u8], steps: &[RootStep]) {
+        if !first.is_empty() {
+            assert!(self.trust.is_none(), "the first trust root again");
+            self.trust = Some(walk::begin(pinned, first).unwrap());
+        }
+        for step in steps {
+            let chain = self.trust.as_ref().unwrap();
+            let (chain, head) = walk::step(chain, self.head, step).unwrap();
+            (self.trust, self.head) = (Some(chain), head);
+        }
+    }
+
+    /// Checks all five conditions.
+    pub(crate) fn accept(&mut self, cluster: ClusterId, offer: &Offer) -> VerifiedBundle {
+        let held = Held {
+            trust: self.trust.as_ref().unwrap(),
+            head: self.head,
+            bundle: self.bundle.as_ref(),
+            contents: Some(&self.contents),
+        };
+        let verified = verify(cluster, &held, offer).unwrap().unwrap();
+        self.head = verified.head;
+        self.bundle = Some(verified.clone());
+        for content in &offer.contents {
+            self.contents.insert(Digest::of(content), content.as_slice().into());
+        }
+        verified
+    }
+}
+
 /// An open stream, and what the agent holds.
 pub(crate) struct Talk {
     pub(crate) cluster: Cluster,
     say: mpsc::Sender<agent::SessionRequest>,
     hear: Streaming<agent::SessionResponse>,
-    accepted: Option<(Generation, Digest)>,
-    contents: BTreeMap<Digest, Arc<[u8]>>,
+    pub(crate) belief: Belief,
 }
 
 impl Cluster {
@@ -110,6 +158,9 @@ impl Cluster {
             generation: 0,
             digest: bytes::Bytes::new(),
             drift_digest: Digest::of(&[]).0.to_vec().into(),
+            root_version: 0,
+            log_size: 0,
+            recipient: RECIPIENT.to_owned(),
         }
     }
 
@@ -119,7 +170,7 @@ impl Cluster {
         let mut client = hub.agent(&self.credentials).await;
         let hear = client.session(ReceiverStream::new(said)).await?.into_inner();
         let cluster = self.clone();
-        Ok(Talk { cluster, say, hear, accepted: None, contents: BTreeMap::new() })
+        Ok(Talk { cluster, say, hear, belief: Belief::default() })
     }
 
     /// Opens a stream and is welcomed.
@@ -171,11 +222,28 @@ impl Talk {
         }
     }
 
+    /// The next bundle, after the trust roots that come before it.
     pub(crate) async fn offered(&mut self) -> agent::Bundle {
+        loop {
+            match self.hear().await.unwrap().unwrap() {
+                Hear::TrustRoots(roots) => self.walk(&roots),
+                Hear::Bundle(bundle) => return bundle,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    pub(crate) async fn roots(&mut self) -> u64 {
         match self.hear().await.unwrap().unwrap() {
-            Hear::Bundle(bundle) => bundle,
+            Hear::TrustRoots(roots) => self.walk(&roots),
             other => panic!("{other:?}"),
         }
+        self.hello().root_version
+    }
+
+    fn walk(&mut self, roots: &agent::TrustRoots) {
+        let steps: Vec<RootStep> = roots.steps.iter().map(root_step).collect();
+        self.belief.walk(self.cluster.fleet, &roots.first, &steps);
     }
 
     pub(crate) async fn ack(&mut self) -> u64 {
@@ -185,32 +253,40 @@ impl Talk {
         }
     }
 
-    /// The next bundle, checked as an agent does and then held.
+    /// The next bundle, checked as an agent does and then held, which the hub is told.
     pub(crate) async fn bundle(&mut self) -> VerifiedBundle {
+        let verified = self.silently().await;
+        self.answer().await;
+        verified
+    }
+
+    /// The same, and the hub is not told.
+    pub(crate) async fn silently(&mut self) -> VerifiedBundle {
         let bundle = self.offered().await;
         self.accept(&bundle)
     }
 
     pub(crate) fn accept(&mut self, bundle: &agent::Bundle) -> VerifiedBundle {
-        let held = Held {
-            accepted: self.accepted,
-            fleet: Some(self.cluster.fleet),
-            contents: Some(&self.contents),
-        };
-        let verified = verify(self.cluster.id, &held, &offer(bundle)).unwrap().unwrap();
-        self.accepted = Some((verified.generation, verified.digest));
-        for content in &bundle.contents {
-            self.contents.insert(Digest::of(content), content.as_ref().into());
-        }
-        verified
+        self.belief.accept(self.cluster.id, &offer(bundle))
+    }
+
+    /// Tells the hub what is held.
+    pub(crate) async fn answer(&self) {
+        let agent::Hello { generation, digest, .. } = self.hello();
+        let phase = agent::applied::Phase::Applying.into();
+        self.say(Say::Applied(agent::Applied { generation, digest, phase, ..Default::default() }))
+            .await;
     }
 
     /// A Hello that says what is held.
     pub(crate) fn hello(&self) -> agent::Hello {
-        let (generation, digest) = self.accepted.unwrap();
+        let held = self.belief.bundle.as_ref();
+        let trust = self.belief.trust.as_ref();
         agent::Hello {
-            generation: generation.0,
-            digest: digest.0.to_vec().into(),
+            generation: held.map_or(0, |bundle| bundle.generation.0),
+            digest: held.map_or_else(Vec::new, |bundle| bundle.digest.0.to_vec()).into(),
+            root_version: trust.map_or(0, |chain| chain.current().root.version),
+            log_size: self.belief.head.size,
             ..self.cluster.hello()
         }
     }
@@ -219,7 +295,7 @@ impl Talk {
     pub(crate) async fn again(self, hub: &Hub) -> Self {
         let hello = self.hello();
         let new = self.cluster.stream(hub).await.unwrap();
-        let mut new = Self { accepted: self.accepted, contents: self.contents, ..new };
+        let mut new = Self { belief: self.belief, ..new };
         new.say(Say::Hello(hello)).await;
         new.welcome().await;
         new
@@ -227,16 +303,65 @@ impl Talk {
 }
 
 pub(crate) fn offer(bundle: &agent::Bundle) -> Offer {
-    let inclusion = bundle.inclusion.as_ref().unwrap();
     Offer {
         generation: RevisionNumber(bundle.generation),
         statement: bundle.statement.to_vec(),
+        signatures: bundle.signatures.to_vec(),
+        log: log_proof(bundle.log.as_ref().unwrap()),
+        changes: bundle.changes.iter().map(proven).collect(),
         manifest: bundle.manifest.to_vec(),
-        inclusion: InclusionProof {
-            leaf_index: inclusion.leaf_index,
-            tree_size: inclusion.tree_size,
-            path: inclusion.path.iter().map(|h| Digest::try_from(h.as_ref()).unwrap()).collect(),
-        },
+        inclusion: inclusion(bundle.inclusion.as_ref().unwrap()),
         contents: bundle.contents.iter().map(|content| content.to_vec()).collect(),
+        evidence: bundle.evidence.iter().map(evidence).collect(),
     }
+}
+
+fn root_step(step: &agent::RootStep) -> RootStep {
+    RootStep {
+        statement: step.statement.to_vec(),
+        signatures: step.signatures.to_vec(),
+        log: log_proof(step.log.as_ref().unwrap()),
+        change: proven(step.change.as_ref().unwrap()),
+        root: step.root.to_vec(),
+    }
+}
+
+fn evidence(evidence: &agent::Evidence) -> Evidence {
+    let shown = evidence
+        .manifest_inclusion
+        .as_ref()
+        .map(|proof| Shown { manifest: evidence.manifest.to_vec(), inclusion: inclusion(proof) });
+    Evidence {
+        statement: evidence.statement.to_vec(),
+        signatures: evidence.signatures.to_vec(),
+        inclusion: inclusion(evidence.inclusion.as_ref().unwrap()),
+        changes: evidence.changes.iter().map(proven).collect(),
+        shown,
+    }
+}
+
+fn proven(change: &agent::ProvenChange) -> ProvenChange {
+    ProvenChange::parse(&change.line, inclusion(change.inclusion.as_ref().unwrap())).unwrap()
+}
+
+fn log_proof(proof: &agent::LogProof) -> LogProof {
+    match proof.place.as_ref().unwrap() {
+        agent::log_proof::Place::Ahead(ahead) => LogProof::Ahead {
+            peaks: hashes(&ahead.peaks),
+            consistency: ConsistencyProof { path: hashes(&ahead.consistency) },
+        },
+        agent::log_proof::Place::Within(within) => LogProof::Within(inclusion(within)),
+    }
+}
+
+fn inclusion(proof: &agent::InclusionProof) -> InclusionProof {
+    InclusionProof {
+        leaf_index: proof.leaf_index,
+        tree_size: proof.tree_size,
+        path: hashes(&proof.path),
+    }
+}
+
+fn hashes(hashes: &[bytes::Bytes]) -> Vec<Digest> {
+    hashes.iter().map(|hash| Digest::try_from(hash.as_ref()).unwrap()).collect()
 }

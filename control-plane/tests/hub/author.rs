@@ -1,59 +1,113 @@
-//! An author's machine: reads the fleet, proposes a change on it, commits it.
+//! An author's machine: replays the history and checks every signature of it, proposes a change on
+//! it, signs and commits it.
 
 use std::sync::Arc;
 
+use hanse_domain::authorise::authorise;
 use hanse_domain::change::Change;
 use hanse_domain::fleet::{Edit, Fleet};
+use hanse_domain::history::merkle::Frontier;
 use hanse_domain::history::roster::{ClusterEntry, Labels};
-use hanse_domain::ids::{ClusterId, Digest, RevisionNumber};
+use hanse_domain::history::statement::Statement;
+use hanse_domain::ids::ClusterId;
 use hanse_domain::parse;
+use hanse_domain::trust::chain::RootChain;
+use hanse_domain::trust::root::TrustRoot;
+use hanse_domain::trust::signature::{PublicKey, block};
 use hanse_proto::admin;
 use hanse_proto::admin::fleet_service_client::FleetServiceClient;
-use hanse_proto::admin::get_fleet_response::Part;
+use hanse_proto::admin::get_history_response::Part;
 use jiff::Timestamp;
+use ssh_key::private::{Ed25519Keypair, KeypairData};
+use ssh_key::{HashAlg, PrivateKey};
 use tonic::Status;
 use tonic::transport::Channel;
 
 use crate::hub::Hub;
 
-/// The fleet as `GetFleet` tells it.
+/// A key that is the same in each run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key(u8);
+
+/// The one key of the hubs that tests make.
+pub(crate) const ADA: Key = Key(1);
+/// A second person.
+pub(crate) const BOB: Key = Key(2);
+/// Of nobody.
+pub(crate) const EVE: Key = Key(3);
+
+impl Key {
+    fn private(self) -> PrivateKey {
+        let pair = Ed25519Keypair::from_seed(&[self.0; 32]);
+        PrivateKey::new(KeypairData::Ed25519(pair), "").unwrap()
+    }
+
+    pub(crate) fn public(self) -> PublicKey {
+        PublicKey::from_key_data(self.private().public_key().key_data().clone()).unwrap()
+    }
+
+    /// One SSHSIG block.
+    pub(crate) fn sign(self, message: &[u8]) -> Vec<u8> {
+        let signed = self.private().sign("hanse", HashAlg::Sha512, message).unwrap();
+        block(&self.public(), signed.signature())
+    }
+}
+
+/// A first trust root in which Ada may do everything.
+pub(crate) fn single_root() -> TrustRoot {
+    TrustRoot::single(rand::random(), "ada".parse().unwrap(), ADA.public())
+}
+
+/// The next version of the trust root in force, altered.
+pub(crate) fn next_root(fleet: &Fleet, alter: impl FnOnce(&mut TrustRoot)) -> Edit {
+    let current = fleet.trust.current();
+    let mut next = TrustRoot::clone(&current.root);
+    next.version += 1;
+    next.origin = hanse_domain::trust::root::Origin::Previous(current.digest);
+    alter(&mut next);
+    Edit::PutRoot(Arc::new(next))
+}
+
+/// The fleet as its history makes it.
 pub(crate) async fn fleet(hub: &Hub) -> Fleet {
     read(&mut hub.fleet().await).await.unwrap()
 }
 
 pub(crate) async fn read(client: &mut FleetServiceClient<Channel>) -> Result<Fleet, Status> {
-    let mut parts = client.get_fleet(admin::GetFleetRequest {}).await?.into_inner();
-    let (mut head, mut roster, mut documents) = (None, Vec::new(), Vec::new());
+    let request = admin::GetHistoryRequest { after: 0 };
+    let mut parts = client.get_history(request).await?.into_inner();
+    let first = parts.message().await?.unwrap().part.unwrap();
+    let Part::TrustRoot(first) = first else { panic!("{first:?}") };
+    let chain = RootChain::begin(TrustRoot::decode(&first).unwrap()).unwrap();
+    let mut fleet = Fleet::new(chain);
+    let mut log = Frontier::default();
     while let Some(response) = parts.message().await? {
-        match response.part.unwrap() {
-            Part::Head(part) => head = Some(part),
-            Part::Cluster(leaf) => {
-                let entry = ClusterEntry::decode(&leaf.content).unwrap();
-                roster.push((entry, RevisionNumber(leaf.number)));
-            }
-            Part::Document(leaf) => {
-                let document = parse::parse_document(&leaf.content).unwrap();
-                documents.push((document, RevisionNumber(leaf.number)));
-            }
-        }
+        let Part::Statement(next) = response.part.unwrap() else { panic!("a second root") };
+        let contents: Vec<Vec<u8>> = next.contents.iter().map(|c| c.to_vec()).collect();
+        let change = Change::check(&fleet, &next.statement, &next.changes, &contents).unwrap();
+        authorise(&fleet, &change, &next.signatures).unwrap();
+        assert!(next.newest >= change.statement.number.0);
+        log.push(Statement::leaf_hash(&change.bytes));
+        fleet = change.fleet;
+        fleet.history = log.root();
     }
-    let head = head.unwrap();
-    let digest = |bytes: &[u8]| Digest::try_from(bytes).unwrap();
-    Ok(Fleet::assemble(
-        digest(&head.fleet_id),
-        RevisionNumber(head.number),
-        digest(&head.history),
-        roster,
-        documents,
-    ))
+    Ok(fleet)
 }
 
+/// A change that Ada signed.
 pub(crate) fn propose(fleet: &Fleet, edits: Vec<Edit>) -> admin::CommitRequest {
+    signed(fleet, edits, &[ADA])
+}
+
+pub(crate) fn signed(fleet: &Fleet, edits: Vec<Edit>, keys: &[Key]) -> admin::CommitRequest {
     let change = Change::propose(fleet, edits, "a test", Timestamp::now()).unwrap();
+    let signatures: Vec<u8> = keys.iter().flat_map(|key| key.sign(&change.bytes)).collect();
     admin::CommitRequest {
         statement: change.bytes.into(),
-        signature: Vec::new().into(),
+        signatures: signatures.into(),
+        changes: change.changes.encode().into(),
         contents: change.contents.into_iter().map(Into::into).collect(),
+        propose: false,
     }
 }
 
@@ -79,19 +133,27 @@ pub(crate) fn role(name: &str, clusters: &[&str], verb: &str) -> Edit {
     } else {
         format!("{{clusterNames: [{}]}}", clusters.join(", "))
     };
+    placed_role(name, &placement, verb)
+}
+
+/// A role with a placement as written.
+pub(crate) fn placed_role(name: &str, placement: &str, verb: &str) -> Edit {
     let text = format!(
         "apiVersion: hanse.dev/v1alpha1\nkind: FederatedRole\nmetadata: {{name: {name}}}\nspec:\n  \
          placement: {placement}\n  rules:\n    - {{apiGroups: [''], resources: [pods], verbs: [{verb}]}}\n"
     );
+    document(&text)
+}
+
+pub(crate) fn document(text: &str) -> Edit {
     Edit::Put(Arc::new(parse::parse_document(text.as_bytes()).unwrap()))
 }
 
 /// A binding to a federated role.
 pub(crate) fn binding(name: &str, role: &str) -> Edit {
-    let text = format!(
+    document(&format!(
         "apiVersion: hanse.dev/v1alpha1\nkind: FederatedRoleBinding\nmetadata: {{name: {name}}}\nspec:\n  \
          placement: {{clusterSelector: {{}}}}\n  subjects: [{{kind: Group, name: team}}]\n  \
          roleRef: {{kind: FederatedRole, name: {role}}}\n  namespaces: [payments]\n"
-    );
-    Edit::Put(Arc::new(parse::parse_document(text.as_bytes()).unwrap()))
+    ))
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use hanse_domain::bundle::{Held, verify};
+use hanse_domain::bundle::{Held, inspect};
 use hanse_proto::agent::session_request::Message as Say;
 use hanse_proto::agent::session_response::Message as Hear;
 use hanse_proto::{admin, agent};
 
 use crate::agent::{accepted, offer};
-use crate::author::{fleet, propose, role};
+use crate::author::{fleet, role, signed};
 use crate::hub::Hub;
 
 pub(crate) async fn touched_clusters_are_asked(hub: &Hub) {
@@ -17,7 +17,8 @@ pub(crate) async fn touched_clusters_are_asked(hub: &Hub) {
     at_a.bundle().await;
     let (mut at_b, _) = b.connect(hub).await;
     at_b.bundle().await;
-    let change = propose(&fleet(hub).await, vec![role("r", &["a", "c"], "get")]);
+    // Nobody has to sign what is only tried.
+    let change = signed(&fleet(hub).await, vec![role("r", &["a", "c"], "get")], &[]);
     let asked = admin::DryRunRequest { change: Some(change) };
     let mut client = hub.fleet().await;
     let (answers, ()) = tokio::join!(
@@ -34,8 +35,13 @@ pub(crate) async fn touched_clusters_are_asked(hub: &Hub) {
                 panic!("no dry run")
             };
             let bundle = asked.bundle.unwrap();
-            let held = Held { fleet: Some(a.fleet), ..Held::default() };
-            let verified = verify(a.id, &held, &offer(&bundle)).unwrap().unwrap();
+            let held = Held {
+                trust: at_a.belief.trust.as_ref().unwrap(),
+                head: at_a.belief.head,
+                bundle: None,
+                contents: None,
+            };
+            let verified = inspect(a.id, &held, &offer(&bundle)).unwrap();
             assert_eq!((verified.generation.0, verified.documents.len()), (2, 1));
             // Another cluster's answer to this question is nothing.
             let forged = agent::DryRunResult { id: asked.id, tried: 9, ..Default::default() };

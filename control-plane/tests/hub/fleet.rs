@@ -1,7 +1,7 @@
 //! Commits: read back, stale, repeated, refused.
 
 use hanse_domain::change::Change;
-use hanse_domain::fleet::Edit;
+use hanse_domain::fleet::{Edit, Fleet};
 use hanse_domain::ids::ClusterId;
 use hanse_proto::admin;
 use hanse_proto::admin::change::Action;
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tonic::Code;
 
 use crate::agent::{accepted, join};
-use crate::author::{binding, commit, entry, fleet, propose, role, send};
+use crate::author::{binding, commit, entry, fleet, propose, role, send, single_root};
 use crate::hub::Hub;
 
 pub(crate) async fn what_is_committed_is_read_back(hub: &Hub) {
@@ -37,7 +37,10 @@ pub(crate) async fn what_is_committed_is_read_back(hub: &Hub) {
     let changes: Vec<(Action, &str)> =
         newest.changes.iter().map(|c| (c.action(), c.subject.as_str())).collect();
     assert_eq!(changes, [(Action::Remove, "FederatedRole/a"), (Action::Change, "FederatedRole/b")]);
-    assert_eq!(newest.clusters_changed, 1);
+    assert_eq!(
+        (newest.clusters_changed, newest.signed_by.as_slice()),
+        (1, &["ada".to_owned()][..])
+    );
     let request = admin::ListRevisionsRequest { page_size: 2, before: page.next_before };
     let page = client.list_revisions(request).await.unwrap().into_inner();
     assert_eq!((page.revisions.len(), page.next_before), (1, 0));
@@ -45,6 +48,7 @@ pub(crate) async fn what_is_committed_is_read_back(hub: &Hub) {
     let one = client.get_revision(admin::GetRevisionRequest { number: 2 }).await.unwrap();
     let one = one.into_inner();
     assert_eq!(one.contents.len(), 2);
+    assert!(one.changes.starts_with(b"hanse changes v1\n") && !one.signatures.is_empty());
     let digest = hanse_domain::ids::Digest::of(&one.statement).to_string();
     assert_eq!(one.revision.unwrap().digest, digest);
     let none = client.get_revision(admin::GetRevisionRequest { number: 9 }).await.unwrap_err();
@@ -85,8 +89,7 @@ pub(crate) async fn what_cannot_be_is_refused_with_all_reasons(hub: &Hub) {
     }
     // Contents that are missing, foreign, or no documents; another fleet's statement; no statement.
     let good = propose(&base, vec![role("a", &[], "get")]);
-    let mut other = base.clone();
-    other.id = hanse_domain::ids::Digest::of(b"another fleet");
+    let other = Fleet::new(hanse_domain::trust::chain::RootChain::begin(single_root()).unwrap());
     let mut without = good.clone();
     without.contents.clear();
     let mut more = good.clone();
@@ -94,9 +97,12 @@ pub(crate) async fn what_cannot_be_is_refused_with_all_reasons(hub: &Hub) {
     let mut cut = good.clone();
     cut.statement = cut.statement.slice(1..);
     let mut signed = good.clone();
-    signed.signature = vec![0; 20_000].into();
+    signed.signatures = vec![0; 20_000].into();
+    let mut unlisted = good.clone();
+    unlisted.changes = "hanse changes v1\n".into();
     let foreign = propose(&other, vec![role("a", &[], "get")]);
-    for request in [without, more, cut, signed, foreign, admin::CommitRequest::default()] {
+    let nothing = admin::CommitRequest::default();
+    for request in [without, more, cut, signed, unlisted, foreign, nothing] {
         let refused = send(hub, request).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");
     }

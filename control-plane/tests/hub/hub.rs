@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use hanse_control_plane::auth::CertificateAuthority;
 use hanse_control_plane::store::Store;
+use hanse_domain::trust::root::TrustRoot;
 use hanse_testbed::{Lifetime, Process};
 use tempfile::TempDir;
 
+use crate::author::single_root;
 use crate::clients::Credentials;
 use crate::database::Database;
 
@@ -41,13 +43,19 @@ impl Hub {
         hub
     }
 
-    /// Made, not started.
+    /// Made, not started. Ada's key may do everything.
     pub(crate) fn make(database: Database) -> Self {
+        Self::make_with(database, &single_root())
+    }
+
+    pub(crate) fn make_with(database: Database, root: &TrustRoot) -> Self {
         let temp = TempDir::new().unwrap();
         let dir = temp.path().join("hub");
         let mut init = Command::new(PROGRAM);
         init.args(["init", "--listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0", "--dir"]);
-        init.arg(&dir);
+        let file = temp.path().join("trust-root");
+        fs::write(&file, root.encode()).unwrap();
+        init.arg(&dir).arg("--trust-root").arg(file);
         if let Some(url) = &database.url {
             init.args(["--database", url]);
         }

@@ -16,7 +16,7 @@ use crate::hub::Hub;
 /// Everything that comes until nothing does, as bytes.
 async fn heard(talk: &mut Talk) -> Vec<u8> {
     let mut bytes = Vec::new();
-    while let Ok(message) = timeout(Duration::from_millis(1_500), talk.hear()).await {
+    while let Ok(message) = timeout(Duration::from_millis(3_500), talk.hear()).await {
         SessionResponse { message: message.unwrap() }.encode(&mut bytes).unwrap();
     }
     bytes

@@ -20,15 +20,18 @@ mod database;
 mod drift;
 mod dry_run;
 mod enrolment;
+mod evidence;
 mod fleet;
 mod hub;
 mod isolation;
 mod limits;
 mod matrix;
 mod program;
+mod proposals;
 mod replicas;
 mod restart;
 mod session;
+mod trust;
 
 /// Declares each test once for each database.
 macro_rules! on_both {
@@ -67,6 +70,20 @@ on_both! {
         a_lost_answer_can_be_asked_for_again,
         what_cannot_be_is_refused_with_all_reasons,
         only_invited_clusters_are_accepted,
+    }
+    proposals {
+        what_wants_more_waits_when_it_is_told_to,
+        the_last_signature_commits,
+        a_proposal_is_passed_or_withdrawn,
+    }
+    trust {
+        who_may_not_is_refused,
+        a_new_root_reaches_every_stream,
+        what_went_is_shown_to_have_gone,
+        a_late_cluster_gets_old_documents,
+        an_agent_without_its_ledger_gets_everything,
+        an_agent_gets_one_bundle_at_a_time,
+        fences_and_recipients_are_shown,
     }
     session {
         a_cluster_gets_what_is_placed_on_it,

@@ -1,6 +1,6 @@
 //! What clusters say of themselves, and what revocation ends.
 
-use hanse_control_plane::store::{AppliedRow, ObjectKey, ProblemRow, StoreError, Writer};
+use hanse_control_plane::store::{AppliedRow, FenceRow, ObjectKey, ProblemRow, StoreError, Writer};
 use hanse_domain::ids::{Digest, RevisionNumber};
 
 use crate::make::{at, by, cluster_id, joined};
@@ -18,6 +18,8 @@ fn applied() -> AppliedRow {
         removals_waiting: 2,
         objects: u32::MAX,
         message: "one object was refused".into(),
+        refused_condition: 4,
+        secrets_pending: vec!["db \"password\"".into()],
     }
 }
 
@@ -49,6 +51,36 @@ pub(crate) async fn reports_are_kept(place: Place) {
     assert_eq!(store.cluster(cluster_id(9)).await.unwrap(), None);
     let unknown = store.record_applied(by(cluster_id(9)), &applied(), at(5)).await;
     assert!(matches!(unknown, Err(StoreError::CutOff)), "{unknown:?}");
+}
+
+pub(crate) async fn a_fence_and_a_recipient_are_kept(place: Place) {
+    let store = place.open().await;
+    let row = joined(&store, "prod", cluster_id(1)).await;
+    assert_eq!((row.recipient_offered.as_str(), row.recipient_vouch), ("age1first", vec![0, 255]));
+    assert_eq!(row.fence, None);
+    let fence = FenceRow {
+        state: 2,
+        model: "bind".into(),
+        problem: "changed \"x\"".into(),
+        ceiling: "{}".into(),
+        ceiling_generation: 7,
+    };
+    store.record_fence(by(row.id), &fence).await.unwrap();
+    // The same recipient again keeps what vouches for it, another one does not.
+    store.record_recipient(by(row.id), "age1first").await.unwrap();
+    let kept = store.cluster(row.id).await.unwrap().unwrap();
+    assert_eq!((kept.fence, kept.recipient_vouch), (Some(fence.clone()), vec![0, 255]));
+    store.record_recipient(by(row.id), "age1second").await.unwrap();
+    let kept = store.cluster(row.id).await.unwrap().unwrap();
+    assert_eq!((kept.recipient_offered.as_str(), kept.recipient_vouch), ("age1second", vec![]));
+
+    store.revoke(row.id, at(9)).await.unwrap();
+    for refused in [
+        store.record_fence(by(row.id), &fence).await,
+        store.record_recipient(by(row.id), "age1third").await,
+    ] {
+        assert!(matches!(refused, Err(StoreError::CutOff)), "{refused:?}");
+    }
 }
 
 pub(crate) async fn touching_never_goes_back(place: Place) {

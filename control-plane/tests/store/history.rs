@@ -26,6 +26,12 @@ pub(crate) async fn what_is_appended_is_read_back(place: Place) {
     let rows: Vec<_> = history.iter().map(|new| new.row.clone()).collect();
     assert_eq!(store.statement(RevisionNumber(2)).await.unwrap().as_ref(), Some(&rows[1]));
     assert_eq!(store.statement(RevisionNumber(4)).await.unwrap(), None);
+    let asked = [3, 9, 1].map(RevisionNumber);
+    let expected = [rows[0].clone(), rows[2].clone()];
+    assert_eq!(store.statements(&asked).await.unwrap(), expected);
+    assert_eq!(store.statements(&[]).await.unwrap(), []);
+    assert_eq!(store.statement_of(&rows[1].digest).await.unwrap().as_ref(), Some(&rows[1]));
+    assert_eq!(store.statement_of(&Digest::of(b"absent")).await.unwrap(), None);
     assert_eq!(store.statements_after(RevisionNumber(1), 10).await.unwrap(), rows[1..]);
     assert_eq!(store.statements_after(RevisionNumber(0), 2).await.unwrap(), rows[..2]);
     let newest = store.statements_before(None, 2).await.unwrap();
@@ -45,6 +51,11 @@ pub(crate) async fn what_is_appended_is_read_back(place: Place) {
     let first = store.bundle(one, RevisionNumber(1)).await.unwrap();
     assert_eq!(first.as_ref(), history[0].bundles.first());
     assert_eq!(store.latest_bundles().await.unwrap(), history[1].bundles);
+    for (number, generation) in [(0, None), (1, Some(1)), (2, Some(2)), (3, Some(2))] {
+        let found = store.bundle_at(one, RevisionNumber(number)).await.unwrap();
+        assert_eq!(found.map(|row| row.generation.0), generation);
+    }
+    assert_eq!(store.bundle_at(two, RevisionNumber(1)).await.unwrap(), None);
 }
 
 pub(crate) async fn a_statement_that_is_not_the_next_is_stale(place: Place) {

@@ -55,3 +55,23 @@ pub(crate) async fn pages_are_seamless(place: Place) {
     let expected = (0..2_000).filter(|number| number % 3 != 0).map(subject);
     assert!(found.into_iter().map(|row| row.subject).eq(expected));
 }
+
+pub(crate) async fn one_subject_has_a_history(place: Place) {
+    let store = place.open().await;
+    for new in [
+        statement(1).leaf("TrustRoot", "two").leaf("TrustRootX", "another"),
+        statement(2).leaf("A/a", "a"),
+        statement(3).leaf("TrustRoot", "three"),
+        statement(4).removal("A/a"),
+    ] {
+        store.append(&new).await.unwrap();
+    }
+    let of = async |subject: &str, up_to| {
+        let rows = store.leaves_of(subject, RevisionNumber(up_to)).await.unwrap();
+        rows.into_iter().map(|row| (row.number.0, row.bytes)).collect::<Vec<_>>()
+    };
+    assert_eq!(of("TrustRoot", 4).await, [(1, "two".into()), (3, "three".into())]);
+    assert_eq!(of("TrustRoot", 2).await, [(1, "two".into())]);
+    assert_eq!(of("A/a", 4).await, [(2, "a".into())]);
+    assert_eq!(of("B/b", 4).await, []);
+}

@@ -21,6 +21,7 @@ mod make;
 mod model;
 mod opening;
 mod place;
+mod proposals;
 
 /// Declares each test once for each database.
 macro_rules! contract {
@@ -54,10 +55,17 @@ contract! {
         damaged_content_is_not_returned,
         other_hubs_are_told,
     }
-    leaves { follow_changes_and_removals, pages_are_seamless }
+    leaves { follow_changes_and_removals, pages_are_seamless, one_subject_has_a_history }
+    proposals {
+        what_is_proposed_is_read_back,
+        only_so_many_are_open,
+        a_signature_is_added_to_what_was_seen,
+        old_ones_are_forgotten,
+    }
     model { random_histories }
     clusters {
         reports_are_kept,
+        a_fence_and_a_recipient_are_kept,
         touching_never_goes_back,
         a_revoked_cluster_gets_nothing,
         a_late_report_does_not_land_on_a_newer,

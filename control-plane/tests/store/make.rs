@@ -35,7 +35,9 @@ pub(crate) fn marked_statement(number: u64, mark: &str) -> NewStatement {
             digest: Digest::of(bytes.as_bytes()),
             leaf_hash: Digest::of_parts(&[&[0], bytes.as_bytes()]),
             bytes: bytes.into(),
-            signature: Bytes::from_static(b"signature"),
+            signatures: Bytes::from_static(b"signatures"),
+            changes: Bytes::from_static(b"changes\0"),
+            signed_by: "ada bob".into(),
             author: format!("author {mark}"),
             time: at(i64::try_from(number).unwrap()),
             recorded_at: at(i64::try_from(number).unwrap() + 1),
@@ -88,6 +90,8 @@ pub(crate) fn enrolment() -> EnrolmentRow {
         kubernetes_version: "v1.36.3".into(),
         certificate_fingerprint: Digest::of(b"certificate"),
         certificate_expires_at: at(86_400),
+        recipient: "age1first".into(),
+        recipient_vouch: vec![0, 255],
     }
 }
 

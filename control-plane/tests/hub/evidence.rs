@@ -1,0 +1,266 @@
+//! Random histories, delivered to agents that miss some of it: whatever happened meanwhile, each can
+//! verify what it gets, and is told nothing of the others.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use hanse_control_plane::service::delivery::{Bundle, Delivery, DeliveryService, Has};
+use hanse_control_plane::service::fleet::{Committed, FleetService, Submission};
+use hanse_control_plane::service::sessions::Sessions;
+use hanse_control_plane::store::{FleetRow, Store};
+use hanse_domain::bundle::Offer;
+use hanse_domain::change::{Change, ChangeError};
+use hanse_domain::fleet::Edit;
+use hanse_domain::history::changes::{Subject, WrapRef};
+use hanse_domain::history::wrap::Wrap;
+use hanse_domain::ids::ClusterId;
+use jiff::Timestamp;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use tempfile::TempDir;
+use tokio_util::task::TaskTracker;
+
+use crate::agent::{Belief, RECIPIENT};
+use crate::author::{ADA, BOB, document, entry, next_root, placed_role, single_root};
+
+const CLUSTERS: [&str; 3] = ["a", "b", "c"];
+const AGE: &str = "YWdlLWVuY3J5cHRpb24ub3JnL3YxCg==";
+
+fn id(n: usize) -> ClusterId {
+    ClusterId(uuid::Uuid::from_u128(n as u128 + 1))
+}
+
+/// A hub without a network.
+struct Hub {
+    store: Store,
+    fleet: FleetService,
+    delivery: DeliveryService,
+    _temp: TempDir,
+}
+
+impl Hub {
+    async fn make() -> Self {
+        let temp = TempDir::new().unwrap();
+        let store = Store::open(temp.path().join("db").to_str().unwrap()).await.unwrap();
+        let root = single_root();
+        let row = FleetRow {
+            id: root.digest(),
+            trust_domain: "test".to_owned(),
+            trust_root: root.encode().into(),
+            created_at: Timestamp::now(),
+        };
+        store.initialise(&row).await.unwrap();
+        for (n, name) in CLUSTERS.into_iter().enumerate() {
+            let token = hanse_domain::ids::Digest::of(name.as_bytes());
+            let now = Timestamp::now();
+            store.invite(name, &token, id(n), "ada", now, now).await.unwrap();
+        }
+        let (fleet, delivery) = Self::load(&store).await;
+        Self { store, fleet, delivery, _temp: temp }
+    }
+
+    async fn load(store: &Store) -> (FleetService, DeliveryService) {
+        let tracker = TaskTracker::new();
+        let fleet = FleetService::load(store.clone(), Sessions::default(), tracker).await.unwrap();
+        let delivery = DeliveryService::new(store.clone(), fleet.clone());
+        (fleet, delivery)
+    }
+
+    async fn restart(&mut self) {
+        (self.fleet, self.delivery) = Self::load(&self.store).await;
+    }
+
+    async fn commit(&self, edits: Vec<Edit>) -> bool {
+        let base = self.fleet.current();
+        let change = match Change::propose(&base.fleet, edits, "a test", Timestamp::now()) {
+            Ok(change) => change,
+            Err(ChangeError::Empty) => return false,
+            Err(error) => panic!("{error}"),
+        };
+        let submission = Submission {
+            signatures: ADA.sign(&change.bytes).into(),
+            statement: change.bytes.into(),
+            changes: change.changes.encode().into(),
+            contents: change.contents,
+        };
+        let done = self.fleet.commit("ada", submission, false, Timestamp::now()).await.unwrap();
+        matches!(done, Committed::Revision(_))
+    }
+}
+
+/// An agent, what it was told in its session, and what its cluster ever held.
+#[derive(Default)]
+struct Agent {
+    belief: Belief,
+    session: Option<Has>,
+    held: BTreeSet<Subject>,
+}
+
+impl Agent {
+    fn has(&self) -> Has {
+        Has {
+            bundle: self.belief.bundle.as_ref().map(|b| (b.generation, b.digest)),
+            root_version: self.belief.trust.as_ref().map_or(0, |c| c.current().root.version),
+            log_size: self.belief.head.size,
+            ..Has::default()
+        }
+    }
+
+    async fn hear(&mut self, hub: &Hub, cluster: ClusterId, random: &mut StdRng) {
+        let mut has = self.session.take().unwrap_or_else(|| self.has());
+        match random.random_range(0..10) {
+            // It lost all that it had.
+            0 => {
+                self.belief = Belief::default();
+                has = Has::default();
+            }
+            // It asks for everything: with what it has, and without.
+            1 => has.whole = true,
+            2 => {
+                has.at_least = has.bundle.take();
+                has.whole = true;
+            }
+            _ => {}
+        }
+        let current = hub.fleet.current();
+        let member = current.fleet.member(cluster);
+        let Delivery { roots, bundle, ahead, has } =
+            hub.delivery.for_agent(cluster, &has).await.unwrap();
+        assert_eq!(ahead, None);
+        if let Some(roots) = roots {
+            let first = roots.first.unwrap_or_default();
+            self.belief.walk(current.fleet.id(), &first, &roots.steps);
+        }
+        if let Some(member) = member {
+            self.held.extend(member.manifest.pins().map(|(subject, _)| subject));
+        }
+        let before = self.belief.bundle.as_ref().map(|bundle| bundle.digest);
+        match bundle {
+            Some(bundle) => {
+                self.only_its_own(&bundle);
+                if before != Some(bundle.digest) {
+                    self.belief.accept(cluster, &offer(&bundle));
+                }
+            }
+            None => assert!(member.is_none_or(|member| before == Some(member.digest))),
+        }
+        if let Some(member) = member {
+            let held = self.belief.bundle.as_ref().unwrap();
+            assert_eq!((held.generation, &held.manifest), (member.generation, &*member.manifest));
+        }
+        if self.has().bundle == has.bundle {
+            // A bundle that it has already moves nothing, and its session begins anew.
+            self.session = Some(has).filter(|has| *has == self.has());
+        }
+    }
+
+    /// Nothing of other clusters is in the proofs.
+    fn only_its_own(&self, bundle: &Bundle) {
+        let evidence = bundle.evidence.iter().flat_map(|evidence| &evidence.changes);
+        for change in bundle.changes.iter().chain(evidence) {
+            assert!(self.held.contains(&change.subject), "{} crossed", change.subject);
+        }
+    }
+}
+
+fn offer(bundle: &Bundle) -> Offer {
+    Offer {
+        generation: bundle.generation,
+        statement: bundle.statement.to_vec(),
+        signatures: bundle.signatures.to_vec(),
+        log: bundle.log.clone(),
+        changes: bundle.changes.clone(),
+        manifest: bundle.manifest.to_vec(),
+        inclusion: bundle.inclusion.clone(),
+        contents: bundle.contents.iter().map(|content| content.to_vec()).collect(),
+        evidence: bundle.evidence.clone(),
+    }
+}
+
+fn some_edit(hub: &Hub, random: &mut StdRng) -> Edit {
+    let n = random.random_range(0..CLUSTERS.len());
+    let current = hub.fleet.current();
+    let fleet = &current.fleet;
+    let env = if random.random_bool(0.5) { "prod" } else { "dev" };
+    let name = format!("r{}", random.random_range(0..5));
+    let secret = format!("s{}", random.random_range(0..2));
+    match random.random_range(0..20) {
+        0..4 => entry(id(n), CLUSTERS[n], &[("env", env)]),
+        4 => Edit::RemoveCluster(id(n)),
+        5..11 => {
+            let verb = format!("verb{}", random.random_range(0..4));
+            let placement = match random.random_range(0..3) {
+                0 => format!("{{clusterNames: [{}]}}", CLUSTERS[n]),
+                1 => format!("{{clusterSelector: {{matchLabels: {{env: {env}}}}}}}"),
+                _ => "{clusterSelector: {}}".to_owned(),
+            };
+            placed_role(&name, &placement, &verb)
+        }
+        11..13 => Edit::Remove(format!("FederatedRole/{name}").parse().unwrap()),
+        13..15 => {
+            let version = random.random_range(1..4);
+            document(&format!(
+                "apiVersion: hanse.dev/v1alpha1\nkind: FederatedSecret\nmetadata: {{name: {secret}}}\n\
+                 spec: {{placement: {{clusterNames: [{}]}}, namespaces: [payments], \
+                 version: {version}, keys: [k], payload: {AGE}}}\n",
+                CLUSTERS[n]
+            ))
+        }
+        15 => Edit::Remove(format!("FederatedSecret/{secret}").parse().unwrap()),
+        16..18 if fleet.member(id(n)).is_some() => Edit::PutWrap(Arc::new(Wrap {
+            reference: WrapRef { secret, cluster: id(n) },
+            version: random.random_range(1..4),
+            recipient: RECIPIENT.to_owned(),
+            key: vec![random.random()],
+        })),
+        18 => Edit::RemoveWrap(WrapRef { secret, cluster: id(n) }),
+        _ => next_root(fleet, |root| {
+            let bob = "bob".parse().unwrap();
+            if root.keys.remove(&bob).is_none() {
+                root.keys.insert(bob, BOB.public());
+            }
+        }),
+    }
+}
+
+async fn random_history(seed: u64) -> BTreeMap<&'static str, usize> {
+    println!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut hub = Hub::make().await;
+    let mut agents: Vec<Agent> = CLUSTERS.iter().map(|_| Agent::default()).collect();
+    let mut seen = BTreeMap::new();
+    for _ in 0..40 {
+        let count = random.random_range(1..4);
+        let edits = (0..count).map(|_| some_edit(&hub, &mut random)).collect();
+        if hub.commit(edits).await {
+            *seen.entry("statements").or_default() += 1;
+        }
+        let current = hub.fleet.current();
+        for (n, agent) in agents.iter_mut().enumerate() {
+            if let Some(member) = current.fleet.member(id(n)) {
+                agent.held.extend(member.manifest.pins().map(|(subject, _)| subject));
+            }
+            if random.random_bool(0.3) {
+                agent.hear(&hub, id(n), &mut random).await;
+                *seen.entry("deliveries").or_default() += 1;
+            } else if random.random_bool(0.3) {
+                agent.session = None;
+            }
+        }
+        if random.random_bool(0.1) {
+            hub.restart().await;
+        }
+    }
+    for (n, agent) in agents.iter_mut().enumerate() {
+        agent.hear(&hub, id(n), &mut random).await;
+    }
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_was_missed_is_proven() {
+    for seed in [1, 2, 3, 4, 5, 6, rand::random()] {
+        let seen = random_history(seed).await;
+        assert!(seen["statements"] > 20 && seen["deliveries"] > 10, "{seen:?}");
+    }
+}
