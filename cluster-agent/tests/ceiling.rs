@@ -79,7 +79,11 @@ fn labelled(name: &str, labels: &[(&str, &str)], annotation: Option<&str>) -> Ob
     let mut space = namespace(name);
     let metadata = space.body.get_mut("metadata").unwrap();
     for (key, value) in labels {
-        metadata.get_mut("labels").unwrap().as_object_mut().unwrap()
+        metadata
+            .get_mut("labels")
+            .unwrap()
+            .as_object_mut()
+            .unwrap()
             .insert((*key).to_owned(), json!(value));
     }
     if let Some(key) = annotation {

@@ -12,4 +12,6 @@ mod bundles;
 mod convergence;
 mod drift;
 mod removals;
+mod secrets;
+mod trust;
 mod world;

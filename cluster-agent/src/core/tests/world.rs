@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hanse_domain::bundle::{Evidence, Offer, Shown};
 use hanse_domain::change::Change;
 use hanse_domain::fleet::{Edit, Fleet};
-use hanse_domain::history::changes::{Changes, ProvenChange};
+use hanse_domain::history::changes::{Changes, ProvenChange, Subject};
 use hanse_domain::history::log::LogProof;
 use hanse_domain::history::merkle::Tree;
 use hanse_domain::history::roster::{ClusterEntry, Labels};
@@ -17,6 +17,7 @@ use hanse_domain::parse;
 use hanse_domain::trust::chain::RootChain;
 use hanse_domain::trust::root::TrustRoot;
 use hanse_domain::trust::signature::PublicKey;
+use hanse_domain::trust::walk::RootStep;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use ssh_key::private::Ed25519Keypair;
@@ -212,21 +213,47 @@ impl World {
             return;
         }
         let roots = self.fleet.trust.versions().next().unwrap().root.encode();
-        self.input(Input::TrustRoots { first: roots, steps: Vec::new() });
+        self.input(Input::TrustRoots { first: roots, steps: self.root_steps() });
         self.input(Input::Offered(self.offer()));
+    }
+
+    /// The steps to the newest trust root that the agent lacks.
+    fn root_steps(&self) -> Vec<RootStep> {
+        let known = self.core.trust.version();
+        let mut head = self.core.trust.head.size;
+        let missing =
+            self.fleet.trust.versions().filter(|version| version.root.version > known.max(1));
+        let mut steps = Vec::new();
+        for version in missing {
+            let (number, root) = (version.since.0, version.root.encode());
+            let said = &self.history[usize::try_from(number).unwrap() - 1];
+            steps.push(RootStep {
+                statement: said.statement.clone(),
+                signatures: said.signatures.clone(),
+                log: self.place(number, head),
+                change: said.changes.prove([&Subject::TrustRoot]).pop().unwrap(),
+                root,
+            });
+            head = head.max(number);
+        }
+        steps
+    }
+
+    /// That a statement is in the history of which the agent knows so many statements.
+    fn place(&self, number: u64, known: u64) -> LogProof {
+        if number > known {
+            let consistency = self.log.consistency(known, number - 1).unwrap();
+            LogProof::Ahead { peaks: self.log.peaks(number - 1), consistency }
+        } else {
+            LogProof::Within(self.log.inclusion(number - 1, known).unwrap())
+        }
     }
 
     /// The newest bundle of our cluster, with everything that the agent may lack.
     pub(super) fn offer(&self) -> Offer {
         let newest = self.history.iter().rfind(|said| said.shown.is_some()).unwrap();
         let (number, shown) = (newest.generation.0, newest.shown.clone().unwrap());
-        let known = self.core.trust.head.size;
-        let log = if number > known {
-            let consistency = self.log.consistency(known, number - 1).unwrap();
-            LogProof::Ahead { peaks: self.log.peaks(number - 1), consistency }
-        } else {
-            LogProof::Within(self.log.inclusion(number - 1, known).unwrap())
-        };
+        let log = self.place(number, self.core.trust.head.size);
         let earlier = self.history.iter().filter(|said| said.generation.0 < number);
         Offer {
             generation: newest.generation,
@@ -285,7 +312,7 @@ impl World {
                 };
                 let gone = result.is_ok() && self.objects.remove(&object).is_some();
                 self.input(Input::Removed(object.clone(), result));
-                if gone {
+                if gone && object.kind.is_watched() {
                     self.input(Input::Gone(object));
                 }
             }
@@ -391,7 +418,10 @@ impl World {
         let mut body = live.body;
         change(&mut body);
         let live = self.put(reference, body, "kubectl-edit", Some(live.uid));
-        self.input(Input::Seen(live));
+        // Nobody tells the agent of a Secret.
+        if reference.kind.is_watched() {
+            self.input(Input::Seen(live));
+        }
     }
 
     /// Somebody makes an object of their own.
