@@ -2,23 +2,26 @@
 
 use std::path::Path;
 
-/// Lines for the head of the result.
-pub(crate) fn of(dir: &Path) -> Vec<String> {
+/// Lines for the head of the result; `dir` is the folder of the cluster and the hub, if there are any.
+pub(crate) fn of(dir: Option<&Path>) -> Vec<String> {
     let build = if cfg!(debug_assertions) {
         "DEBUG build: the figures say little about Hanse"
     } else {
         "release build"
     };
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    vec![
-        format!("{build}; {cores} cores, shared with the cluster, its etcd and this program"),
+    let sharing =
+        if dir.is_some() { ", shared with the cluster, its etcd and this program" } else { "" };
+    let mut lines = vec![format!("{build}; {cores} cores{sharing}")];
+    lines.extend(dir.map(|dir| {
         format!(
             "1 cluster with its own etcd, which does not sync; hub on SQLite, which syncs each commit, \
              on {}",
             filesystem(dir).as_deref().unwrap_or("an unknown file system")
-        ),
-        format!("load average at the start: {}", load()),
-    ]
+        )
+    }));
+    lines.push(format!("load average at the start: {}", load()));
+    lines
 }
 
 /// Over 1, 5 and 15 minutes.

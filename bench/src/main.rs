@@ -7,6 +7,7 @@
 //!                              ├─ idle        P11       │
 //!                              └─ reconnect   P7       ─┘
 //! floor, sight: what they are compared with, and how arrivals get their time stamps
+//! incremental: what a change costs in fleets of different sizes; it needs no World
 //! ```
 
 mod admin;
@@ -16,6 +17,7 @@ mod correction;
 mod drift;
 mod floor;
 mod idle;
+mod incremental;
 mod output;
 mod process;
 mod proxy;
@@ -62,16 +64,35 @@ enum Part {
     P11,
     /// Bytes to reconnect
     P7,
+    /// A change in a large fleet and in a small one; needs no cluster
+    Incremental,
+}
+
+impl Args {
+    fn wants(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+
+    /// Whether anything is measured on a cluster.
+    fn wants_world(&self) -> bool {
+        self.only.is_empty() || self.only.iter().any(|part| *part != Part::Incremental)
+    }
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let args = Args::parse();
     let dir = tempfile::tempdir().context("cannot make a folder")?;
-    let mut report = Report { conditions: conditions::of(dir.path()), ..Report::default() };
-    output::say("starting a cluster, a hub and an agent");
-    let mut world = World::start(dir.path(), args.repetitions).await?;
-    measure(&args, &mut world, &mut report).await?;
+    let conditions = conditions::of(args.wants_world().then(|| dir.path()));
+    let mut report = Report { conditions, ..Report::default() };
+    if args.wants(Part::Incremental) {
+        incremental::measure(args.repetitions, &mut report)?;
+    }
+    if args.wants_world() {
+        output::say("starting a cluster, a hub and an agent");
+        let mut world = World::start(dir.path(), args.repetitions).await?;
+        measure(&args, &mut world, &mut report).await?;
+    }
     report.conditions.push(format!("load average at the end: {}", conditions::load()));
     output::print(&report);
     if let Some(path) = &args.json {
@@ -83,21 +104,20 @@ async fn main() -> Result<()> {
 }
 
 async fn measure(args: &Args, world: &mut World, report: &mut Report) -> Result<()> {
-    let wanted = |part: Part| args.only.is_empty() || args.only.contains(&part);
-    if wanted(Part::P4) {
+    if args.wants(Part::P4) {
         change::measure(world, args.repetitions, report).await?;
     }
-    if wanted(Part::P5) {
+    if args.wants(Part::P5) {
         drift::measure(world, args.repetitions, report).await?;
     }
-    if wanted(Part::P5b) {
+    if args.wants(Part::P5b) {
         correction::measure(world, args.repetitions, report).await?;
     }
-    if wanted(Part::P11) {
+    if args.wants(Part::P11) {
         idle::measure(world, report).await?;
     }
     idle::memory(world, report)?;
-    if wanted(Part::P7) {
+    if args.wants(Part::P7) {
         reconnect::measure(world, report).await?;
     }
     Ok(())
