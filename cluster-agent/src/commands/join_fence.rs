@@ -48,18 +48,23 @@ fn read_text(args: &FenceArgs) -> anyhow::Result<Option<String>> {
     Ok(Some(text))
 }
 
-/// Prints everything, for a person to look at and to apply.
+/// Prints everything, for a person to look at and to apply: with the Ceiling that was given, or the one
+/// that the cluster has, or the shipped one.
 pub(super) async fn print(admin: &AdminAccess, args: &FenceArgs) -> anyhow::Result<()> {
-    read_ceiling(args)?;
+    let client: Client = admin.access().client().await?;
+    let facts = ClusterFacts::read(&client).await.map_err(|error| {
+        Failed::new("the cluster cannot be looked at", error)
+            .hint(format!("kubectl{} get namespace kube-system", admin.as_flags()))
+    })?;
     let model = match args.model {
         ModelChoice::Bind => Model::Bind,
         ModelChoice::Impersonate => Model::Impersonate,
-        ModelChoice::Auto => {
-            let client: Client = admin.access().client().await?;
-            by_version(&ClusterFacts::read(&client).await?)
-        }
+        ModelChoice::Auto => by_version(&facts),
     };
-    let text = read_text(args)?;
+    let text = match read_ceiling(args)? {
+        Some(_) => read_text(args)?,
+        None => install::ceiling_text(&client).await.map_err(|e| refused(&e))?,
+    };
     terminal::data(&install::manifests(model, text.as_deref())?);
     terminal::note(&format!(
         "this is all that join would install, in the model {model}. Look through it, change the \
@@ -122,7 +127,8 @@ async fn ceiling(steps: &Steps, wanted: &DynamicObject) -> anyhow::Result<Ceilin
         steps.apply(std::slice::from_ref(wanted)).await?;
         return Ok(install::ceiling_spec(wanted)?);
     }
-    let (found, made) = install::ensure_ceiling(&steps.client, wanted).await.map_err(refused)?;
+    let (found, made) =
+        install::ensure_ceiling(&steps.client, wanted).await.map_err(|e| refused(&e))?;
     let text = if made {
         "Ceiling hanse is made; it is yours to change: kubectl edit ceiling hanse"
     } else {
@@ -137,7 +143,7 @@ async fn rights(steps: &Steps, model: Model, ceiling: &Ceiling) -> anyhow::Resul
     if steps.dry_run {
         return Ok(());
     }
-    for gone in install::remove_other(&steps.client, model).await.map_err(refused)? {
+    for gone in install::remove_other(&steps.client, model).await.map_err(|e| refused(&e))? {
         terminal::step(Mark::Good, &format!("{gone} of the other model is removed"));
     }
     Ok(())

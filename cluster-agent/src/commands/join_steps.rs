@@ -52,8 +52,9 @@ impl Steps {
     /// Applies objects and tells each.
     pub(super) async fn apply(&self, objects: &[DynamicObject]) -> anyhow::Result<()> {
         for object in objects {
-            let label =
-                install::apply(&self.client, object, self.dry_run).await.map_err(refused)?;
+            let label = install::apply(&self.client, object, self.dry_run)
+                .await
+                .map_err(|e| refused(&e))?;
             let how = if self.dry_run { "would be applied" } else { "is applied" };
             terminal::step(Mark::Good, &format!("{label} {how}"));
         }
@@ -124,8 +125,8 @@ fn no_token(error: CallError) -> Failed {
         .hint("kubectl auth can-i create serviceaccounts/token -n hanse-agent")
 }
 
-pub(super) fn refused(error: InstallError) -> Failed {
-    Failed::new("the agent cannot be installed", terminal::chain(&error))
+pub(super) fn refused(error: &InstallError) -> Failed {
+    Failed::new("the agent cannot be installed", terminal::chain(error))
         .hint("join with the rights of an administrator: kubectl auth can-i '*' '*'")
 }
 

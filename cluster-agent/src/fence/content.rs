@@ -6,7 +6,7 @@ use kube::Client;
 use kube::api::DynamicObject;
 use serde_json::{Map, Value, json};
 
-use super::report::{Aspect, FenceReport};
+use super::report::{Aspect, FenceReport, Level};
 use super::{CeilingReport, grants, read};
 use crate::kube::writers::Model;
 use crate::kube::{CallError, install};
@@ -23,48 +23,65 @@ pub(super) async fn check(client: &Client, report: &mut FenceReport) -> Result<(
     };
     for expected in &shipped {
         let check = format!("{} is as it was shipped", install::label(expected));
-        match read(client, expected).await? {
-            Err(why) => report.bad(Aspect::Content, check, why, RIGHTS),
-            Ok(None) => report.bad(Aspect::Content, check, "it is not there", APPLY),
-            Ok(Some(live)) if live.metadata.deletion_timestamp.is_some() => {
-                report.bad(Aspect::Content, check, "it is being deleted", APPLY);
-            }
-            Ok(Some(live)) => match differs(&expected.data, &live.data) {
-                None => report.good(Aspect::Content, check),
-                Some(place) => {
-                    report.bad(Aspect::Content, check, format!("{place} differs"), APPLY);
-                }
-            },
+        let absent = Absent { level: Level::Bad, why: "it is not there", hint: APPLY };
+        let Some(live) = find(client, expected, &check, &absent, report).await? else { continue };
+        if live.metadata.deletion_timestamp.is_some() {
+            report.bad(Aspect::Content, check, "it is being deleted", APPLY);
+        } else if let Some(place) = differs(&expected.data, &live.data) {
+            report.bad(Aspect::Content, check, format!("{place} differs"), APPLY);
+        } else {
+            report.good(Aspect::Content, check);
         }
     }
     ceiling(client, report).await
 }
 
-const RIGHTS: &str = "the agent's rights are not those that were shipped; join again";
+/// What it means that an object is not there.
+struct Absent {
+    level: Level,
+    why: &'static str,
+    hint: &'static str,
+}
+
+/// One of the objects, or a finding that says why there is none.
+async fn find(
+    client: &Client,
+    object: &DynamicObject,
+    check: &str,
+    absent: &Absent,
+    report: &mut FenceReport,
+) -> Result<Option<DynamicObject>, CallError> {
+    let (why, hint) = match read(client, object).await? {
+        Ok(Some(live)) => return Ok(Some(live)),
+        Ok(None) => (absent.why.to_owned(), absent.hint),
+        Err(why) => (why, "the agent's rights are not those that were shipped: join again"),
+    };
+    report.push(Aspect::Content, absent.level, check.to_owned(), Some((why, hint.to_owned())));
+    Ok(None)
+}
 
 async fn ceiling(client: &Client, report: &mut FenceReport) -> Result<(), CallError> {
     let check = "the Ceiling is there";
-    let hint = "kubectl create -f deploy/agent/fence/ceiling.yaml";
-    let found = match install::default_ceiling() {
-        Ok(default) => read(client, &default).await?,
-        Err(error) => Err(error.to_string()),
+    let absent = Absent {
+        level: Level::Bad,
+        why: "without it every write is denied",
+        hint: "kubectl create -f deploy/agent/fence/ceiling.yaml",
     };
-    let live = match found {
-        Err(why) => return Ok(report.bad(Aspect::Content, check, why, RIGHTS)),
-        Ok(None) => {
-            return Ok(report.bad(
-                Aspect::Content,
-                check,
-                "without it every write is denied",
-                hint,
-            ));
+    let default = match install::default_ceiling() {
+        Ok(default) => default,
+        Err(error) => {
+            report.bad(Aspect::Content, check, error.to_string(), absent.hint);
+            return Ok(());
         }
-        Ok(Some(live)) => live,
+    };
+    let Some(live) = find(client, &default, check, &absent, report).await? else {
+        return Ok(());
     };
     let ceiling = ceiling_report(&live);
     if ceiling.spec.len() > MAX_CEILING_BYTES {
         let why = format!("it has more than {MAX_CEILING_BYTES} bytes");
-        return Ok(report.bad(Aspect::Content, check, why, "kubectl edit ceiling hanse"));
+        report.bad(Aspect::Content, check, why, "kubectl edit ceiling hanse");
+        return Ok(());
     }
     report.good(
         Aspect::Content,
@@ -92,7 +109,7 @@ async fn held(
     report: &mut FenceReport,
 ) -> Result<(), CallError> {
     let check = "the ClusterRole hanse-ceiling holds what the Ceiling allows";
-    let hint = "hanse-agent join … --fence print shows the ClusterRole for this Ceiling";
+    let hint = "hanse-agent join … --fence print has it for the Ceiling as it is, to kubectl apply";
     let expected = match install::ceiling_role(ceiling) {
         Ok(expected) => expected,
         Err(error) => {
@@ -100,12 +117,9 @@ async fn held(
             return Ok(());
         }
     };
-    let live = match read(client, &expected).await? {
-        Err(why) => return Ok(report.warning(Aspect::Content, check, why, RIGHTS)),
-        Ok(None) => {
-            return Ok(report.warning(Aspect::Content, check, "it is not there", hint));
-        }
-        Ok(Some(live)) => live,
+    let absent = Absent { level: Level::Warning, why: "it is not there", hint };
+    let Some(live) = find(client, &expected, check, &absent, report).await? else {
+        return Ok(());
     };
     let (expected, live) = (grants(&expected.data), grants(&live.data));
     let lacks = expected.difference(&live).count();
@@ -146,7 +160,7 @@ fn sorted(value: &Value) -> Value {
             entries.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect()
         }
         Value::Array(items) => items.iter().map(sorted).collect(),
-        other => other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
 }
 

@@ -80,7 +80,7 @@ impl FenceReport {
         self.push(aspect, Level::Bad, check.into(), Some((why.into(), hint.into())));
     }
 
-    fn push(
+    pub(super) fn push(
         &mut self,
         aspect: Aspect,
         level: Level,

@@ -80,10 +80,10 @@ pub struct FenceWatch {
 impl FenceWatch {
     /// Checks until it is asked to end.
     pub async fn run(self, soft: CancellationToken) -> Result<(), InstallError> {
-        let mut watched = install::policies()?;
-        watched.push(install::default_ceiling()?);
-        let blind = AtomicUsize::new(watched.len());
-        let watches = futures::future::join_all(watched.iter().map(|o| self.watch(o, &blind)));
+        let mut objects = install::policies()?;
+        objects.push(install::default_ceiling()?);
+        let blind = AtomicUsize::new(objects.len());
+        let watches = futures::future::join_all(objects.iter().map(|o| self.watch(o, &blind)));
         tokio::select! {
             () = soft.cancelled() => Ok(()),
             never = watches => never.into_iter().collect(),
@@ -220,7 +220,11 @@ fn concerns_agent(object: &Live) -> bool {
         }
         ObjectKind::ClusterRole => !object.reference.name.starts_with("hanse:"),
         ObjectKind::Role => object.reference.namespace.as_deref() == Some(NAMESPACE),
-        _ => false,
+        ObjectKind::Namespace
+        | ObjectKind::ResourceQuota
+        | ObjectKind::LimitRange
+        | ObjectKind::NetworkPolicy
+        | ObjectKind::Secret => false,
     }
 }
 

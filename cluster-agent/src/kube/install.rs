@@ -206,6 +206,26 @@ pub async fn ensure_ceiling(
     }
 }
 
+/// The Ceiling that the cluster has, as a manifest.
+pub async fn ceiling_text(client: &Client) -> Result<Option<String>, InstallError> {
+    let default = default_ceiling()?;
+    let (api, name) = api_of(client, &default)?;
+    let live = match within(api.get_opt(&name)).await {
+        Ok(Some(live)) => live,
+        Ok(None) => return Ok(None),
+        // Not even the kind is there.
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(source) => return Err(InstallError::Apply { object: label(&default), source }),
+    };
+    let manifest = json!({
+        "apiVersion": "fence.hanse.dev/v1alpha1", "kind": "Ceiling",
+        "metadata": { "name": name }, "spec": live.data.get("spec"),
+    });
+    serde_saphyr::to_string(&manifest)
+        .map(Some)
+        .map_err(|error| InstallError::Manifest(error.to_string()))
+}
+
 /// Takes away what only the other model has. Says what went.
 pub async fn remove_other(client: &Client, model: Model) -> Result<Vec<String>, InstallError> {
     let mut gone = Vec::new();

@@ -1,4 +1,4 @@
-//! `/metrics` in the OpenMetrics text form, and `/healthz`, over HTTP/1.1.
+//! `/metrics` in the text form of `OpenMetrics`, and `/healthz`, over HTTP/1.1.
 //! Source: <https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md>.
 
 use std::convert::Infallible;
