@@ -7,11 +7,10 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::args::{Cli, Command, Global};
-use crate::commands::edit;
 use crate::config::Config;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::hub::Hub;
-use crate::output;
+use crate::{editor, output};
 
 /// What a command needs to know besides its own arguments.
 #[derive(Clone, Debug)]
@@ -87,7 +86,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 async fn interrupted() -> Failure {
     loop {
         match tokio::signal::ctrl_c().await {
-            Ok(()) if edit::is_editing() => {}
+            Ok(()) if editor::is_editing() => {}
             Ok(()) => return Failure::interrupted(),
             Err(error) => return Failure::io("signals cannot be received", &error),
         }

@@ -13,6 +13,7 @@ mod commands;
 mod config;
 mod document_table;
 mod drift_words;
+mod editor;
 mod explained;
 mod failure;
 mod files;

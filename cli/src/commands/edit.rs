@@ -1,23 +1,14 @@
 //! `hanse edit`: a document in an editor, until it is valid, unchanged or given up.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use hanse_domain::document::{Document, DocumentRef};
 use hanse_domain::fleet::Edit;
 
 use crate::app::Session;
 use crate::change::{self, CommitArgs, Confirm, Order};
+use crate::editor::{self, Kept};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::files::{self, Source};
-use crate::text::escape;
 use crate::{fleet, kinds, output, settle};
-
-/// Lines of ours in the file; they are taken out again.
-const NOTE: &str = "#! ";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "The editor is that of KUBE_EDITOR or EDITOR, vi by default.")]
@@ -42,11 +33,14 @@ impl Args {
             Failure::new("not-found", format!("{reference} does not exist"))
                 .hint(fleet::near(&base, &reference))
         })?;
-        let Some(document) = in_editor(Arc::clone(&held.document)).await? else {
+        let text = String::from_utf8_lossy(&held.document.bytes).into_owned();
+        let edited = reference.clone();
+        let read = move |text: &str| read(&edited, text);
+        let Some(document) = editor::edit(text, ".yaml", read).await? else {
             output::note("nothing was changed");
             return Ok(Exit::OK);
         };
-        let kept = Kept::new(&document.bytes)?;
+        let kept = Kept::new(&document.bytes, ".yaml")?;
         let before = held.document.digest;
         let order = Order::new(&self.commit, Confirm::Risks);
         let outcome = change::make(&hub, &order, |fleet| {
@@ -70,106 +64,6 @@ impl Args {
     }
 }
 
-/// What a person wrote, in a file until it is committed. Whatever keeps that from happening, also
-/// Ctrl-C, says where it is.
-#[derive(Debug)]
-struct Kept(Option<PathBuf>);
-
-impl Kept {
-    fn new(text: &[u8]) -> Outcome<Self> {
-        let failed = |e: &std::io::Error| Failure::io("the text cannot be kept in a file", e);
-        let mut file = new_file().map_err(|e| failed(&e))?;
-        file.write_all(text).map_err(|e| failed(&e))?;
-        let (_, path) = file.keep().map_err(|e| failed(&e.error))?;
-        Ok(Self(Some(path)))
-    }
-
-    fn discard(mut self) {
-        if let Some(path) = self.0.take() {
-            // What is left over is in a directory for that.
-            let _ = std::fs::remove_file(path);
-        }
-    }
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            output::note(&format!("your text is kept in {}", escape(&path.display().to_string())));
-        }
-    }
-}
-
-/// A file that only its owner reads.
-fn new_file() -> std::io::Result<tempfile::NamedTempFile> {
-    tempfile::Builder::new().prefix("hanse-edit-").suffix(".yaml").tempfile()
-}
-
-/// An editor has the terminal.
-static EDITING: AtomicBool = AtomicBool::new(false);
-
-/// Whether Ctrl-C is meant for an editor and not for us.
-pub(crate) fn is_editing() -> bool {
-    EDITING.load(Ordering::Relaxed)
-}
-
-async fn in_editor(held: Arc<Document>) -> Outcome<Option<Document>> {
-    EDITING.store(true, Ordering::Relaxed);
-    let keep = |text: &str| Kept::new(text.as_bytes()).map(drop);
-    let edited = tokio::task::spawn_blocking(move || edited(&held, run_editor, keep)).await;
-    EDITING.store(false, Ordering::Relaxed);
-    edited.map_err(|e| Failure::new("editor", "the editor ended badly").why(e.to_string()))?
-}
-
-/// Opens the editor until what it leaves is valid. `None` when nothing was changed. A text that is
-/// given up because of its errors goes to `given_up`.
-fn edited(
-    held: &Document,
-    editor: impl Fn(&Path) -> Outcome<()>,
-    given_up: impl FnOnce(&str) -> Outcome<()>,
-) -> Outcome<Option<Document>> {
-    let failed = |e: std::io::Error| Failure::io("the file for the editor cannot be used", &e);
-    let file = new_file().map_err(failed)?;
-    let original = String::from_utf8_lossy(&held.bytes).into_owned();
-    let (mut text, mut notes): (String, Vec<String>) = (original.clone(), Vec::new());
-    loop {
-        let top = notes.iter().fold(String::new(), |top, note| {
-            top + NOTE
-                + note
-                + "
-"
-        });
-        std::fs::write(file.path(), format!("{top}{text}")).map_err(failed)?;
-        editor(file.path())?;
-        let left = std::fs::read_to_string(file.path()).map_err(failed)?;
-        let left: String =
-            left.split_inclusive('\n').filter(|line| !line.starts_with(NOTE)).collect();
-        if left == text && !notes.is_empty() {
-            given_up(&left)?;
-            return Err(Failure::cancelled());
-        }
-        if left == original {
-            return Ok(None);
-        }
-        if left.trim().is_empty() {
-            return Err(Failure::cancelled());
-        }
-        text = left;
-        match read(&held.reference, &text) {
-            Ok(document) => return Ok(Some(document)),
-            Err(failure) => {
-                let plain = |line: &String| line.replace('\n', " ");
-                notes = failure.detail_lines().iter().map(plain).collect();
-                notes.push(format!(
-                    "{}; correct it, or leave the file as it is to give up",
-                    failure.summary()
-                ));
-                output::note(&failure.to_string());
-            }
-        }
-    }
-}
-
 fn read(reference: &DocumentRef, text: &str) -> Outcome<Document> {
     let source = Source { name: "edited".to_owned(), bytes: text.as_bytes().to_vec() };
     let mut documents = files::parse(&[source])?;
@@ -182,27 +76,12 @@ fn read(reference: &DocumentRef, text: &str) -> Outcome<Document> {
     }
 }
 
-fn run_editor(path: &Path) -> Outcome<()> {
-    let named = ["KUBE_EDITOR", "EDITOR"].iter().find_map(|name| std::env::var(name).ok());
-    let editor =
-        named.filter(|editor| !editor.trim().is_empty()).unwrap_or_else(|| "vi".to_owned());
-    // Through a shell, as kubectl does: editors are set with options and quotes.
-    let status = Command::new("sh")
-        .args(["-c", &format!("{editor} \"$1\""), "sh"])
-        .arg(path)
-        .status()
-        .map_err(|e| Failure::io(format!("the editor `{editor}` cannot be run"), &e))?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(Failure::new("editor", format!("the editor `{editor}` failed")).why(status.to_string()))
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use std::cell::RefCell;
+    use std::path::Path;
 
     use super::*;
 
@@ -232,10 +111,13 @@ mod tests {
             seen.borrow_mut().push(text);
             Ok(())
         };
-        let outcome = edited(&document(), editor, |text| {
+        let given_up = |text: &str| {
             kept = Some(text.to_owned());
             Ok(())
-        });
+        };
+        let held = document();
+        let read = |text: &str| read(&held.reference, text);
+        let outcome = editor::edited(ROLE, ".yaml", read, editor, given_up);
         (outcome, seen.into_inner(), kept)
     }
 
@@ -264,21 +146,6 @@ mod tests {
         assert_eq!(outcome.unwrap_err().code(), "cancelled");
         assert_eq!(seen.len(), 2);
         assert_eq!(kept, Some(ROLE.replace("verbs", "verb")));
-    }
-
-    #[test]
-    fn a_text_is_kept_until_it_is_committed() {
-        let kept = Kept::new(b"mine").unwrap();
-        let path = kept.0.clone().unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"mine");
-        assert!(!crate::config::is_exposed(&path));
-        drop(kept);
-        assert!(path.exists(), "nothing was committed");
-        std::fs::remove_file(&path).unwrap();
-        let kept = Kept::new(b"mine").unwrap();
-        let path = kept.0.clone().unwrap();
-        kept.discard();
-        assert!(!path.exists());
     }
 
     #[test]
