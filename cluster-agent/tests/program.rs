@@ -13,13 +13,15 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use common::{Bed, Outcome, eventually};
+use hanse_agent::fence;
 use hanse_agent::identity::store::IdentityStore;
 use hanse_agent::identity::{Identity, is_private};
-use hanse_agent::kube::NAMESPACE;
+use hanse_agent::kube::{NAMESPACE, install};
+use hanse_domain::ids::Digest;
 use hanse_proto::agent::session_request::Message as Sent;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::Api;
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
 use tokio::process::{Child, Command};
 
 struct Ran {
@@ -57,7 +59,7 @@ impl Story {
         let (hash, kubeconfig) = (self.hub.ca.hash().to_string(), self.kubeconfig());
         let mut command = agent(&["join", "--hub", &self.hub.address, "--cluster", "east"]);
         command.args(["--ca-hash", &hash, "--kubeconfig", &kubeconfig, "--token", "hjt_secret"]);
-        command.args(["--dir", &self.dir()]).args(more);
+        command.args(["--fleet", &fleet(), "--dir", &self.dir()]).args(more);
         command
     }
 
@@ -80,6 +82,11 @@ impl Story {
     }
 }
 
+/// The fleet of the tests' hub.
+fn fleet() -> String {
+    format!("sha256:{}", Digest::of(b"root"))
+}
+
 #[tokio::test]
 async fn a_cluster_joins_and_runs() -> Outcome {
     let story = Story {
@@ -88,8 +95,10 @@ async fn a_cluster_joins_and_runs() -> Outcome {
         dir: tempfile::tempdir()?,
     };
     wrong_calls_do_no_harm(&story).await?;
+    the_fence_is_printed(&story).await?;
     joins_once(&story).await?;
     check_finds_what_is_wrong(&story).await?;
+    the_ceiling_is_the_administrators(&story).await?;
     the_token_is_renewed(&story).await;
     runs_and_ends(&story).await?;
     waits_for_the_cluster(&story).await?;
@@ -119,15 +128,83 @@ fn story_with_hash(story: &Story, hash: &str) -> Command {
     let kubeconfig = story.kubeconfig();
     let mut command = agent(&["join", "--hub", &story.hub.address, "--cluster", "east"]);
     command.args(["--ca-hash", hash, "--kubeconfig", &kubeconfig, "--token", "hjt_secret"]);
-    command.args(["--dir", &story.dir()]);
+    command.args(["--fleet", &fleet(), "--dir", &story.dir()]);
     command
+}
+
+async fn the_fence_is_printed(story: &Story) -> Outcome {
+    let printed = ran(story.join(&["--fence", "print"])).await;
+    assert!(printed.ok, "{}", printed.err);
+    for part in ["name: hanse-fence-guard", "kind: Ceiling", "impersonate:user-info"] {
+        assert!(printed.out.contains(part), "{part}: {}", printed.out);
+    }
+    assert!(printed.err.contains("--fence apply --model impersonate"), "{}", printed.err);
+    let bind = ran(story.join(&["--fence", "print", "--model", "bind"])).await;
+    assert!(bind.out.contains("escalate, bind") && !bind.out.contains("impersonate:user-info"));
+    assert!(story.hub.tokens.lock().unwrap().is_empty(), "no token was sent");
+    let namespaces = Api::<Namespace>::all(story.bed.admin().await?);
+    assert!(namespaces.get_opt(NAMESPACE).await?.is_none(), "nothing was written");
+    // What is printed can be applied as it is.
+    let bed = Bed::up().await?;
+    let file = story.dir.path().join("fence.yaml");
+    std::fs::write(&file, &printed.out)?;
+    let objects: Vec<serde_json::Value> = serde_saphyr::from_multiple(&printed.out)?;
+    assert!(objects.len() >= 13, "{}", objects.len());
+    for object in objects {
+        let object: DynamicObject = serde_json::from_value(object)?;
+        eventually("the object is taken", async || Ok(bed.apply(&[object.clone()]).await.is_ok()))
+            .await?;
+    }
+    let writers = bed.writers().await?;
+    eventually("the fence", async || Ok(fence::check(&writers).await?.broken().is_empty())).await
+}
+
+/// It stays as it is when somebody joins again, and what the ceiling user holds follows it.
+async fn the_ceiling_is_the_administrators(story: &Story) -> Outcome {
+    let admin = story.bed.admin().await?;
+    let ceiling = install::default_ceiling()?;
+    let (ceilings, name) = install::api_of(&admin, &ceiling)?;
+    let changed = serde_json::json!({ "spec": { "namespaced": { "batch/jobs": ["suspend"] } } });
+    let merge = Patch::Merge(&changed);
+    ceilings.patch(&name, &PatchParams::default(), &merge).await?;
+    let check = ran(agent(&["check", "--dir", &story.dir()])).await;
+    assert!(check.ok && check.out.contains("it lacks 1 of"), "{}", check.out);
+    assert!(check.out.contains("suspend jobs.batch"), "the ceiling in words: {}", check.out);
+    let again = ran(story.join(&["--force"])).await;
+    assert!(again.ok && again.err.contains("stays as it is"), "{}", again.err);
+    let check = ran(agent(&["check", "--dir", &story.dir()])).await;
+    assert!(check.ok && !check.out.contains("it lacks"), "{}", check.out);
+
+    let bad = story.dir.path().join("ceiling.yaml");
+    std::fs::write(&bad, "kind: Ceiling\n")?;
+    let refused = ran(story.join(&["--force", "--ceiling", &bad.display().to_string()])).await;
+    assert!(!refused.ok && refused.err.contains("this is no Ceiling"), "{}", refused.err);
+
+    // Without a fence it is said loudly, and kept for `run`.
+    let unfenced = ran(story.join(&["--force", "--fence", "none"])).await;
+    assert!(unfenced.ok && unfenced.err.contains("THERE IS NO FENCE"), "{}", unfenced.err);
+    let settings = std::fs::read_to_string(Path::new(&story.dir()).join("settings.json"))?;
+    assert!(settings.contains("\"allowUnfenced\": true"), "{settings}");
+    let bind = ran(story.join(&["--force", "--model", "bind"])).await;
+    assert!(bind.ok && bind.err.contains("the fence stands (model bind)"), "{}", bind.err);
+    assert!(bind.err.contains("ClusterRole hanse-ceiling of the other model is removed"));
+    let settings = std::fs::read_to_string(Path::new(&story.dir()).join("settings.json"))?;
+    assert!(settings.contains("\"allowUnfenced\": false"), "{settings}");
+    Ok(())
 }
 
 async fn joins_once(story: &Story) -> Outcome {
     let joined = ran(story.join(&[])).await;
     assert!(joined.ok, "{}", joined.err);
     assert_eq!(joined.out, format!("hanse-agent run --dir {}\n", story.dir()));
-    for expected in ["ClusterRole hanse-agent", "hanse cluster accept east", "hanse-agent token"] {
+    for expected in [
+        "ClusterRole hanse-agent",
+        "hanse cluster accept east",
+        "hanse-agent token",
+        "the fence stands (model impersonate)",
+        "roles in a namespace may:",
+        "Ceiling hanse is made",
+    ] {
         assert!(joined.err.contains(expected), "{expected}: {}", joined.err);
     }
     assert!(!joined.err.contains("hjt_secret") && !joined.err.contains("PRIVATE"));
@@ -142,15 +219,13 @@ async fn joins_once(story: &Story) -> Outcome {
     let again = ran(story.join(&[])).await;
     assert!(!again.ok && again.err.contains("holds an identity already"), "{}", again.err);
     assert_eq!(story.hub.tokens.lock().unwrap().len(), 1);
-    let forced = ran(story.join(&["--force"])).await;
-    assert!(forced.ok, "it can be done again: {}", forced.err);
     Ok(())
 }
 
 async fn check_finds_what_is_wrong(story: &Story) -> Outcome {
     let good = ran(agent(&["check", "--dir", &story.dir()])).await;
     assert!(good.ok, "{}\n{}", good.out, good.err);
-    assert!(good.out.contains("and none that it must not have"), "{}", good.out);
+    assert!(good.out.contains("no right that it must not have"), "{}", good.out);
 
     // An administrator has rights that the agent must not have.
     let kubeconfig = story.kubeconfig();
@@ -159,6 +234,9 @@ async fn check_finds_what_is_wrong(story: &Story) -> Outcome {
     assert!(!powerful.ok);
     let json: serde_json::Value = serde_json::from_str(&powerful.out)?;
     assert_eq!(json["ok"], false);
+    let sections: Vec<&str> =
+        json["checks"].as_array().unwrap().iter().filter_map(|c| c["section"].as_str()).collect();
+    assert!(sections.contains(&"fence") && sections.contains(&"rights"), "{sections:?}");
     assert!(powerful.out.contains("get secrets"), "{}", powerful.out);
 
     let nobody = ran(agent(&["check", "--dir", "/nowhere"])).await;

@@ -262,7 +262,8 @@ pub(crate) fn label(object: &DynamicObject) -> String {
     }
 }
 
-pub(crate) fn api_of(
+/// The API that an object is written through, and its name.
+pub fn api_of(
     client: &Client,
     object: &DynamicObject,
 ) -> Result<(Api<DynamicObject>, String), InstallError> {
