@@ -12,7 +12,7 @@ use crate::world::{self, Model, documents};
 const DOC: &str = include_str!("../../../docs/fence.md");
 
 /// Code → what the policies say with it.
-pub(crate) fn codes() -> Result<BTreeMap<String, String>> {
+fn codes() -> Result<BTreeMap<String, String>> {
     let mut codes = BTreeMap::new();
     for text in [world::GUARD, world::POLICY] {
         for document in documents(text)? {
@@ -24,14 +24,6 @@ pub(crate) fn codes() -> Result<BTreeMap<String, String>> {
         }
     }
     Ok(codes)
-}
-
-/// Codes that stand behind another wall in this model.
-pub(crate) fn never_reached(model: Model) -> Vec<&'static str> {
-    match model {
-        Model::Bind => vec!["F12"],
-        Model::Impersonate => vec!["F06", "F12"],
-    }
 }
 
 /// The first cells of the table under a heading, without the head.

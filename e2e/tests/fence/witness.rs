@@ -24,6 +24,7 @@ pub(crate) async fn writes(world: &World<'_>, mark: u64) -> Result<BTreeSet<Stri
         let ceiling = event.impersonated.as_deref() == Some(CEILING);
         assert!(ceiling || event.impersonated.is_none(), "{event:?}");
         assert!(!ceiling || rbac, "used the ceiling: {event:?}");
+        assert!(event.resource != "secrets" || event.is_write(), "read a Secret: {event:?}");
         if !event.is_write() || event.is_dry_run() {
             continue;
         }
