@@ -2,6 +2,7 @@
 
 use hanse_domain::change::{Change, ChangeError};
 use hanse_domain::fleet::{Edit, Fleet};
+use hanse_domain::history::changes::{Changes, Transition};
 use hanse_domain::history::statement::{MAX_MESSAGE_BYTES, Statement};
 use hanse_domain::ids::{Digest, RevisionNumber};
 use proptest::prelude::*;
@@ -21,12 +22,33 @@ fn altered(alter: impl FnOnce(&mut Statement)) -> ChangeError {
     let (base, change) = proposed();
     let mut statement = change.statement;
     alter(&mut statement);
-    Change::check(&base, &statement.encode(), &change.contents).unwrap_err()
+    let changes = change.changes.encode();
+    Change::check(&base, &statement.encode(), &changes, &change.contents).unwrap_err()
+}
+
+/// The error of a statement whose list of changes was altered before the statement was made.
+fn listing(alter: impl FnOnce(&mut Changes)) -> ChangeError {
+    let (base, change) = proposed();
+    let mut changes = change.changes;
+    alter(&mut changes);
+    let statement = of(change.statement, &changes);
+    Change::check(&base, &statement, &changes.encode(), &change.contents).unwrap_err()
+}
+
+/// The bytes of a statement with other changes.
+fn of(mut statement: Statement, changes: &Changes) -> Vec<u8> {
+    statement.change_count = changes.0.len() as u64;
+    statement.changes = changes.root();
+    statement.encode()
+}
+
+fn check(base: &Fleet, change: &Change, contents: &[Vec<u8>]) -> Result<Change, ChangeError> {
+    Change::check(base, &change.bytes, &change.changes.encode(), contents)
 }
 
 fn with_contents(contents: &[Vec<u8>]) -> String {
     let (base, change) = proposed();
-    Change::check(&base, &change.bytes, contents).unwrap_err().to_string()
+    check(&base, &change, contents).unwrap_err().to_string()
 }
 
 proptest! {
@@ -39,7 +61,7 @@ proptest! {
             if shuffle {
                 contents.reverse();
             }
-            let checked = Change::check(&base, &proposed.bytes, &contents).unwrap();
+            let checked = check(&base, &proposed, &contents).unwrap();
             prop_assert_eq!(checked.fleet.root(), proposed.fleet.root());
             prop_assert_eq!(&checked.touched, &proposed.touched);
             prop_assert_eq!(&checked.statement, &proposed.statement);
@@ -52,7 +74,7 @@ proptest! {
 #[test]
 fn a_statement_says_what_its_contents_make() {
     let (base, change) = proposed();
-    assert!(Change::check(&base, &change.bytes, &change.contents).is_ok());
+    assert!(check(&base, &change, &change.contents).is_ok());
     let [a, b] = change.contents.as_slice() else { panic!("two contents") };
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let other = text(a).replace("get", "list").into_bytes();
@@ -64,28 +86,30 @@ fn a_statement_says_what_its_contents_make() {
 #[test]
 fn a_subject_has_its_own_content() {
     // Names exchanged: the digests are there, but of the other document.
-    let error = altered(|statement| {
-        let mut transitions: Vec<_> = statement.changes.values().copied().collect();
+    let error = listing(|changes| {
+        let mut transitions: Vec<_> = changes.0.values().copied().collect();
         transitions.reverse();
-        for (transition, reversed) in statement.changes.values_mut().zip(transitions) {
+        for (transition, reversed) in changes.0.values_mut().zip(transitions) {
             *transition = reversed;
         }
     });
     insta::assert_snapshot!(error, @"the statement does not fit its contents: the content of FederatedRole/a is FederatedRole/b");
-    let base = three_clusters();
+    let (base, change) = proposed();
     let invalid = b"kind: FederatedRole\n".to_vec();
-    let mut statement = proposed().1.statement;
-    statement.changes.retain(|subject, _| subject.to_string().ends_with("/a"));
-    for transition in statement.changes.values_mut() {
+    let mut changes = change.changes;
+    changes.0.retain(|subject, _| subject.to_string().ends_with("/a"));
+    for transition in changes.0.values_mut() {
         transition.after = Some(Digest::of(&invalid));
     }
-    let error = Change::check(&base, &statement.encode(), &[invalid]).unwrap_err();
+    let statement = of(change.statement, &changes);
+    let error = Change::check(&base, &statement, &changes.encode(), &[invalid]).unwrap_err();
     assert!(matches!(error, ChangeError::Document(_)), "{error}");
 }
 
 #[test]
 fn a_statement_is_of_its_base() {
-    let before = altered(|s| s.changes.values_mut().for_each(|t| t.before = Some(Digest([9; 32]))));
+    let nine = Some(Digest([9; 32]));
+    let before = listing(|c| c.0.values_mut().for_each(|t| t.before = nine));
     insta::assert_snapshot!(before, @"the statement does not fit its contents: FederatedRole/a is not as the statement says");
     insta::assert_snapshot!(altered(|s| s.fleet_root = Digest([9; 32])), @"the statement does not fit its contents: another fleet root");
     let stale = altered(|s| s.number = RevisionNumber(9));
@@ -103,19 +127,17 @@ fn a_statement_is_of_its_base() {
     insta::assert_snapshot!(history, @"the statement is number 2 on another history; the fleet is at 1");
     let fleet = altered(|s| s.fleet = Digest([9; 32]));
     assert!(matches!(fleet, ChangeError::OtherFleet), "{fleet}");
-    let empty = altered(|s| s.changes.clear());
+    let empty = listing(|c| c.0.clear());
     assert!(matches!(empty, ChangeError::Empty), "{empty}");
-    let removes = altered(|s| {
-        s.changes.values_mut().for_each(|t| {
-            *t = hanse_domain::history::statement::Transition {
-                before: Some(Digest([9; 32])),
-                after: None,
-            };
-        });
-    });
+    let removes = Transition { before: nine, after: None };
+    let removes = listing(|c| c.0.values_mut().for_each(|t| *t = removes));
     assert!(matches!(removes, ChangeError::Inconsistent(_)), "{removes}");
-    let (base, change) = proposed();
-    let malformed = Change::check(&base, &change.bytes[1..], &change.contents).unwrap_err();
+    insta::assert_snapshot!(altered(|s| s.changes = Digest([9; 32])), @"the statement does not fit its contents: another list of changes");
+    insta::assert_snapshot!(altered(|s| s.change_count = 3), @"the statement does not fit its contents: another list of changes");
+    insta::assert_snapshot!(altered(|s| s.root = Digest([9; 32])), @"the statement does not fit its contents: another trust root than the one in force");
+    let (base, mut change) = proposed();
+    change.bytes.remove(0);
+    let malformed = check(&base, &change, &change.contents).unwrap_err();
     assert!(matches!(malformed, ChangeError::Malformed(_)), "{malformed}");
 }
 
@@ -162,7 +184,7 @@ fn a_cluster_is_not_made_to_hold_more_than_an_agent_takes() {
         put(role(&format!("r{i}"), &(READS_PODS.to_owned() + &filler)))
     };
     let fits = Change::propose(&base, (0..40).map(long).collect(), "much", NOW).unwrap();
-    assert!(Change::check(&base, &fits.bytes, &fits.contents).is_ok());
+    assert!(check(&base, &fits, &fits.contents).is_ok());
     let error = Change::propose(&base, (0..60).map(long).collect(), "much", NOW).unwrap_err();
     assert!(matches!(error, ChangeError::TooMuch { .. }), "{error}");
     assert!(error.to_string().contains("place fewer or smaller documents"), "{error}");

@@ -1,12 +1,12 @@
 //! Statements, manifests and roster entries have one encoding each, and nothing else is one.
 
-use std::collections::BTreeMap;
-
 use hanse_domain::document::{DocumentRef, Kind};
+use hanse_domain::history::changes::{Changes, MAX_CHANGES_BYTES, Subject, Transition, WrapRef};
 use hanse_domain::history::encoding::Malformed;
 use hanse_domain::history::manifest::{Manifest, Pin};
 use hanse_domain::history::roster::{ClusterEntry, ConfirmedRemovals, MAX_ENTRY_BYTES};
-use hanse_domain::history::statement::{MAX_MESSAGE_BYTES, Statement, Subject, Transition};
+use hanse_domain::history::statement::{MAX_MESSAGE_BYTES, Statement};
+use hanse_domain::history::wrap::{MAX_WRAP_BYTES, Wrap};
 use hanse_domain::ids::{Digest, RevisionNumber};
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -28,8 +28,14 @@ fn pin() -> impl Strategy<Value = Pin> {
 }
 
 fn manifest() -> impl Strategy<Value = Manifest> {
-    (any::<u128>(), pin(), prop::collection::btree_map(reference(), pin(), 0..6))
-        .prop_map(|(id, entry, documents)| Manifest { cluster: cluster_id(id), entry, documents })
+    let documents = prop::collection::btree_map(reference(), pin(), 0..6);
+    let wraps = prop::collection::btree_map("[a-z0-9]{1,5}", pin(), 0..3);
+    (any::<u128>(), pin(), documents, wraps).prop_map(|(id, entry, documents, wraps)| Manifest {
+        cluster: cluster_id(id),
+        entry,
+        documents,
+        wraps,
+    })
 }
 
 fn entry() -> impl Strategy<Value = ClusterEntry> {
@@ -39,8 +45,10 @@ fn entry() -> impl Strategy<Value = ClusterEntry> {
         0..4,
     );
     let confirmed = prop::option::of((any::<u64>(), any::<u32>()));
-    (any::<u128>(), "[a-z]([a-z0-9-]{0,10}[a-z0-9])?", labels, confirmed).prop_map(
-        |(id, name, labels, confirmed)| ClusterEntry {
+    let name = "[a-z]([a-z0-9-]{0,10}[a-z0-9])?";
+    (any::<u128>(), name, labels, prop::option::of(recipient()), confirmed).prop_map(
+        |(id, name, labels, recipient, confirmed)| ClusterEntry {
+            recipient,
             confirmed_removals: confirmed.map(|(generation, count)| ConfirmedRemovals {
                 generation: RevisionNumber(generation),
                 count,
@@ -56,30 +64,52 @@ fn transition() -> impl Strategy<Value = Transition> {
         .prop_map(|(before, after)| Transition { before, after })
 }
 
-fn statement() -> impl Strategy<Value = Statement> {
+fn recipient() -> impl Strategy<Value = String> {
+    "age1[qpzry9x8gf2tvdw0s3jn54khce6mua7l]{58}"
+}
+
+fn wrap() -> impl Strategy<Value = Wrap> {
+    let key = prop::collection::vec(any::<u8>(), 0..40);
+    ("[a-z0-9]{1,5}(\\.[a-z]{1,3})?", any::<u64>(), any::<u128>(), recipient(), key).prop_map(
+        |(secret, version, id, recipient, key)| Wrap {
+            reference: WrapRef { secret, cluster: cluster_id(id) },
+            version,
+            recipient,
+            key,
+        },
+    )
+}
+
+fn changes() -> impl Strategy<Value = Changes> {
     let subject = prop_oneof![
         any::<u128>().prop_map(|id| Subject::Cluster(cluster_id(id))),
-        reference().prop_map(Subject::Document)
+        reference().prop_map(Subject::Document),
+        Just(Subject::TrustRoot),
+        ("[a-z0-9]{1,5}", any::<u128>()).prop_map(|(secret, id)| {
+            Subject::Wrap(WrapRef { secret, cluster: cluster_id(id) })
+        }),
     ];
-    let changes = prop::collection::btree_map(subject, transition(), 0..5);
-    (
-        digest(),
-        any::<u64>(),
-        digest(),
-        0i64..4_000_000_000_000_000,
-        ".{0,40}|[\u{0}-\u{1f}\u{2028}\"\\\\\u{1f600}]{0,10}",
-        changes,
-        digest(),
+    prop::collection::btree_map(subject, transition(), 0..5).prop_map(Changes)
+}
+
+fn statement() -> impl Strategy<Value = Statement> {
+    let message = ".{0,40}|[\u{0}-\u{1f}\u{2028}\"\\\\\u{1f600}]{0,10}";
+    let digests = (digest(), digest(), digest(), digest(), digest());
+    (digests, 1u64.., 0i64..4_000_000_000_000_000, message, any::<u64>()).prop_map(
+        |((fleet, root, history, changes, fleet_root), number, time, message, change_count)| {
+            Statement {
+                fleet,
+                root,
+                number: RevisionNumber(number),
+                history,
+                time: Timestamp::from_microsecond(time).unwrap(),
+                message,
+                change_count,
+                changes,
+                fleet_root,
+            }
+        },
     )
-        .prop_map(|(fleet, number, history, time, message, changes, fleet_root)| Statement {
-            fleet,
-            number: RevisionNumber(number),
-            history,
-            time: Timestamp::from_microsecond(time).unwrap(),
-            message,
-            changes,
-            fleet_root,
-        })
 }
 
 /// An encoding with one byte changed, added or taken away is refused, or is another value's encoding.
@@ -142,25 +172,38 @@ proptest! {
     }
 
     #[test]
+    fn lists_of_changes_are_canonical(value in changes(), mutation in mutation()) {
+        canonical(&value, Changes::encode, Changes::decode, mutation)?;
+    }
+
+    #[test]
+    fn wrapped_keys_are_canonical(value in wrap(), mutation in mutation()) {
+        canonical(&value, Wrap::encode, Wrap::decode, mutation)?;
+    }
+
+    #[test]
     fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = (Manifest::decode(&bytes), ClusterEntry::decode(&bytes), Statement::decode(&bytes));
     }
 }
 
 fn small_statement() -> Statement {
-    let changes = BTreeMap::from([(
-        Subject::Cluster(cluster_id(1)),
-        Transition { before: None, after: Some(Digest([7; 32])) },
-    )]);
     Statement {
         fleet: Digest([1; 32]),
+        root: Digest([1; 32]),
         number: RevisionNumber(1),
         history: Digest([2; 32]),
         time: NOW,
         message: "a".to_owned(),
-        changes,
+        change_count: 1,
+        changes: Digest([4; 32]),
         fleet_root: Digest([3; 32]),
     }
+}
+
+fn small_changes() -> Changes {
+    let transition = Transition { before: None, after: Some(Digest([7; 32])) };
+    Changes([(Subject::Cluster(cluster_id(1)), transition)].into())
 }
 
 #[test]
@@ -184,7 +227,12 @@ fn encodings_are_bounded() {
     let message =
         |length: usize| Statement { message: "x".repeat(length), ..small_statement() }.encode();
     assert!(Statement::decode(&message(MAX_MESSAGE_BYTES)).is_ok());
-    insta::assert_snapshot!(Statement::decode(&message(MAX_MESSAGE_BYTES + 1)).unwrap_err(), @"not a valid statement: line 6: a message over 4096 bytes");
+    insta::assert_snapshot!(Statement::decode(&message(MAX_MESSAGE_BYTES + 1)).unwrap_err(), @"not a valid statement: line 7: a message over 4096 bytes");
+    let mut large = small_changes().encode();
+    large.resize(MAX_CHANGES_BYTES + 1, b'\n');
+    insta::assert_snapshot!(Changes::decode(&large).unwrap_err(), @"not a valid list of changes: 8388609 bytes, more than 8388608");
+    large.truncate(MAX_WRAP_BYTES + 1);
+    insta::assert_snapshot!(Wrap::decode(&large).unwrap_err(), @"not a valid wrapped key: 8193 bytes, more than 8192");
     let mut large = cluster(1, "a", &[]).encode();
     large.resize(MAX_ENTRY_BYTES + 1, b'\n');
     insta::assert_snapshot!(ClusterEntry::decode(&large).unwrap_err(), @"not a valid roster entry: 65537 bytes, more than 65536");
@@ -197,12 +245,21 @@ fn what_is_not_canonical_is_told() {
         Statement::decode(text.replacen(from, to, 1).as_bytes()).unwrap_err().to_string()
     };
     insta::assert_snapshot!(refused("number 1", "number 01"), @"not a valid statement: not in canonical order or form");
-    insta::assert_snapshot!(refused("number 1\n", ""), @"not a valid statement: line 3: `number` expected");
-    insta::assert_snapshot!(refused(" - ", " x "), @"not a valid statement: line 7: not 64 hexadecimal digits in lower case");
+    insta::assert_snapshot!(refused("number 1\n", ""), @"not a valid statement: line 4: `number` expected");
     insta::assert_snapshot!(refused("message \"a\"", "message \"\\u0061\""), @"not a valid statement: not in canonical order or form");
     insta::assert_snapshot!(refused("v1", "v2"), @"not a valid statement: another header line");
-    insta::assert_snapshot!(refused("Cluster/", "Klaster/"), @"not a valid statement: line 7: not a document reference like FederatedRole/payments");
-    insta::assert_snapshot!(refused(&format!("- {}", Digest([7; 32])), "- -"), @"not a valid statement: line 7: a change that changes nothing");
+    insta::assert_snapshot!(refused("changes 1", "changes"), @"not a valid statement: line 8: a number and a digest expected");
+    insta::assert_snapshot!(refused("number 1", "number 0"), @"not a valid statement: number 0");
+    let text = String::from_utf8(small_changes().encode()).unwrap();
+    let refused = |from: &str, to: &str| {
+        Changes::decode(text.replacen(from, to, 1).as_bytes()).unwrap_err().to_string()
+    };
+    insta::assert_snapshot!(refused(" - ", " x "), @"not a valid list of changes: line 2: not 64 hexadecimal digits in lower case");
+    insta::assert_snapshot!(refused("Cluster/", "Klaster/"), @"not a valid list of changes: line 2: not a document reference like FederatedRole/payments");
+    insta::assert_snapshot!(refused("Cluster/", "Wrap/"), @"not a valid list of changes: line 2: not a wrapped key like Wrap/SECRET/CLUSTER");
+    insta::assert_snapshot!(refused("Cluster/", "Wrap/A/"), @"not a valid list of changes: line 2: not a wrapped key like Wrap/SECRET/CLUSTER");
+    insta::assert_snapshot!(refused(&format!("- {}", Digest([7; 32])), "- -"), @"not a valid list of changes: line 2: a change that changes nothing");
+    insta::assert_snapshot!(refused(&format!("- {}", Digest([7; 32])), "-"), @"not a valid list of changes: line 2: a subject and two digests expected");
     let entry = String::from_utf8(cluster(1, "a", &[("b", "c")]).encode()).unwrap();
     let refused = |from: &str, to: &str| {
         ClusterEntry::decode(entry.replacen(from, to, 1).as_bytes()).unwrap_err().to_string()

@@ -1,12 +1,8 @@
-//! A fleet that edits made one by one is the fleet that is put together at once.
-
-use std::collections::BTreeMap;
+//! Edits of a fleet, and what they touch.
 
 use hanse_domain::change::Change;
-use hanse_domain::document::{Document, DocumentRef};
-use hanse_domain::fleet::{Edit, Fleet};
-use hanse_domain::history::roster::ClusterEntry;
-use hanse_domain::ids::{ClusterId, RevisionNumber};
+use hanse_domain::document::Document;
+use hanse_domain::fleet::Edit;
 use hanse_domain::plan::plan;
 use proptest::prelude::*;
 
@@ -44,71 +40,8 @@ fn make(name: &str, form: usize, placement: &str) -> Document {
     ))
 }
 
-/// What a fleet holds, kept in the simplest way.
-#[derive(Default)]
-struct Model {
-    documents: BTreeMap<DocumentRef, (Document, RevisionNumber)>,
-    roster: BTreeMap<ClusterId, (ClusterEntry, RevisionNumber)>,
-}
-
-impl Model {
-    fn apply(&mut self, edit: Edit, number: RevisionNumber) {
-        match edit {
-            Edit::Put(document) => {
-                self.documents.insert(document.reference.clone(), ((*document).clone(), number));
-            }
-            Edit::Remove(reference) => {
-                self.documents.remove(&reference);
-            }
-            Edit::PutCluster(entry) => {
-                self.roster.insert(entry.id, (entry, number));
-            }
-            Edit::RemoveCluster(id) => {
-                self.roster.remove(&id);
-            }
-        }
-    }
-
-    fn assemble(self, like: &Fleet) -> Fleet {
-        Fleet::assemble(
-            like.id,
-            like.number,
-            like.history,
-            self.roster.into_values(),
-            self.documents.into_values(),
-        )
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
-
-    #[test]
-    fn step_by_step_is_all_at_once(steps in prop::collection::vec(prop::collection::vec(edit(), 1..5), 1..8)) {
-        let mut fleet = new_fleet();
-        let mut model = Model::default();
-        for edits in steps {
-            let Ok(change) = Change::propose(&fleet, edits, "", NOW) else { continue };
-            for (id, member) in change.fleet.members() {
-                let before = fleet.member(*id);
-                let same = before.is_some_and(|before| before.digest == member.digest);
-                // Exactly those clusters are touched whose manifest is another one.
-                prop_assert_eq!(change.touched.contains(id), !same);
-                let generation = if same { before.unwrap().generation } else { change.fleet.number };
-                prop_assert_eq!(member.generation, generation);
-            }
-            for edit in change.edits {
-                model.apply(edit, change.fleet.number);
-            }
-            fleet = change.fleet;
-        }
-        let whole = model.assemble(&fleet);
-        prop_assert_eq!(whole.root(), fleet.root());
-        for (id, member) in fleet.members() {
-            prop_assert_eq!(&whole.member(*id).unwrap().manifest, &member.manifest);
-        }
-        prop_assert_eq!(whole.members().len(), fleet.members().len());
-    }
 
     #[test]
     fn a_plan_of_what_is_there_is_empty(edits in prop::collection::vec(edit(), 1..8)) {
@@ -117,19 +50,6 @@ proptest! {
         again.extend(change.fleet.members().values().map(|member| Edit::PutCluster((*member.entry).clone())));
         let plan = plan(&change.fleet, again, NOW).unwrap();
         prop_assert!(plan.edits.is_empty() && plan.clusters.is_empty() && plan.hazards.is_empty() && plan.warnings.is_empty());
-    }
-
-    #[test]
-    fn every_manifest_is_under_the_root(edits in prop::collection::vec(edit(), 1..8)) {
-        let Ok(change) = Change::propose(&new_fleet(), edits, "", NOW) else { return Ok(()) };
-        let fleet = change.fleet;
-        let all = fleet.inclusions(&fleet.members().keys().copied().collect());
-        for (id, member) in fleet.members() {
-            let leaf = hanse_domain::history::manifest::fleet_leaf(*id, member.digest);
-            let proof = fleet.inclusion(*id).unwrap();
-            prop_assert!(proof.verify(leaf, change.statement.fleet_root).is_ok());
-            prop_assert_eq!(&all[id], &proof);
-        }
     }
 }
 

@@ -24,3 +24,4 @@ mod plan;
 mod render;
 mod signatures;
 mod support;
+mod world;

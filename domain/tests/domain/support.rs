@@ -6,9 +6,14 @@ use hanse_domain::change::Change;
 use hanse_domain::document::Document;
 use hanse_domain::fleet::{Edit, Fleet};
 use hanse_domain::history::roster::{ClusterEntry, Labels};
-use hanse_domain::ids::{ClusterId, Digest};
+use hanse_domain::ids::ClusterId;
 use hanse_domain::parse::{parse_document, parse_files};
+use hanse_domain::trust::chain::RootChain;
+use hanse_domain::trust::root::TrustRoot;
+use hanse_domain::trust::signature::PublicKey;
 use jiff::Timestamp;
+use ssh_key::private::Ed25519Keypair;
+use ssh_key::{HashAlg, LineEnding, PrivateKey};
 
 /// The time at which tests happen.
 pub(crate) const NOW: Timestamp = Timestamp::constant(1_790_000_000, 0);
@@ -84,9 +89,37 @@ pub(crate) fn cluster(n: u128, name: &str, pairs: &[(&str, &str)]) -> ClusterEnt
     ClusterEntry::new(cluster_id(n), name.to_owned(), labels(pairs))
 }
 
+/// An author's key; the same for the same seed.
+pub(crate) fn key(seed: u8) -> PrivateKey {
+    PrivateKey::from(Ed25519Keypair::from_seed(&[seed; 32]))
+}
+
+pub(crate) fn public(key: &PrivateKey) -> PublicKey {
+    PublicKey::from_key_data(key.public_key().key_data().clone()).unwrap()
+}
+
+/// SSHSIG blocks of these keys, one behind the other.
+pub(crate) fn sign(message: &[u8], keys: &[&PrivateKey]) -> Vec<u8> {
+    sign_in("hanse", message, keys)
+}
+
+/// The same in any namespace.
+pub(crate) fn sign_in(namespace: &str, message: &[u8], keys: &[&PrivateKey]) -> Vec<u8> {
+    let block = |key: &&PrivateKey| {
+        let signature = key.sign(namespace, HashAlg::Sha512, message).unwrap();
+        signature.to_pem(LineEnding::LF).unwrap().into_bytes()
+    };
+    keys.iter().flat_map(block).collect()
+}
+
+/// A trust root with the key of seed 1, `ada`, in every role.
+pub(crate) fn single_root() -> TrustRoot {
+    TrustRoot::single([1; 32], "ada".parse().unwrap(), public(&key(1)))
+}
+
 /// A fleet without anything in it.
 pub(crate) fn new_fleet() -> Fleet {
-    Fleet::new(Digest::of(b"first trust root"))
+    Fleet::new(RootChain::begin(single_root()).unwrap())
 }
 
 /// The fleet after one more statement with these edits.
