@@ -146,7 +146,9 @@ pub const JOIN_MANAGER: &str = "hanse-agent/join";
 /// What `hanse-agent join` installs for the agent itself.
 fn is_agents_own(reference: &ObjectRef) -> bool {
     match reference.kind {
-        ObjectKind::ClusterRole | ObjectKind::ClusterRoleBinding => reference.name == "hanse-agent",
+        ObjectKind::ClusterRole | ObjectKind::ClusterRoleBinding => {
+            matches!(reference.name.as_str(), "hanse-agent" | "hanse-ceiling")
+        }
         ObjectKind::Role | ObjectKind::RoleBinding => {
             reference.namespace.as_deref() == Some("hanse-agent") && reference.name == "hanse-agent"
         }
