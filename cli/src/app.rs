@@ -112,6 +112,7 @@ fn end(outcome: Outcome) -> ExitCode {
 async fn dispatch(cli: Cli) -> Outcome {
     let session = Session::new(&cli.global);
     match cli.command {
+        Command::Init(args) => args.run(&session).await,
         Command::Plan(args) => args.run(&session).await,
         Command::Apply(args) => args.run(&session).await,
         Command::Diff(args) => args.run(&session).await.map_err(Failure::of_comparison),
@@ -121,6 +122,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Delete(args) => args.run(&session).await,
         Command::Sign(args) => args.run(&session).await,
         Command::Proposals(args) => args.run(&session).await,
+        Command::Trust(command) => command.run(&session).await,
         Command::Explain(args) => args.run(),
         Command::Cluster(command) => command.run(&session).await,
         Command::JoinToken(command) => command.run(&session).await,

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     apply, auth, check, cluster, completion, context, delete, describe, diff, drift, edit, explain,
-    get, join_token, man, plan, proposals, revisions, sign, version, wait,
+    get, init, join_token, man, plan, proposals, revisions, sign, trust, version, wait,
 };
 use crate::config;
 
@@ -61,6 +61,8 @@ impl Global {
 /// The commands, in the order in which one meets them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Make the first trust root of a new fleet, and a key to sign with
+    Init(init::Args),
     /// Show what files would change, cluster by cluster
     Plan(plan::Args),
     /// Make the fleet as files say
@@ -79,6 +81,9 @@ pub(crate) enum Command {
     Sign(sign::Args),
     /// See what waits for the signatures of others
     Proposals(proposals::Args),
+    /// See and change whose signatures the fleet believes
+    #[command(subcommand)]
+    Trust(trust::Command),
     /// Explain the fields of a kind
     Explain(explain::Args),
     /// See and change which clusters belong to the fleet

@@ -218,7 +218,7 @@ pub(crate) async fn confirm(order: &Order<'_>, plan: &Plan, can_ask: bool) -> Ou
             count(plan.hazards.len(), "hazard")
         )
     } else {
-        "this takes something away, and nobody can be asked here".to_owned()
+        "somebody has to say yes to this, and nobody can be asked here".to_owned()
     };
     Err(Failure::new("needs-yes", what)
         .why("stdin and stderr are not a terminal")

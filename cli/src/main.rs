@@ -25,6 +25,7 @@ mod plan_file;
 mod plan_json;
 mod plan_view;
 mod probe;
+mod random;
 mod selector;
 mod settle;
 mod sign;

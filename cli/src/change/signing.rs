@@ -12,6 +12,7 @@ use hanse_domain::trust::root::{KeyName, TrustRoot};
 use hanse_domain::trust::signature::{self, PublicKey};
 use hanse_signing::KeyFile;
 
+use crate::config;
 use crate::failure::{Failure, Outcome};
 use crate::hub::Hub;
 use crate::sign::{Signer, Surroundings};
@@ -98,8 +99,10 @@ pub(super) async fn sign(
 
 /// The key that `hanse init` made, if it may sign.
 fn own_key(hub: &Hub, wanted: &[PublicKey]) -> Option<PathBuf> {
-    let path = hub.config_path().with_file_name(OWN_KEY);
-    is_wanted(&path, wanted).then_some(path)
+    let usual = config::default_path(|name| std::env::var_os(name).map(PathBuf::from));
+    let configurations = [hub.config_path(), &usual];
+    let mut keys = configurations.map(|path| path.with_file_name(OWN_KEY)).into_iter();
+    keys.find(|path| is_wanted(path, wanted))
 }
 
 fn is_wanted(path: &Path, wanted: &[PublicKey]) -> bool {

@@ -13,12 +13,14 @@ pub(crate) mod drift;
 pub(crate) mod edit;
 pub(crate) mod explain;
 pub(crate) mod get;
+pub(crate) mod init;
 pub(crate) mod join_token;
 pub(crate) mod man;
 pub(crate) mod plan;
 pub(crate) mod proposals;
 pub(crate) mod revisions;
 pub(crate) mod sign;
+pub(crate) mod trust;
 pub(crate) mod version;
 pub(crate) mod wait;
 

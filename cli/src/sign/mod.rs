@@ -111,7 +111,7 @@ impl Signer {
 }
 
 /// A key file that does not do.
-fn refused(error: &KeyFileError) -> Failure {
+pub(crate) fn refused(error: &KeyFileError) -> Failure {
     let failure =
         Failure::new("signing-key", "the signing key cannot be used").why(error.to_string());
     match error {

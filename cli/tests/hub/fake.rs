@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use hanse_domain::authorise::authorise;
 use hanse_domain::change::Change;
 use hanse_domain::fleet::{Edit, Fleet};
+use hanse_domain::history::changes::{Subject, Transition};
 use hanse_domain::history::merkle::{Frontier, leaf_hash};
 use hanse_domain::history::roster::ClusterEntry;
 use hanse_domain::ids::{ClusterId, Digest};
@@ -15,6 +16,7 @@ use hanse_domain::trust::chain::RootChain;
 use hanse_domain::trust::root::{KeyName, Origin, Quorum, TrustRoot};
 use hanse_domain::trust::scope::Scope;
 use hanse_domain::trust::signature::append;
+use hanse_proto::admin as proto;
 use hanse_proto::admin::cluster::Phase;
 use hanse_proto::admin::cluster_service_server::{ClusterService, ClusterServiceServer};
 use hanse_proto::admin::drift_service_server::{DriftService, DriftServiceServer};
@@ -113,6 +115,7 @@ impl State {
         Proposal {
             digest: Digest::of(&request.statement).to_string(),
             stale: change.is_none(),
+            changes: change.iter().flat_map(|change| &change.changes.0).map(listed).collect(),
             author: "ann".to_owned(),
             missing: "a second key".to_owned(),
             ..Proposal::default()
@@ -140,6 +143,10 @@ impl State {
             Err(refused) => Err(Status::failed_precondition(format!("SIGNATURES: {refused}"))),
         }
     }
+}
+
+fn listed((subject, _): (&Subject, &Transition)) -> proto::Change {
+    proto::Change { subject: subject.to_string(), ..proto::Change::default() }
 }
 
 fn checked(

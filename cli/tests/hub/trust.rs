@@ -1,5 +1,6 @@
 //! A hub that lies, and people who sign together.
 
+use hanse_domain::trust::root::TrustRoot;
 use hanse_domain::trust::signature::append;
 
 use crate::fake::{ann_and_bob, key};
@@ -130,7 +131,7 @@ async fn a_hazard_waits_for_a_second_key() {
     let (code, stdout, stderr) = world.hanse(&["apply", "-f", &wide, "--yes"]).await;
     assert!(code == 0 && stdout.contains("(proposed)\nproposed as "), "{stdout}{stderr}");
     assert!(stderr.contains("needs a second key: FederatedRole/reader needs"), "{stderr}");
-    let digest = stdout.split("proposed as ").nth(1).unwrap().split(':').next().unwrap().to_owned();
+    let digest = proposed(&stdout);
     assert!(stderr.contains(&format!("next, by bob: hanse sign {digest}")), "{stderr}");
     assert_eq!(world.revision(), 1);
 
@@ -164,7 +165,7 @@ async fn a_proposal_is_not_what_the_hub_makes_of_it() {
     let hub = &world.running.hub.0;
     let wide = world.file("wide.yaml", &ROLE.replace("[pods]", "['*']"));
     let (_, stdout, _) = world.hanse(&["apply", "-f", &wide, "--yes"]).await;
-    let digest = stdout.split("proposed as ").nth(1).unwrap().split(':').next().unwrap().to_owned();
+    let digest = proposed(&stdout);
     let sent = || hub.lock().unwrap().signed;
     let before = sent();
     // A signature that is of something else.
@@ -198,4 +199,107 @@ async fn who_may_not_sign_hears_it_from_their_own_program() {
     let (code, _, stderr) = world.hanse(&["--context", "stranger", "apply", "-f", &role]).await;
     assert!(code == 1 && stderr.contains("code:  no-signing-key"), "{stderr}");
     assert_eq!(signed(), 0);
+}
+
+/// The digest in "proposed as DIGEST: …".
+fn proposed(stdout: &str) -> String {
+    stdout.split("proposed as ").nth(1).unwrap().split(':').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_proposal_is_made_anew_on_a_fleet_that_moved_on() {
+    let world = World::with(ann_and_bob).await;
+    let wide = world.file("wide.yaml", &ROLE.replace("[pods]", "['*']"));
+    let (_, stdout, _) = world.hanse(&["apply", "-f", &wide, "--yes"]).await;
+    let digest = proposed(&stdout);
+    let other = world.file("other.yaml", &ROLE.replace("reader", "other"));
+    assert_eq!(world.hanse(&["apply", "-f", &other]).await.0, 0);
+    let (code, _, stderr) = world.hanse(&["--context", "bob", "sign", &digest, "-y"]).await;
+    assert!(code == 1 && stderr.contains(&format!("hanse sign --rebase {digest}")), "{stderr}");
+    let (code, stdout, stderr) = world.hanse(&["sign", "--rebase", &digest, "-y"]).await;
+    assert_eq!(code, 0, "{stderr}");
+    let again = proposed(&stdout);
+    assert_ne!(again, digest);
+    let (code, stdout, stderr) = world.hanse(&["--context", "bob", "sign", &again, "-y"]).await;
+    assert!(code == 0 && stdout.contains("revision 3 committed"), "{stdout}{stderr}");
+
+    // What somebody else changed meanwhile is not written over.
+    let (_, stdout, _) = world.hanse(&["apply", "-f", &wide.clone(), "--yes"]).await;
+    assert!(stdout.contains("unchanged"), "{stdout}");
+    let wider = world.file("wide.yaml", &ROLE.replace("[pods]", "['*']").replace("get", "list"));
+    let (_, stdout, _) = world.hanse(&["apply", "-f", &wider, "--yes"]).await;
+    let digest = proposed(&stdout);
+    assert_eq!(world.hanse(&["delete", "role/reader", "-y"]).await.0, 0);
+    let (code, _, stderr) = world.hanse(&["sign", "--rebase", &digest, "-y"]).await;
+    assert!(code == 1 && stderr.contains("somebody else changed FederatedRole/reader"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_key_is_rotated_with_the_old_one_and_the_new_one() {
+    let world = World::new().await;
+    key(world.directory.path(), "new");
+    let public = world.directory.path().join("new.pub").display().to_string();
+    let rotate = ["trust", "rotate", "ann", "--key", &public];
+    let (code, _, stderr) = world.hanse(&rotate).await;
+    assert!(code == 1 && stderr.contains("code:  needs-yes"), "{stderr}");
+    assert!(stderr.contains("+ key ann ssh-ed25519"), "{stderr}");
+    let (code, stdout, stderr) = world.hanse(&[&rotate[..], &["--yes"]].concat()).await;
+    assert!(code == 0 && stdout.contains("TrustRoot configured"), "{stdout}{stderr}");
+    let (code, stdout, _) = world.hanse(&["trust", "show", "-o", "json"]).await;
+    let shown: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let new = std::fs::read_to_string(&public).unwrap();
+    assert!(code == 0 && new.starts_with(shown["keys"][0]["key"].as_str().unwrap()), "{stdout}");
+    assert_eq!((&shown["version"], &shown["versions"][1]["since"]), (&2.into(), &2.into()));
+    // The old key signs nothing any more, and the new one does.
+    let role = world.file("role.yaml", ROLE);
+    let (code, _, stderr) = world.hanse(&["apply", "-f", &role]).await;
+    assert!(code == 1 && stderr.contains("code:  no-signing-key"), "{stderr}");
+    world.file("config.yaml", &world.running.config().replace("\"ann\"", "\"new\""));
+    let (code, _, stderr) = world.hanse(&["apply", "-f", &role]).await;
+    assert_eq!(code, 0, "{stderr}");
+}
+
+#[tokio::test]
+async fn a_trust_root_is_edited_and_waits_for_the_second_person() {
+    let world = World::with(ann_and_bob).await;
+    let (_, text, _) = world.hanse(&["trust", "show", "-o", "text"]).await;
+    let bad = world.file("root", &text.replace("roster 1 ann", "roster 2 ann"));
+    let (code, _, stderr) = world.hanse(&["trust", "edit", "--file", &bad, "-y"]).await;
+    assert!(code == 1 && stderr.contains("code:  invalid-trust-root"), "{stderr}");
+    let same = world.file("root", &text);
+    let (code, _, stderr) = world.hanse(&["trust", "edit", "--file", &same, "-y"]).await;
+    assert!(code == 1 && stderr.contains("code:  no-changes"), "{stderr}");
+    let good = world.file("root", &text.replace("roster 1 ann", "roster 1 ann bob"));
+    let (code, stdout, stderr) = world.hanse(&["trust", "edit", "--file", &good, "-y"]).await;
+    assert!(code == 0 && stderr.contains("+ roster 1 ann bob"), "{stderr}");
+    proposed(&stdout);
+    let (code, stdout, stderr) = world.hanse(&["--context", "bob", "trust", "sign", "-y"]).await;
+    assert!(code == 0 && stdout.contains("revision 2 committed"), "{stdout}{stderr}");
+    let (code, stdout, _) = world.hanse(&["trust", "show"]).await;
+    assert!(code == 0 && stdout.contains("1 of 2") && stdout.contains("ann, bob"), "{stdout}");
+}
+
+#[tokio::test]
+async fn init_makes_a_key_and_a_trust_root_or_takes_a_key() {
+    let world = World::new().await;
+    let folder = world.directory.path();
+    let out = folder.join("trust-root").display().to_string();
+    let init = ["init", "--author", "ada", "--out", &out];
+    let (code, stdout, stderr) = world.hanse(&init).await;
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(stdout, format!("hanse-control-plane init --dir hub --trust-root {out}\n"));
+    let root = TrustRoot::decode(&std::fs::read(&out).unwrap()).unwrap();
+    let made = key(folder, "signing-key");
+    assert_eq!(root.keys.values().next(), Some(made.public_key()));
+    assert!(stderr.contains(&format!("sha256:{}", root.digest())), "{stderr}");
+    let (code, _, stderr) = world.hanse(&init).await;
+    assert!(code == 1 && stderr.contains("exists already"), "{stderr}");
+    let (other, public) = (folder.join("other"), folder.join("ann.pub").display().to_string());
+    let other = other.display().to_string();
+    let (code, _, stderr) = world.hanse(&["init", "--key", &public, "--out", &other]).await;
+    let taken = TrustRoot::decode(&std::fs::read(&other).unwrap()).unwrap();
+    assert!(code == 0 && taken.keys.values().next() != Some(made.public_key()), "{stderr}");
+    assert_ne!(taken.origin, root.origin);
+    let (code, _, stderr) = world.hanse(&["init", "--agent", "--out", "x"]).await;
+    assert!(code == 1 && stderr.contains("SSH_AUTH_SOCK is not set"), "{stderr}");
 }

@@ -1,0 +1,87 @@
+//! Secrets on their author's machine: read, sealed, opened by an owner, and never shown unasked.
+//!
+//! ```text
+//! sources ─ SecretData ─┐
+//! outline ──────────────┼─ draft ─ document + wrapped keys ─ change::make
+//! owners ───────────────┘
+//! identity ─ opener ─ SecretData, the key of a version
+//! ```
+//!
+//! What is read is wiped when it is dropped, in so far as it is in buffers of ours. No value is in an
+//! error, a plan, a diff, an argument or a file that stays.
+
+pub(crate) mod buffer;
+pub(crate) mod draft;
+pub(crate) mod edited;
+pub(crate) mod history;
+pub(crate) mod identity;
+pub(crate) mod outline;
+pub(crate) mod owners;
+pub(crate) mod place;
+pub(crate) mod private_file;
+pub(crate) mod sources;
+pub(crate) mod states;
+pub(crate) mod view;
+
+use hanse_domain::document::{Document, DocumentRef, Kind};
+use hanse_domain::fleet::{Fleet, Held};
+use hanse_domain::ids::Digest;
+use hanse_domain::kinds::secret::SecretSpec;
+use hanse_domain::names;
+use hanse_sealing::SecretContext;
+
+use crate::failure::{Failure, Outcome};
+use crate::fleet;
+
+/// A secret by its name.
+pub(crate) fn reference(name: &str) -> DocumentRef {
+    DocumentRef { kind: Kind::FederatedSecret, name: name.to_owned() }
+}
+
+/// A secret's name, for clap. A value that somebody typed in its place is not repeated.
+pub(crate) fn name(text: &str) -> Result<String, String> {
+    if text.contains('=') {
+        return Err("the secret's NAME comes first, and then KEY=@FILE or KEY=-".to_owned());
+    }
+    names::check_dns_subdomain(text).map_err(|error| error.to_string())?;
+    Ok(text.to_owned())
+}
+
+/// A secret of the fleet.
+pub(crate) fn held<'f>(fleet: &'f Fleet, name: &str) -> Outcome<&'f Held> {
+    let reference = reference(name);
+    fleet.documents().get(&reference).ok_or_else(|| {
+        Failure::new("not-found", format!("{reference} does not exist"))
+            .hint(fleet::near(fleet, &reference))
+    })
+}
+
+/// The secrets of the fleet, by name.
+pub(crate) fn all(fleet: &Fleet) -> impl Iterator<Item = (&Held, &SecretSpec)> {
+    fleet.documents().values().filter_map(|held| Some((held, held.document.secret()?)))
+}
+
+/// The sealed part of a document.
+pub(crate) fn spec(document: &Document) -> Outcome<&SecretSpec> {
+    document.secret().ok_or_else(|| {
+        Failure::new("other-document", format!("{} is no secret", document.reference))
+    })
+}
+
+/// What a secret's payload is bound to.
+pub(crate) fn context(fleet: Digest, name: &str, secret: &SecretSpec) -> SecretContext {
+    SecretContext {
+        fleet: fleet.0,
+        name: name.to_owned(),
+        namespaces: secret.namespaces.iter().cloned().collect(),
+        secret_type: secret.secret_type.clone(),
+        version: secret.version,
+    }
+}
+
+/// Somebody else changed a secret while this command was at it.
+pub(crate) fn stale(name: &str, command: &str) -> Failure {
+    Failure::new("stale", format!("somebody else changed secret {name} in the meantime"))
+        .why("nothing was committed: this would have put an older value in its place")
+        .hint(format!("look at it, then again: hanse secret {command}"))
+}
