@@ -9,7 +9,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
@@ -39,6 +39,8 @@ const SHORT_ROUND: Duration = Duration::from_secs(30);
 const AT_LEAST: Duration = Duration::from_secs(5);
 /// Changes that come together are looked at together.
 const SETTLE: Duration = Duration::from_millis(500);
+/// How long the first look waits for the watches to begin.
+const FIRST_LISTS: Duration = Duration::from_secs(2);
 /// The API server does not answer.
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 const LONGEST_DELAY: Duration = Duration::from_secs(20);
@@ -82,16 +84,19 @@ impl FenceWatch {
     pub async fn run(self, soft: CancellationToken) -> Result<(), InstallError> {
         let mut objects = install::policies()?;
         objects.push(install::default_ceiling()?);
-        let blind = AtomicUsize::new(objects.len());
-        let watches = futures::future::join_all(objects.iter().map(|o| self.watch(o, &blind)));
+        let sight = Sight::new(objects.len());
+        let watches = futures::future::join_all(objects.iter().map(|o| self.watch(o, &sight)));
         tokio::select! {
             () = soft.cancelled() => Ok(()),
             never = watches => never.into_iter().collect(),
-            () = self.rounds(&blind) => Ok(()),
+            () = self.rounds(&sight) => Ok(()),
         }
     }
 
-    async fn rounds(&self, blind: &AtomicUsize) {
+    async fn rounds(&self, sight: &Sight) {
+        // What the watches begin with is then no change, and nothing is looked at twice.
+        let _ = tokio::time::timeout(FIRST_LISTS, sight.all_listed.notified()).await;
+        sight.looked.store(true, Ordering::Release);
         let mut backoff = Backoff::new(FIRST_DELAY, LONGEST_DELAY);
         loop {
             let begin = Instant::now();
@@ -101,7 +106,7 @@ impl FenceWatch {
                     let state = report.state(self.allow_unfenced);
                     let broken = matches!(state, FenceState::Broken(_));
                     self.tell(state);
-                    if broken || blind.load(Ordering::Relaxed) > 0 { SHORT_ROUND } else { ROUND }
+                    if broken || sight.is_partial() { SHORT_ROUND } else { ROUND }
                 }
                 Err(error) => {
                     // What was known stays: without an answer nothing can be written either.
@@ -151,20 +156,20 @@ impl FenceWatch {
     }
 
     /// Pokes when one object of the fence is another than before.
-    async fn watch(&self, object: &DynamicObject, blind: &AtomicUsize) -> Result<(), InstallError> {
+    async fn watch(&self, object: &DynamicObject, sight: &Sight) -> Result<(), InstallError> {
         let (api, name) = install::api_of(self.writers.own(), object)?;
         let config = watcher::Config {
             timeout: u32::try_from(WATCH_TIMEOUT.as_secs()).ok(),
             ..watcher::Config::default().fields(&format!("metadata.name={name}"))
         };
-        self.follow(watcher::watcher(api, config), blind).await;
+        self.follow(watcher::watcher(api, config), sight).await;
         Ok(())
     }
 
     async fn follow(
         &self,
         events: impl Stream<Item = watcher::Result<Event<DynamicObject>>>,
-        blind: &AtomicUsize,
+        sight: &Sight,
     ) {
         let mut events = pin!(events);
         let mut backoff = Backoff::new(WATCH_DELAY, LONGEST_WATCH_DELAY);
@@ -176,7 +181,7 @@ impl FenceWatch {
                 Err(error) => {
                     tracing::debug!("an object of the fence cannot be watched: {error}");
                     if std::mem::take(&mut sighted) {
-                        blind.fetch_add(1, Ordering::Relaxed);
+                        sight.blind.fetch_add(1, Ordering::AcqRel);
                     }
                     tokio::time::sleep(backoff.next_delay()).await;
                     continue;
@@ -194,14 +199,43 @@ impl FenceWatch {
                 Ok(Event::Delete(_)) => None,
             };
             backoff.reset();
+            let same = seen.replace(now.clone()) == Some(now);
             if !std::mem::replace(&mut sighted, true) {
-                blind.fetch_sub(1, Ordering::Relaxed);
+                sight.gained();
             }
-            // The first look of the check may have been before the first list.
-            if seen.replace(now.clone()) != Some(now) {
+            if !same && sight.looked.load(Ordering::Acquire) {
                 self.poke.now();
             }
         }
+    }
+}
+
+/// How much the watches see.
+struct Sight {
+    /// Watches that are not there.
+    blind: AtomicUsize,
+    all_listed: Notify,
+    /// The first round has begun.
+    looked: AtomicBool,
+}
+
+impl Sight {
+    fn new(watches: usize) -> Self {
+        Self {
+            blind: AtomicUsize::new(watches),
+            all_listed: Notify::new(),
+            looked: AtomicBool::new(false),
+        }
+    }
+
+    fn gained(&self) {
+        if self.blind.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.all_listed.notify_one();
+        }
+    }
+
+    fn is_partial(&self) -> bool {
+        self.blind.load(Ordering::Acquire) > 0
     }
 }
 
