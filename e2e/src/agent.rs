@@ -33,17 +33,18 @@ impl Agent {
         }
     }
 
-    /// `hanse join-token create`, then `hanse-agent join` with what it printed.
+    /// `hanse join-token create`, `hanse-agent join` with what it printed, `hanse cluster accept`.
     pub async fn join(&self, hanse: &Hanse, labels: &[&str]) -> Result<Printed> {
-        let mut args = vec!["join-token", "create", &self.cluster, "--accept", "-o", "json"];
-        for label in labels {
-            args.extend(["--label", label]);
-        }
-        let token = hanse.json(&args).await?;
+        let token = hanse.json(&["join-token", "create", &self.cluster, "-o", "json"]).await?;
         let printed = self.join_with(&token).await?;
         if printed.code != 0 {
             bail!("hanse-agent join failed:\n{}", printed.stderr);
         }
+        let mut args = vec!["cluster", "accept", &self.cluster];
+        for label in labels {
+            args.extend(["--label", label]);
+        }
+        hanse.ok(&args).await?;
         Ok(printed)
     }
 
@@ -54,7 +55,8 @@ impl Agent {
         };
         let mut command = tokio::process::Command::new(binary("hanse-agent")?);
         command.arg("join").args(["--hub", text("hubAddress")?, "--token-file", "-"]);
-        command.args(["--ca-hash", text("caHash")?, "--cluster", &self.cluster]);
+        command.args(["--ca-hash", text("caHash")?, "--fleet", text("fleet")?]);
+        command.args(["--cluster", &self.cluster]);
         command.arg("--kubeconfig").arg(&self.kubeconfig).arg("--dir").arg(&self.dir);
         if let Some(context) = &self.context {
             command.args(["--context", context]);

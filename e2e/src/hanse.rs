@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 use crate::binaries::binary;
@@ -41,8 +41,36 @@ impl Hanse {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command.args(args).env("HANSE_CONFIG", &self.config).env("NO_COLOR", "1");
-        command.stdin(Stdio::null()).kill_on_drop(true);
+        // What it keeps of its own stays with the context: two users are two machines.
+        if let Some(home) = self.config.parent() {
+            for (name, place) in [
+                ("HOME", "."),
+                ("XDG_CACHE_HOME", "cache"),
+                ("XDG_CONFIG_HOME", "config"),
+                ("XDG_STATE_HOME", "state"),
+            ] {
+                command.env(name, home.join(place));
+            }
+        }
+        command.env_remove("SSH_AUTH_SOCK").stdin(Stdio::null()).kill_on_drop(true);
         command
+    }
+
+    /// Runs a command that must succeed, with this on its standard input.
+    pub async fn ok_with_input(&self, args: &[&str], input: &[u8]) -> Result<Printed> {
+        let mut command = self.command(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().context("cannot start hanse")?;
+        let mut stdin = child.stdin.take().context("no stdin")?;
+        // One that refuses before it reads has closed its end, which is no error here.
+        let _ = stdin.write_all(input).await;
+        drop(stdin);
+        let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await;
+        let printed = Printed::from(output.context("hanse did not end")??);
+        if printed.code != 0 {
+            bail!("hanse {} ended with {}\n{}", args.join(" "), printed.code, printed.stderr);
+        }
+        Ok(printed)
     }
 
     /// Runs a command to its end, whatever its exit code.

@@ -22,7 +22,8 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// `hanse-control-plane init` in a new folder, on SQLite unless a database is named.
+    /// `hanse-control-plane init` in a new folder, on SQLite unless a database is named. What the
+    /// clusters believe does not stay with the hub: its administrator takes the signing key home.
     pub async fn init(dir: &Path, database: Option<&str>) -> Result<(Self, Printed)> {
         let (people, agents) = free_addresses()?;
         let mut command = tokio::process::Command::new(binary("hanse-control-plane")?);
@@ -39,7 +40,16 @@ impl Hub {
             bail!("hanse-control-plane init failed:\n{}", printed.stderr);
         }
         let hub = Self { dir: dir.to_owned(), people, agents, process: Running::default() };
+        std::fs::create_dir_all(hub.author())?;
+        for file in ["admin.yaml", "admin.key", "admin.key.pub"] {
+            std::fs::rename(dir.join(file), hub.author().join(file))?;
+        }
         Ok((hub, printed))
+    }
+
+    /// The folder of the first administrator and author: another machine, where it matters.
+    pub fn author(&self) -> PathBuf {
+        self.dir.with_extension("author")
     }
 
     /// Another replica on the same database and with the same CA, which is copied.
@@ -84,7 +94,7 @@ impl Hub {
 
     /// The first administrator's context file.
     pub fn config(&self) -> PathBuf {
-        self.dir.join("admin.yaml")
+        self.author().join("admin.yaml")
     }
 
     /// The hub's folder.

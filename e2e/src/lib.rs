@@ -18,6 +18,7 @@ pub mod look;
 pub mod poll;
 mod running;
 pub mod story;
+pub mod thief;
 
 pub use agent::Agent;
 pub use binaries::binary;

@@ -6,7 +6,7 @@ use futures::StreamExt as _;
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
 };
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, RoleBinding, RoleRef, Subject};
 use kube::Client;
 use kube::api::{Api, DeleteParams, ObjectMeta, PostParams};
@@ -31,6 +31,17 @@ pub async fn subjects(client: &Client, namespace: &str, name: &str) -> Result<Op
 
 fn names(binding: RoleBinding) -> Vec<String> {
     binding.subjects.unwrap_or_default().into_iter().map(|subject| subject.name).collect()
+}
+
+/// A value of a Secret, as its administrator reads it; nothing when it is not there.
+pub async fn secret(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    key: &str,
+) -> Result<Option<Vec<u8>>> {
+    let secret = Api::<Secret>::namespaced(client.clone(), namespace).get_opt(name).await?;
+    Ok(secret.and_then(|secret| secret.data?.remove(key)).map(|value| value.0))
 }
 
 /// What the cluster's own authoriser says of a member of a group.

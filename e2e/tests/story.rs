@@ -114,8 +114,8 @@ async fn strike(federation: &Federation, victim: Victim, after: Duration) -> Res
 async fn under_fire(victim: Victim, expected: &[Value], federation: &Federation) -> Result<()> {
     let story = story(federation).await?;
     for step in Step::ALL {
-        // The hub's own outage is part of the last step.
-        if matches!((victim, step), (Victim::Hub, Step::Outage)) {
+        // The hub's own outage is part of these.
+        if step == Step::Theft || matches!((victim, step), (Victim::Hub, Step::Outage)) {
             story.take(step, &mut Silent).await?;
             continue;
         }
@@ -174,7 +174,8 @@ async fn the_story_is_the_same_on_postgresql() -> Result<()> {
     let url = postgres.create_database("hanse").await?;
     let federation = federation(&dir.path().join("f"), Some(url)).await?;
     let story = story(&federation).await?;
-    for step in Step::ALL {
+    // A thief who has one hub of PostgreSQL's has no database: that is told of SQLite.
+    for step in Step::ALL.into_iter().filter(|step| *step != Step::Theft) {
         story.take(step, &mut Silent).await?;
     }
     Ok(())

@@ -2,13 +2,15 @@
 //! themselves; what it says was seen there.
 //!
 //! ```text
-//! join ─ declare ─ tamper ─ backdoor ─ outage
+//! join ─ declare ─ seal ─ tamper ─ backdoor ─ outage ─ theft
 //! ```
 //!
 //! Each step can be taken again: a test kills processes in the middle and takes it once more.
 
 mod narrator;
+mod secret;
 mod steps;
+mod theft;
 
 use kube::Client;
 
@@ -28,6 +30,8 @@ pub const ROLE: &str = "hanse:ns:payments-operator";
 pub const BINDING: &str = "hanse:ns:payments-team";
 /// The binding that somebody makes without telling anyone.
 pub const BACKDOOR: &str = "demo-backdoor";
+/// The secret that is sealed.
+pub const SECRET: &str = "db-password";
 /// Who gets in without being declared.
 const INTRUDER: &str = "mallory";
 
@@ -60,18 +64,29 @@ pub enum Step {
     Join,
     /// A namespace, a role and a binding are declared for production.
     Declare,
+    /// A secret is sealed to production.
+    Seal,
     /// Somebody adds a subject to the binding behind the hub's back.
     Tamper,
     /// Somebody makes a binding to cluster-admin.
     Backdoor,
     /// The same edit while the hub is away.
     Outage,
+    /// Somebody has the hub, with all that it has.
+    Theft,
 }
 
 impl Step {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Join, Self::Declare, Self::Tamper, Self::Backdoor, Self::Outage];
+    pub const ALL: [Self; 7] = [
+        Self::Join,
+        Self::Declare,
+        Self::Seal,
+        Self::Tamper,
+        Self::Backdoor,
+        Self::Outage,
+        Self::Theft,
+    ];
 }
 
 /// The examples of the repository.

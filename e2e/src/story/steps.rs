@@ -15,13 +15,15 @@ impl Story<'_> {
         match step {
             Step::Join => self.join(tell).await,
             Step::Declare => self.declare(tell).await,
+            Step::Seal => self.seal(tell).await,
+            Step::Theft => self.theft(tell).await,
             Step::Tamper => self.tamper(tell).await,
             Step::Backdoor => self.backdoor(tell).await,
             Step::Outage => self.outage(tell).await,
         }
     }
 
-    async fn types(&self, tell: &mut dyn Narrator, args: &[&str]) -> Result<()> {
+    pub(super) async fn types(&self, tell: &mut dyn Narrator, args: &[&str]) -> Result<()> {
         tell.types(&format!(
             "hanse {}",
             args.join(" ").replace(&self.examples, "examples/payments")
@@ -38,23 +40,26 @@ impl Story<'_> {
     async fn join(&self, tell: &mut dyn Narrator) -> Result<()> {
         tell.step(
             "The clusters join",
-            "The hub makes a single-use token for each; the cluster's administrator joins with it.\n\
-             From then on an agent in each cluster dials out over mutual TLS. The hub needs no way in.",
+            "The hub makes a single-use token for each; the cluster's administrator joins with it, which\n\
+             also pins whom the cluster believes and puts up a fence around the agent. From then on the\n\
+             agent dials out over mutual TLS. Who is in the fleet is signed, and so are the labels.",
         );
         let mut first = true;
         for place in &self.places {
             let name = place.agent.cluster();
             let label = if place.production { "env=prod" } else { "env=staging" };
             if !place.agent.is_joined() {
-                tell.types(&format!("hanse join-token create {name} --label {label} --accept"));
+                tell.types(&format!("hanse join-token create {name}"));
                 tell.types(&format!(
-                    "hanse-agent join --cluster {name} --hub {} --ca-hash sha256:… --token-file -",
+                    "hanse-agent join --cluster {name} --hub {} --ca-hash sha256:… --fleet sha256:… \
+                     --token-file -",
                     self.hub.people()
                 ));
                 let printed = place.agent.join(self.hanse, &[label]).await?;
                 if first {
                     tell.prints(&printed);
                 }
+                tell.types(&format!("hanse cluster accept {name} --label {label}"));
                 tell.types(&format!("hanse-agent run --dir …/{name} &"));
                 first = false;
             }
@@ -265,7 +270,7 @@ impl Story<'_> {
     }
 }
 
-fn is_about(drift: &Value, cluster: &str, object: &str) -> bool {
+pub(super) fn is_about(drift: &Value, cluster: &str, object: &str) -> bool {
     drift.get("cluster").and_then(Value::as_str) == Some(cluster)
         && drift.pointer("/object/name").and_then(Value::as_str) == Some(object)
 }
