@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 const ADMISSION: &str = "admissionregistration.k8s.io";
 const RBAC: &str = "rbac.authorization.k8s.io";
+const AGENT: &str = "system:serviceaccount:hanse-agent:agent";
 
 fn api(client: &Client, group: &str, version: &str, kind: &str) -> Api<DynamicObject> {
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
@@ -220,6 +221,12 @@ async fn a_running_agent_sees_what_becomes_of_its_fence() -> Outcome {
     let stands = |state: &FenceState| matches!(state, FenceState::Standing { .. });
     let first = becomes(&mut states, stands).await?;
     assert!(first.may_write());
+    // While nothing changes it watches, and asks nothing.
+    let mark = bed.cluster().audit_mark();
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let events = bed.cluster().audit_since(mark).await?;
+    let calls = events.iter().filter(|event| event.user == AGENT && event.verb != "watch");
+    assert_eq!(calls.count(), 0, "{events:#?}");
     for (blow, why) in [blows().remove(0), blows().remove(8)] {
         blow.strike(&admin).await?;
         let broken = becomes(&mut states, |state| !stands(state)).await?;
@@ -271,8 +278,7 @@ async fn roles_and_bindings_are_written_as_the_ceiling_user() -> Outcome {
     let space = fenced_namespace("team");
     applier.apply(&space).await.map_err(|error| format!("{error:?}"))?;
     let events = bed.cluster().audit().await?;
-    let agent = "system:serviceaccount:hanse-agent:agent";
-    let writes = events.iter().filter(|event| event.is_write() && event.user == agent);
+    let writes = events.iter().filter(|event| event.is_write() && event.user == AGENT);
     let mut as_ceiling = 0;
     for event in writes.filter(|event| !event.resource.ends_with("reviews")) {
         let expected = (event.group == RBAC).then_some(CEILING_USER);
@@ -280,7 +286,7 @@ async fn roles_and_bindings_are_written_as_the_ceiling_user() -> Outcome {
         as_ceiling += usize::from(expected.is_some());
     }
     assert!(as_ceiling >= 6, "{as_ceiling}: probes, a role made, tried and removed");
-    let reads = events.iter().filter(|event| !event.is_write() && event.user == agent);
+    let reads = events.iter().filter(|event| !event.is_write() && event.user == AGENT);
     assert!(reads.clone().count() > 0);
     assert!(reads.clone().all(|event| event.impersonated.is_none()), "it reads as itself");
     Ok(())

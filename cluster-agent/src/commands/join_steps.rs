@@ -64,7 +64,14 @@ impl Steps {
     /// The agent's rights, of a short-lived token that is not kept: what it really may do.
     pub(super) async fn as_agent(&self) -> anyhow::Result<Writers> {
         let made = token::request(&self.client, PROOF).await.map_err(no_token)?;
-        Ok(Writers::with_token(&self.config, made.token)?)
+        let mut config = self.config.clone();
+        // An audit log tells them from the agent's own requests: the first come before its rights are
+        // enforced.
+        config.headers.retain(|(name, _)| name != http::header::USER_AGENT);
+        let agent =
+            http::HeaderValue::from_static(concat!("hanse-agent-join/", env!("CARGO_PKG_VERSION")));
+        config.headers.push((http::header::USER_AGENT, agent));
+        Ok(Writers::with_token(&config, made.token)?)
     }
 
     /// The agent's own access to the cluster, for an agent outside of it.
