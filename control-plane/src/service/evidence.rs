@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! pins that it does not hold ───────────────────────────▶ statement of the pin's number
+//! pins older than an entry that is new to it ───────────▶ its manifest when the entry changed
 //! pins that it held and that are gone ─ bisect bundles ─▶ statement since which they are gone
 //!                                      each with its place in the history and with the changes
 //!                                      that concern this cluster, and no others
@@ -58,6 +59,8 @@ struct Need {
     subjects: BTreeSet<Subject>,
     /// Of these, what the cluster held and does not hold any more.
     gone: BTreeSet<Subject>,
+    /// It changed the cluster's entry, and what is older was there then.
+    older: bool,
 }
 
 impl<'c> Witnesses<'c> {
@@ -106,10 +109,15 @@ impl<'c> Witnesses<'c> {
         held: Option<(Generation, &Manifest)>,
     ) -> Result<Vec<Evidence>, ServiceError> {
         let mut needs: BTreeMap<RevisionNumber, Need> = BTreeMap::new();
+        let entry = manifest.entry;
+        let known_entry = known.is_some_and(|known| known.entry == entry);
         for (subject, pin) in manifest.pins() {
             let proven = known.is_some_and(|known| known.pin(&subject) == Some(pin));
             if !proven && pin.number != generation {
                 needs.entry(pin.number).or_default().subjects.insert(subject);
+            }
+            if !proven && !known_entry && pin.number < entry.number {
+                needs.entry(entry.number).or_default().older = true;
             }
         }
         if let Some((since, held)) = held {
@@ -150,8 +158,9 @@ impl<'c> Witnesses<'c> {
         let inclusion = place.and_then(|(index, size)| self.current.tree.inclusion(index, size));
         // What the statement itself removes needs no manifest to be seen gone.
         let removed = |subject| said.transition(subject).is_some_and(|t| t.after.is_none());
+        let seen_gone = need.gone.iter().all(removed);
         let shown =
-            if need.gone.iter().all(removed) { None } else { Some(self.shown(said.number).await?) };
+            if seen_gone && !need.older { None } else { Some(self.shown(said.number).await?) };
         Ok(Evidence {
             statement: said.statement.to_vec(),
             signatures: said.signatures.to_vec(),

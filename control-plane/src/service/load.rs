@@ -44,7 +44,7 @@ struct Picture {
 pub(super) async fn current(store: &Store) -> Result<Current, ServiceError> {
     for _ in 0..ATTEMPTS {
         if let Some(picture) = look(store).await? {
-            return tokio::task::spawn_blocking(move || assemble(picture))
+            return tokio::task::spawn_blocking(move || assemble(&picture))
                 .await
                 .map_err(|error| ServiceError::Internal(format!("the load failed: {error}")))?;
         }
@@ -106,7 +106,7 @@ fn trust(fleet: &FleetRow, roots: &[LeafRow]) -> Result<RootChain, ServiceError>
     Ok(chain)
 }
 
-fn assemble(picture: Picture) -> Result<Current, ServiceError> {
+fn assemble(picture: &Picture) -> Result<Current, ServiceError> {
     let number = picture.leaves.number;
     let mut tree = picture.earlier.clone();
     match &picture.newest {

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use hanse_domain::authorise::Refused;
 use hanse_domain::change::Change;
 use hanse_domain::fleet::Edit;
+use hanse_domain::history::statement::to_microseconds;
 use hanse_domain::ids::Digest;
 use hanse_domain::trust::root::KeyName;
 use hanse_domain::trust::signature::{self, MAX_SIGNATURES, MAX_SIGNATURES_LEN, PublicKey};
@@ -98,7 +99,7 @@ impl Inner {
             changes: submission.changes,
             contents: submission.contents.into_iter().map(Bytes::from).collect(),
             author,
-            proposed_at: now,
+            proposed_at: to_microseconds(now),
             missing: why.to_string(),
         };
         match self.store.add_proposal(&row, base.fleet.number, MAX_OPEN).await {
@@ -134,12 +135,11 @@ impl Inner {
     ) -> Result<Committed, ServiceError> {
         let _moving = self.moving.lock().await;
         self.catch_up().await?;
-        let Some(row) = self.store.proposal(digest).await? else {
-            // Committed before, with an answer that was lost or by somebody else's signature.
-            let landed = self.store.statement_of(digest).await?;
-            return landed.map(Committed::Revision).ok_or_else(|| no_such(&digest.to_string()));
-        };
         let base = self.current.load_full();
+        let row = self.store.proposal(digest).await?;
+        let Some(row) = row.filter(|row| row.number > base.fleet.number) else {
+            return self.passed(digest).await;
+        };
         let submission = Submission {
             statement: row.statement.clone(),
             signatures: row.signatures.clone(),
@@ -156,13 +156,13 @@ impl Inner {
                 Ok(Committed::Revision(row))
             }
             Err(why) if why.wants_more() => {
-                let signed = ProposalRow {
+                let longer = ProposalRow {
                     signed_by: signed_by(&base, &change, &signatures),
                     missing: why.to_string(),
                     signatures,
                     ..row.clone()
                 };
-                if !self.store.sign_proposal(&signed, &row.signatures).await? {
+                if !self.store.sign_proposal(&longer, &row.signatures).await? {
                     let why = "somebody else signed or withdrew it at the same time: try again";
                     return Err(ServiceError::Aborted(why.to_owned()));
                 }
@@ -171,9 +171,23 @@ impl Inner {
                     "proposal {} was signed by {signer}",
                     digest.short()
                 );
-                Ok(Committed::Proposal(signed))
+                Ok(Committed::Proposal(longer))
             }
             Err(why) => Err(not_yet(&why)),
+        }
+    }
+}
+
+impl Inner {
+    /// What became of a proposal that is not there any more, or that the history has passed: its answer
+    /// may have been lost, or somebody else's signature was the last.
+    async fn passed(&self, digest: &Digest) -> Result<Committed, ServiceError> {
+        if let Some(row) = self.store.statement_of(digest).await? {
+            return Ok(Committed::Revision(row));
+        }
+        match self.store.proposal_head(digest).await? {
+            Some(_) => Err(ServiceError::Stale { current: self.current.load().fleet.number }),
+            None => Err(no_such(&digest.to_string())),
         }
     }
 }

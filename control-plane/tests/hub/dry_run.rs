@@ -7,8 +7,9 @@ use hanse_proto::agent::session_request::Message as Say;
 use hanse_proto::agent::session_response::Message as Hear;
 use hanse_proto::{admin, agent};
 
-use crate::agent::{accepted, offer};
+use crate::agent::accepted;
 use crate::author::{fleet, role, signed};
+use crate::decode::offer;
 use crate::hub::Hub;
 
 pub(crate) async fn touched_clusters_are_asked(hub: &Hub) {

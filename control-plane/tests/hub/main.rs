@@ -3,13 +3,14 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::indexing_slicing,
     clippy::doc_markdown,
     clippy::similar_names,
     clippy::wildcard_enum_match_arm,
     clippy::assigning_clones,
     clippy::format_collect,
-    reason = "a test fails by panicking, is read rather than run fast, and names databases"
+    reason = "a test fails by panicking and says with what, is read rather than run fast, and names databases"
 )]
 
 mod agent;
@@ -17,6 +18,7 @@ mod author;
 mod certificates;
 mod clients;
 mod database;
+mod decode;
 mod drift;
 mod dry_run;
 mod enrolment;

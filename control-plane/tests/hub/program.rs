@@ -5,8 +5,10 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
+use sqlx::Connection as _;
 use tempfile::TempDir;
 
+use crate::author::single_root;
 use crate::database::Database;
 use crate::hub::{Hub, PROGRAM};
 
@@ -28,12 +30,21 @@ async fn init_makes_a_hub_once() {
     {
         assert!(said.contains(step), "{said}");
     }
-    for file in ["ca.key", "admin.yaml", "hub.json", "hanse.db"] {
+    for file in ["ca.key", "admin.yaml", "admin.key", "hub.json", "hanse.db"] {
         let mode = fs::metadata(dir.join(file)).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{file}");
     }
     let admin = fs::read_to_string(dir.join("admin.yaml")).unwrap();
     assert!(admin.contains("server: \"https://hub.example.com:7443\""), "{admin}");
+    // Who signs, and for which fleet.
+    let hub = fs::read_to_string(dir.join("hub.json")).unwrap();
+    let hub: serde_json::Value = serde_json::from_str(&hub).unwrap();
+    let fleet = hub["fleetId"].as_str().unwrap();
+    let signs = format!("    fleet: sha256:{fleet}\n    signingKey: \"admin.key\"\n");
+    assert!(admin.ends_with(&signs), "{admin}");
+    assert!(said.contains("move it off this machine"), "{said}");
+    let public = fs::read_to_string(dir.join("admin.key.pub")).unwrap();
+    assert!(public.starts_with("ssh-ed25519 ") && public.ends_with(" admin\n"), "{public}");
     let before = fs::read(dir.join("hanse.db")).unwrap();
     let (done, said) = run(&["init", "--dir", &shown]);
     assert!(!done && said.contains("error: ") && said.contains("hint:  "), "{said}");
@@ -43,6 +54,59 @@ async fn init_makes_a_hub_once() {
     let (done, said) = run(&["init", "--dir", &other, "--name", "not a name"]);
     assert!(!done && said.contains("why:   "), "{said}");
     assert!(!temp.path().join("other").exists(), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn init_takes_a_trust_root() {
+    let temp = TempDir::new().unwrap();
+    let dir = temp.path().join("hub");
+    let file = temp.path().join("root");
+    let (shown, named) = (dir.display().to_string(), file.display().to_string());
+    let init = || run(&["init", "--dir", &shown, "--trust-root", &named]);
+    let root = single_root();
+    let text = String::from_utf8(root.encode()).unwrap();
+    let later = text.replace("version 1\nnonce", "version 2\nprevious");
+    for (bad, why) in [
+        ("hanse trust-root v1\nnonce 00\n", "not a valid trust root"),
+        (later.as_str(), "a fleet begins with version 1"),
+        (&text.replace("root 1 ada", "root 2 ada"), "2 of 1 keys"),
+        (&"x".repeat(300_000), "300000 bytes"),
+    ] {
+        fs::write(&file, bad).unwrap();
+        let (done, said) = init();
+        assert!(!done && said.contains(why) && said.contains("hanse init"), "{said}");
+        assert!(!dir.exists(), "{said}");
+    }
+    fs::write(&file, &text).unwrap();
+    let (done, said) = init();
+    assert!(done && said.contains(&root.digest().to_string()), "{said}");
+    let admin = fs::read_to_string(dir.join("admin.yaml")).unwrap();
+    assert!(admin.contains(&format!("fleet: sha256:{}", root.digest())), "{admin}");
+    assert!(!admin.contains("signingKey") && !dir.join("admin.key").exists(), "{admin}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hub_of_an_earlier_version_is_refused() {
+    let hub = Hub::make(Database::on_sqlite().await);
+    let root = format!("hanse trust-root v1\nnonce {}\n", "00".repeat(32));
+    let id = hanse_domain::ids::Digest::of(root.as_bytes());
+    let url = format!("sqlite:{}", hub.dir.join("hanse.db").display());
+    let mut conn = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    sqlx::query("UPDATE fleet SET trust_root = $1, id = $2")
+        .bind(root.as_bytes())
+        .bind(&id.0[..])
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    conn.close().await.unwrap();
+    let settings = hub.dir.join("hub.json");
+    let text = fs::read_to_string(&settings).unwrap();
+    let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    json["fleetId"] = id.to_string().into();
+    fs::write(&settings, json.to_string()).unwrap();
+    let (done, said) = hub.run(&["serve"]);
+    assert!(!done && said.contains("made by an earlier version"), "{said}");
+    assert!(said.contains("make a new hub: hanse-control-plane init"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -64,6 +128,13 @@ async fn init_fills_a_folder_and_goes_on_where_it_failed() {
     assert!(!done && said.contains("--trust-domain hanse.local"), "{said}");
 
     let begun = fs::read(dir.join("init.json")).unwrap();
+    let key = fs::read(dir.join("admin.key")).unwrap();
+    let other = temp.path().join("volume/lost+found/root");
+    fs::write(&other, single_root().encode()).unwrap();
+    let (done, said) =
+        run(&["init", "--dir", &shown, "--trust-root", &other.display().to_string()]);
+    assert!(!done && said.contains("another trust root"), "{said}");
+    fs::remove_file(other).unwrap();
 
     // It fails once more, and the third time all is well.
     let trap = dir.join("hanse.db");
@@ -76,6 +147,7 @@ async fn init_fills_a_folder_and_goes_on_where_it_failed() {
     assert!(done, "{said}");
     assert_eq!(fs::read(dir.join("ca.crt")).unwrap(), authority);
     assert!(!dir.join("init.json").exists());
+    assert_eq!(fs::read(dir.join("admin.key")).unwrap(), key);
     // As if it had been ended right before its end: the database has the fleet.
     fs::write(dir.join("init.json"), begun).unwrap();
     let (done, said) = run(&[&["init", "--dir", &shown][..], &listen].concat());
