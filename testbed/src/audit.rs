@@ -54,6 +54,18 @@ impl AuditEvent {
         )
     }
 
+    /// Whether this user asked, or somebody who asked to be treated as this user.
+    pub fn is_by(&self, user: &str) -> bool {
+        self.user == user || self.impersonated.as_deref() == Some(user)
+    }
+
+    /// Whether it asked for a change of what is stored: a write that is not only tried, and neither
+    /// a question (an access review) nor a request for a token.
+    pub fn would_change(&self) -> bool {
+        let asks = self.resource.ends_with("reviews") || self.subresource == "token";
+        self.is_write() && !self.is_dry_run() && !asks
+    }
+
     /// Whether the answer was a success (2xx).
     pub fn succeeded(&self) -> bool {
         (200..300).contains(&self.code)
@@ -216,6 +228,29 @@ mod tests {
         assert!(event.is_write() && event.was_refused() && !event.succeeded());
         assert!(event.is_about("secrets", "a", "s"));
         assert_eq!((event.user.as_str(), event.group.as_str()), ("u", ""));
+        Ok(())
+    }
+
+    #[test]
+    fn tells_a_change_from_a_trial_and_a_question() -> serde_json::Result<()> {
+        let event =
+            |from: &str, to: &str| serde_json::from_str::<AuditEvent>(&LINE.replace(from, to));
+        assert!(event("", "")?.would_change());
+        assert!(!event("force=true", "dryRun=All")?.would_change());
+        assert!(!event("\"patch\"", "\"watch\"")?.would_change());
+        let reviews = "\"resource\":\"selfsubjectaccessreviews\"";
+        assert!(!event("\"resource\":\"secrets\"", reviews)?.would_change());
+        let token = "\"resource\":\"serviceaccounts\",\"subresource\":\"token\"";
+        assert!(!event("\"resource\":\"secrets\"", token)?.would_change());
+        Ok(())
+    }
+
+    #[test]
+    fn whoever_is_impersonated_asks_too() -> serde_json::Result<()> {
+        let as_ceiling = LINE
+            .replace("\"sourceIPs\"", "\"impersonatedUser\":{\"username\":\"c\"},\"sourceIPs\"");
+        let event: AuditEvent = serde_json::from_str(&as_ceiling)?;
+        assert!(event.is_by("u") && event.is_by("c") && !event.is_by("g"));
         Ok(())
     }
 
