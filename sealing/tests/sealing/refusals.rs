@@ -158,10 +158,22 @@ fn recipients_are_checked() {
     let private = secrecy::ExposeSecret::expose_secret(&identity);
     assert_eq!(refused(private), InvalidRecipient::PrivateKey);
     assert_eq!(refused("ssh-ed25519 AAAA"), InvalidRecipient::OtherKind);
+    assert_eq!(refused("age1pq1qqqq"), InvalidRecipient::OtherKind);
+    assert_eq!(refused("age1tag1qqqq"), InvalidRecipient::OtherKind);
     assert_eq!(refused(&text.to_uppercase()), InvalidRecipient::Malformed);
     assert_eq!(refused(&text.replace('t', "q")), InvalidRecipient::Malformed);
     assert_eq!(refused(""), InvalidRecipient::Malformed);
     assert_eq!(refused(&"é".repeat(31)), InvalidRecipient::Malformed);
+
+    // Keys that by chance begin as the prefix of another kind does: one of 1,024 with `pq`.
+    for (beginning, first) in [("age1pq", [0x08, 0x00]), ("age1tag", [0x5f, 0x50])] {
+        let mut key = [9; 32];
+        key[..2].copy_from_slice(&first);
+        let text = bech32::encode::<bech32::Bech32>(bech32::Hrp::parse("age").unwrap(), &key);
+        let text = text.unwrap();
+        assert!(text.starts_with(beginning), "{text}");
+        assert_eq!(text.parse::<Recipient>().unwrap().to_string(), text);
+    }
 
     // Points with which every shared secret is zero: the library would panic.
     let hrp = bech32::Hrp::parse("age").unwrap();
