@@ -44,9 +44,9 @@ spec:
   namespaceAnnotations: [owner]
 "#;
 
-fn role(name: &str, rule: Value) -> Object {
+fn role(name: &str, rule: impl Into<Value>) -> Object {
     let reference = ObjectRef::cluster(ObjectKind::ClusterRole, name);
-    object(reference, &json!({ "rules": [rule] }))
+    object(reference, &json!({ "rules": [rule.into()] }))
 }
 
 fn rule(group: &str, resource: &str, verbs: &[&str]) -> Value {
@@ -57,14 +57,14 @@ fn url(url: &str) -> Value {
     json!({ "nonResourceURLs": [url], "verbs": ["get"] })
 }
 
-fn binding(wide: bool, role: (&str, &str), subject: Value) -> Object {
+fn binding(wide: bool, role: (&str, &str), subject: impl Into<Value>) -> Object {
     let reference = if wide {
         ObjectRef::cluster(ObjectKind::ClusterRoleBinding, "hanse:cluster:b")
     } else {
         ObjectRef::namespaced(ObjectKind::RoleBinding, TEAM, "hanse:ns:b")
     };
     let role = json!({ "apiGroup": RBAC, "kind": role.0, "name": role.1 });
-    object(reference, &json!({ "roleRef": role, "subjects": [subject] }))
+    object(reference, &json!({ "roleRef": role, "subjects": [subject.into()] }))
 }
 
 fn subject(kind: &str, name: &str) -> Value {

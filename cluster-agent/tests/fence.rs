@@ -245,7 +245,7 @@ async fn a_running_agent_sees_what_becomes_of_its_fence() -> Outcome {
     ceilings.patch("hanse", &PatchParams::default(), &Patch::Merge(&spec)).await?;
     let told = |state: &FenceState| match state {
         FenceState::Standing { ceiling, .. } => ceiling.spec.contains("example.org/other"),
-        _ => false,
+        FenceState::Unknown | FenceState::Broken(_) | FenceState::Unfenced(_) => false,
     };
     becomes(&mut states, told).await?;
     soft.cancel();
@@ -278,9 +278,9 @@ async fn roles_and_bindings_are_written_as_the_ceiling_user() -> Outcome {
     let space = fenced_namespace("team");
     applier.apply(&space).await.map_err(|error| format!("{error:?}"))?;
     let events = bed.cluster().audit().await?;
-    let writes = events.iter().filter(|event| event.is_write() && event.user == AGENT);
+    let written = events.iter().filter(|event| event.is_write() && event.user == AGENT);
     let mut as_ceiling = 0;
-    for event in writes.filter(|event| !event.resource.ends_with("reviews")) {
+    for event in written.filter(|event| !event.resource.ends_with("reviews")) {
         let expected = (event.group == RBAC).then_some(CEILING_USER);
         assert_eq!(event.impersonated.as_deref(), expected, "{event:?}");
         as_ceiling += usize::from(expected.is_some());

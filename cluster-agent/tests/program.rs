@@ -152,8 +152,10 @@ async fn the_fence_is_printed(story: &Story) -> Outcome {
     assert!(objects.len() >= 13, "{}", objects.len());
     for object in objects {
         let object: DynamicObject = serde_json::from_value(object)?;
-        eventually("the object is taken", async || Ok(bed.apply(&[object.clone()]).await.is_ok()))
-            .await?;
+        eventually("the object is taken", async || {
+            Ok(bed.apply(std::slice::from_ref(&object)).await.is_ok())
+        })
+        .await?;
     }
     let writers = bed.writers().await?;
     eventually("the fence", async || Ok(fence::check(&writers).await?.broken().is_empty())).await
