@@ -19,6 +19,7 @@ mod failure;
 mod files;
 mod fleet;
 mod hub;
+mod joins;
 mod kinds;
 mod output;
 mod plan_file;

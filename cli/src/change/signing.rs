@@ -58,11 +58,7 @@ pub(super) async fn sign(
         })?
     };
     let left: Vec<PublicKey> = wanted.difference(&signers).cloned().collect();
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    let configured =
-        hub.context().signing_key_file(home.as_deref()).or_else(|| own_key(hub, &left));
-    let found = Signer::find(&left, configured, Surroundings::of_process()).await;
-    let mut signer = found.map_err(|failure| {
+    let mut signer = find(hub, &left).await.map_err(|failure| {
         if signers.is_empty() {
             return failure;
         }
@@ -95,6 +91,14 @@ pub(super) async fn sign(
             signers.insert(key);
         }
     }
+}
+
+/// The key at hand that is wanted: the context's, the one that `hanse init` made, or another.
+pub(crate) async fn find(hub: &Hub, wanted: &[PublicKey]) -> Outcome<Signer> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let configured =
+        hub.context().signing_key_file(home.as_deref()).or_else(|| own_key(hub, wanted));
+    Signer::find(wanted, configured, Surroundings::of_process()).await
 }
 
 /// The key that `hanse init` made, if it may sign.

@@ -3,6 +3,7 @@
 mod findings;
 mod fleet;
 mod hub;
+mod trust;
 
 use jiff::Timestamp;
 
@@ -39,6 +40,7 @@ async fn look(session: &Session, findings: &mut Findings) -> Outcome<()> {
     let hub = connect(session, findings).await?;
     hub::identity(&hub, findings, Timestamp::now()).await?;
     hub::status(&hub, findings).await?;
+    trust::trust(&hub, findings).await?;
     fleet::clusters(&hub, findings).await
 }
 

@@ -1,6 +1,8 @@
 //! `hanse cluster`: which clusters belong to the fleet. What belongs is in the signed roster, so
 //! accepting, labelling and removing are revisions like any other change.
 
+mod fence;
+mod recipient;
 mod roster;
 
 use clap::Subcommand;
@@ -28,10 +30,21 @@ pub(crate) enum Command {
         #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
         output: Format,
     },
-    /// Let a cluster that joined, or was invited, into the fleet
+    /// Let a cluster that joined, or was invited, into the fleet; again, to add its recipient
+    #[command(after_help = "\
+With the cluster's age recipient in its roster entry, secrets can be sealed to it. Where the join
+command was made on this machine, the recipient is checked with the command's key; otherwise compare
+it with what `hanse-agent join` printed. Accepting an accepted cluster again adds its recipient, or
+takes the new one that its agent made.
+
+Examples:
+  hanse cluster accept prod-1 --label env=prod
+  hanse cluster accept prod-1 --recipient age1…    where nobody can be asked")]
     Accept {
         /// Its name
         name: String,
+        #[command(flatten)]
+        recipient: recipient::RecipientArgs,
         /// Label, as placements match it; may be given several times
         #[arg(long = "label", value_name = "KEY=VALUE", value_parser = selector::label)]
         labels: Vec<(String, String)>,
@@ -79,9 +92,9 @@ impl Command {
         let hub = session.hub().await?;
         match self {
             Self::List { all, output } => list(&hub, all, output).await,
-            Self::Accept { name, labels, commit } => {
-                let id = roster::joining(&hub.cluster(&name).await?)?;
-                roster::accept(&hub, id, &name, labels.into_iter().collect(), &commit, false).await
+            Self::Accept { name, recipient, labels, commit } => {
+                let labels = labels.into_iter().collect();
+                roster::join(&hub, &name, labels, &recipient, &commit).await
             }
             Self::Label { name, changes, commit } => {
                 roster::label(&hub, &name, &changes, &commit).await
@@ -96,6 +109,7 @@ impl Command {
     }
 }
 
+pub(crate) use fence::{ceiling_lines, fence_line, fence_state, recipient_line, recipient_state};
 pub(crate) use roster::accept;
 
 async fn list(hub: &Hub, all: bool, format: Format) -> Outcome {
@@ -149,8 +163,11 @@ pub(crate) fn show(clusters: &[Cluster], wide: bool) -> Outcome<()> {
 
 fn table(clusters: &[Cluster], wide: bool, now: Timestamp) -> Table {
     let head = ["NAME", "STATUS", "LABELS", "GENERATION", "DRIFT", "LAST SEEN", "AGENT"];
-    let more: &[&str] =
-        if wide { &["KUBERNETES", "OBJECTS", "CERTIFICATE", "ID", "MESSAGE"] } else { &[] };
+    let more: &[&str] = if wide {
+        &["KUBERNETES", "OBJECTS", "CERTIFICATE", "FENCE", "RECIPIENT", "ID", "MESSAGE"]
+    } else {
+        &[]
+    };
     let mut table = Table::new(head.iter().chain(more).copied());
     for cluster in clusters {
         let mut row = vec![
@@ -167,6 +184,8 @@ fn table(clusters: &[Cluster], wide: bool, now: Timestamp) -> Table {
             row.push(or_dash(cluster.kubernetes_version.clone()));
             row.push(cluster.objects.to_string());
             row.push(expires.map_or_else(|| "-".to_owned(), |at| crate::text::until(now, at)));
+            row.push(fence_state(cluster).to_owned());
+            row.push(recipient_state(cluster).to_owned());
             row.push(or_dash(cluster.id.clone()));
             row.push(or_dash(cluster.message.clone()));
         }
@@ -228,10 +247,10 @@ mod tests {
             Cluster { name: "new".into(), phase: Phase::Invited.into(), ..Cluster::default() };
         let now = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(300);
         insta::assert_snapshot!(table(&[synced, failed, invited], true, now).to_string(), @r"
-        NAME         STATUS           LABELS         GENERATION   DRIFT   LAST SEEN   AGENT   KUBERNETES   OBJECTS   CERTIFICATE   ID     MESSAGE
-        prod-1       Synced           a=b,env=prod   4/4          0       now         0.1.0   -            0         in 23h        id-1   -
-        x\u{1b}[2J   Failed,Offline   a=b,env=prod   4/4          2       4m59s       0.1.0   -            0         in 23h        id-1   its certificate is used twice\u{9b}
-        new          Invited          -              0/0          0       -           -       -            0         -             -      -
+        NAME         STATUS           LABELS         GENERATION   DRIFT   LAST SEEN   AGENT   KUBERNETES   OBJECTS   CERTIFICATE   FENCE     RECIPIENT   ID     MESSAGE
+        prod-1       Synced           a=b,env=prod   4/4          0       now         0.1.0   -            0         in 23h        Unknown   None        id-1   -
+        x\u{1b}[2J   Failed,Offline   a=b,env=prod   4/4          2       4m59s       0.1.0   -            0         in 23h        Unknown   None        id-1   its certificate is used twice\u{9b}
+        new          Invited          -              0/0          0       -           -       -            0         -             Unknown   None        -      -
         ");
     }
 }

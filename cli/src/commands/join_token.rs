@@ -1,20 +1,31 @@
 //! `hanse join-token`: lets a cluster join.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Subcommand;
+use hanse_domain::ids::{ClusterId, Digest};
 use hanse_domain::names;
+use hanse_domain::trust::recipient::VouchKey;
 use hanse_proto::admin::{Cluster, CreateJoinTokenRequest, CreateJoinTokenResponse};
 
 use crate::app::Session;
 use crate::change::{CommitArgs, duration};
 use crate::commands::cluster;
+use crate::config::FleetPin;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::output::{self, TextOrJson};
-use crate::selector;
 use crate::text::{escape, time};
+use crate::{fleet, joins, random, selector};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make a single-use token with which one cluster may join
+    #[command(after_help = "\
+The command that is printed names the fleet, so that the agent believes no other, and ends with a key
+that the hub never sees: with it, `hanse cluster accept` knows the agent's recipient for secrets.
+
+Example:
+  hanse join-token create prod-1 --accept --label env=prod")]
     Create(Create),
 }
 
@@ -67,16 +78,22 @@ impl Create {
             cluster_name: self.cluster.clone(),
             ttl_seconds: self.ttl.as_secs(),
         };
+        let fleet = fleet::fetch(&hub).await?.id();
         let mut service = hub.clusters_service();
-        let made = hub.call(service.create_join_token(request)).await?;
+        let mut made = hub.call(service.create_join_token(request)).await?;
+        let id = made.cluster_id.parse().map_err(|_| {
+            Failure::new("hub-error", "the hub's answer has no valid cluster id")
+                .hint("hanse check")
+        })?;
+        add_key(&mut made, id)?;
         if self.accept {
-            self.accept_now(&hub, &made).await?;
+            self.accept_now(&hub, id).await?;
         }
         match self.output {
             TextOrJson::Json => output::json(&made)?,
             TextOrJson::Text => {
                 let context = self.kube_context.as_deref().unwrap_or(&self.cluster);
-                output::line(&command(&made, &self.cluster, context))?;
+                output::line(&command(&made, &fleet, &self.cluster, context))?;
             }
         }
         if let Some(expires) = time(made.expires_at.as_ref()) {
@@ -92,19 +109,16 @@ impl Create {
             "next: run that command where the kubeconfig of {cluster} is, then: {}",
             if self.accept { synced(cluster) } else { then(&known, &made.cluster_id, cluster) }
         ));
+        if self.accept {
+            output::note(&format!(
+                "for secrets, its recipient is added after the join: hanse cluster accept {cluster}"
+            ));
+        }
         Ok(Exit::OK)
     }
 
     /// Commits the roster entry. Its output must not mix with the command on stdout.
-    async fn accept_now(
-        &self,
-        hub: &crate::hub::Hub,
-        made: &CreateJoinTokenResponse,
-    ) -> Outcome<()> {
-        let id = made.cluster_id.parse().map_err(|_| {
-            Failure::new("hub-error", "the hub's answer has no valid cluster id")
-                .hint("hanse check")
-        })?;
+    async fn accept_now(&self, hub: &crate::hub::Hub, id: ClusterId) -> Outcome<()> {
         let commit = CommitArgs {
             message: self.message.clone(),
             yes: self.yes,
@@ -116,6 +130,24 @@ impl Create {
         cluster::accept(hub, id, &self.cluster, labels, &commit, true).await?;
         Ok(())
     }
+}
+
+/// Adds a key to the token that the hub does not know, and keeps it for `hanse cluster accept`.
+fn add_key(made: &mut CreateJoinTokenResponse, id: ClusterId) -> Outcome<()> {
+    let key = VouchKey(random::bytes()?);
+    let kept = match joins::of_process() {
+        Some(folder) => joins::keep(&folder, id, &key).map_err(|error| error.to_string()),
+        None => Err("there is no home to keep it in".to_owned()),
+    };
+    if let Err(why) = kept {
+        output::warn(&format!(
+            "the key of the join command cannot be kept, so that the agent's recipient has to be \
+             compared by eye: {why}"
+        ));
+        return Ok(());
+    }
+    made.token = format!("{}.{}", made.token, URL_SAFE_NO_PAD.encode(key.0));
+    Ok(())
 }
 
 fn synced(cluster: &str) -> String {
@@ -139,10 +171,12 @@ fn then(known: &[Cluster], id: &str, cluster: &str) -> String {
 /// The command to paste. Arguments can be seen by everybody on a machine, so the token is not among
 /// them but on standard input, in a form that every POSIX shell has. Everything that the hub chose is
 /// quoted for a shell.
-fn command(made: &CreateJoinTokenResponse, cluster: &str, context: &str) -> String {
+fn command(made: &CreateJoinTokenResponse, fleet: &Digest, cluster: &str, context: &str) -> String {
+    let fleet = String::from(FleetPin(*fleet));
     let words = [
         ("--hub", made.hub_address.as_str()),
         ("--ca-hash", &made.ca_hash),
+        ("--fleet", &fleet),
         ("--cluster", cluster),
         ("--context", context),
     ];
@@ -185,8 +219,8 @@ mod tests {
             hub_address: "hub.example:7443".into(),
             ..CreateJoinTokenResponse::default()
         };
-        insta::assert_snapshot!(command(&made, "prod-1", "admin@prod"), @"
-        hanse-agent join --hub hub.example:7443 --ca-hash sha256:00ff --cluster prod-1 --context admin@prod --token-file - <<'TOKEN'
+        insta::assert_snapshot!(command(&made, &Digest([1; 32]), "prod-1", "admin@prod"), @"
+        hanse-agent join --hub hub.example:7443 --ca-hash sha256:00ff --fleet sha256:0101010101010101010101010101010101010101010101010101010101010101 --cluster prod-1 --context admin@prod --token-file - <<'TOKEN'
         hjt_abc_-123
         TOKEN
         ");
@@ -195,8 +229,8 @@ mod tests {
             token: "x\nTOKEN\nrm -rf ~".into(),
             ..made
         };
-        insta::assert_snapshot!(command(&evil, "a", "b"), @r"
-        hanse-agent join --hub 'x; rm -rf ~ '\''\u{a}' --ca-hash sha256:00ff --cluster a --context b --token-file - <<'TOKEN'
+        insta::assert_snapshot!(command(&evil, &Digest([1; 32]), "a", "b"), @r"
+        hanse-agent join --hub 'x; rm -rf ~ '\''\u{a}' --ca-hash sha256:00ff --fleet sha256:0101010101010101010101010101010101010101010101010101010101010101 --cluster a --context b --token-file - <<'TOKEN'
         x\u{a}TOKEN\u{a}rm -rf ~
         TOKEN
         ");
@@ -206,12 +240,16 @@ mod tests {
     #[test]
     fn a_shell_reads_the_token_on_standard_input() {
         let made = CreateJoinTokenResponse { token: "hjt_$x`y`".into(), ..Default::default() };
-        let script = command(&made, "a", "b").replace("hanse-agent", "show");
+        let script = command(&made, &Digest([1; 32]), "a", "b").replace("hanse-agent", "show");
         let show = "show() { echo \"$*\"; cat; }\n";
         let output =
             std::process::Command::new("sh").args(["-c", &format!("{show}{script}")]).output();
         let shown = output.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).ok();
-        let expected = "join --hub  --ca-hash  --cluster a --context b --token-file -\nhjt_$x`y`\n";
-        assert_eq!(shown.as_deref(), Some(expected));
+        let fleet = Digest([1; 32]);
+        let expected = format!(
+            "join --hub  --ca-hash  --fleet sha256:{fleet} --cluster a --context b --token-file -\n\
+             hjt_$x`y`\n"
+        );
+        assert_eq!(shown, Some(expected));
     }
 }

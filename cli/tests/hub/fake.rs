@@ -24,13 +24,14 @@ use hanse_proto::admin::fleet_service_server::{FleetService, FleetServiceServer}
 use hanse_proto::admin::get_history_response::Part;
 use hanse_proto::admin::{
     Cluster, CommitRequest, CommitResponse, CommittedStatement, CreateJoinTokenRequest,
-    CreateJoinTokenResponse, DryRunRequest, DryRunResponse, GetHistoryRequest, GetHistoryResponse,
-    GetProposalRequest, GetProposalResponse, GetRevisionRequest, GetRevisionResponse,
-    ListClustersRequest, ListClustersResponse, ListDriftRequest, ListDriftResponse,
-    ListProposalsRequest, ListProposalsResponse, ListRevisionsRequest, ListRevisionsResponse,
-    Proposal, Revision, RevokeClusterRequest, RevokeClusterResponse, SignProposalRequest,
-    WatchClustersRequest, WatchClustersResponse, WatchDriftRequest, WatchDriftResponse,
-    WatchHeadRequest, WatchHeadResponse, WithdrawProposalRequest, WithdrawProposalResponse,
+    CreateJoinTokenResponse, DryRunRequest, DryRunResponse, Fence, GetHistoryRequest,
+    GetHistoryResponse, GetProposalRequest, GetProposalResponse, GetRevisionRequest,
+    GetRevisionResponse, ListClustersRequest, ListClustersResponse, ListDriftRequest,
+    ListDriftResponse, ListProposalsRequest, ListProposalsResponse, ListRevisionsRequest,
+    ListRevisionsResponse, Proposal, Revision, RevokeClusterRequest, RevokeClusterResponse,
+    SignProposalRequest, WatchClustersRequest, WatchClustersResponse, WatchDriftRequest,
+    WatchDriftResponse, WatchHeadRequest, WatchHeadResponse, WithdrawProposalRequest,
+    WithdrawProposalResponse,
 };
 use hanse_signing::{Key, KeyFile, make_key_file};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -62,6 +63,10 @@ pub(crate) struct State {
     pub(crate) phase: Phase,
     /// A cluster of the first one's name was revoked before.
     pub(crate) revoked: bool,
+    /// The recipient that every agent made, and what vouches for it.
+    pub(crate) offered: (String, Vec<u8>),
+    /// The ceiling that every agent reports.
+    pub(crate) ceiling: String,
     /// What the clusters say to a dry run.
     pub(crate) dry_run: Vec<DryRunResponse>,
     /// What each watch of drift is sent before it ends, the next one at the end.
@@ -243,6 +248,8 @@ impl Running {
             intruder: None,
             phase: Phase::Synced,
             revoked: false,
+            offered: (String::new(), Vec::new()),
+            ceiling: String::new(),
             dry_run: Vec::new(),
             drift: Vec::new(),
         };
@@ -430,6 +437,10 @@ impl Hub {
             generation_desired: member.generation.0,
             generation_applied: if index == 0 { member.generation.0 } else { 0 },
             labels: member.entry.labels.clone().into_iter().collect(),
+            recipient: member.entry.recipient.clone().unwrap_or_default(),
+            recipient_offered: state.offered.0.clone(),
+            recipient_vouch: state.offered.1.clone().into(),
+            fence: Some(Fence { ceiling: state.ceiling.clone(), ..Fence::default() }),
             ..Cluster::default()
         };
         let revoked = state.revoked.then(|| Cluster {

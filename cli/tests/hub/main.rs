@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod fake;
+mod recipients;
 mod trust;
 
 use std::path::{Path, PathBuf};
@@ -262,11 +263,16 @@ async fn the_join_command_is_alone_on_stdout() {
     let args = ["join-token", "create", "cluster-3", "--accept", "--label", "env=test"];
     let (code, stdout, stderr) = world.hanse(&args).await;
     assert_eq!(code, 0, "{stderr}");
-    assert_eq!(
-        stdout,
-        "hanse-agent join --hub 127.0.0.1:1 --ca-hash sha256:00 --cluster cluster-3 \
-         --context cluster-3 --token-file - <<'TOKEN'\nthe-token\nTOKEN\n"
+    let fleet = world.running.hub.0.lock().unwrap().fleet.id();
+    let (command, token) = stdout.split_once('\n').unwrap();
+    let expected = format!(
+        "hanse-agent join --hub 127.0.0.1:1 --ca-hash sha256:00 --fleet sha256:{fleet} --cluster \
+         cluster-3 --context cluster-3 --token-file - <<'TOKEN'"
     );
+    assert_eq!(command, expected);
+    let key = token.strip_prefix("the-token.").unwrap().strip_suffix("\nTOKEN\n").unwrap();
+    assert_eq!(key.len(), 43, "{token}");
+    assert!(stderr.contains("hanse cluster accept cluster-3") && !stderr.contains(key), "{stderr}");
     assert!(stderr.contains("Cluster/cluster-3 accepted"), "{stderr}");
     assert!(!stderr.contains("the-token") && stderr.contains("history"), "{stderr}");
     let (_, stdout, _) = world.hanse(&["get", "clusters", "-l", "env=test", "-o", "name"]).await;

@@ -2,8 +2,10 @@
 
 use hanse_proto::admin::Cluster;
 use hanse_proto::admin::cluster::Phase;
+use hanse_proto::admin::fence::State;
 
 use super::findings::Findings;
+use crate::commands::cluster::{fence_line, recipient_state};
 use crate::failure::Outcome;
 use crate::hub::Hub;
 use crate::text::{count, escape};
@@ -93,6 +95,7 @@ fn report(clusters: &[Cluster], findings: &mut Findings) {
             format!("hanse describe cluster {name}"),
         );
     }
+    trust(&accepted, findings);
     let pending: Vec<&Cluster> =
         clusters.iter().filter(|c| !c.accepted && c.phase() == Phase::Pending).collect();
     if let Some(first) = pending.first() {
@@ -113,9 +116,101 @@ fn report(clusters: &[Cluster], findings: &mut Findings) {
     }
 }
 
+/// What agents say of the fence, of what they were sent, and of secrets.
+fn trust(accepted: &[&Cluster], findings: &mut Findings) {
+    let state = |cluster: &Cluster| cluster.fence.as_ref().map(hanse_proto::admin::Fence::state);
+    let of = |wanted: State| accepted.iter().filter(move |c| state(c) == Some(wanted)).copied();
+    let standing = of(State::Standing).count();
+    if standing > 0 {
+        findings.ok(format!("the fence stands in {}", count(standing, "cluster")));
+    }
+    for cluster in of(State::Broken) {
+        findings.failed(
+            format!("the fence of {}: {}", escape(&cluster.name), escape(&fence_line(cluster))),
+            "its agent writes nothing; the cluster's administrator can look: hanse-agent check",
+        );
+    }
+    for cluster in of(State::Unfenced) {
+        findings.warning(
+            format!("{} has no fence, and its administrator allowed that", escape(&cluster.name)),
+            "hanse-agent join --fence apply puts one up; see docs/fence.md",
+        );
+    }
+    for cluster in accepted.iter().filter(|c| c.refused_condition > 0) {
+        let (name, condition) = (escape(&cluster.name), cluster.refused_condition);
+        findings.failed(
+            format!("{name} refuses what the hub sends, by condition {condition}"),
+            "what that means: docs/trust.md; the last good state stays enforced there",
+        );
+    }
+    for cluster in accepted.iter().filter(|c| !c.secrets_pending.is_empty()) {
+        let name = escape(&cluster.name);
+        findings.warning(
+            format!(
+                "{} cannot be opened in {name}",
+                count(cluster.secrets_pending.len(), "secret")
+            ),
+            "hanse secret reseal",
+        );
+    }
+    for cluster in accepted.iter().filter(|c| matches!(recipient_state(c), "Offered" | "Changed")) {
+        let name = escape(&cluster.name);
+        findings.warning(
+            format!("the agent of {name} made a recipient for secrets that is not accepted"),
+            format!("hanse cluster accept {name}"),
+        );
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use hanse_proto::admin::Fence;
+
     use super::*;
+
+    #[test]
+    fn what_agents_say_of_fence_bundle_and_secrets() {
+        let cluster = |name: &str, state: State| Cluster {
+            name: name.into(),
+            fence: Some(Fence {
+                state: state.into(),
+                problem: if state == State::Broken {
+                    "a policy is gone".into()
+                } else {
+                    String::new()
+                },
+                ..Fence::default()
+            }),
+            ..Cluster::default()
+        };
+        let refusing = Cluster { refused_condition: 4, ..cluster("d", State::Standing) };
+        let sealed = Cluster {
+            secrets_pending: vec!["db".into()],
+            recipient_offered: "age1x".into(),
+            ..cluster("e", State::Standing)
+        };
+        let (broken, none) = (cluster("b", State::Broken), cluster("c", State::Unfenced));
+        let mut findings = Findings::default();
+        findings.section("clusters");
+        trust(&[&broken, &none, &refusing, &sealed], &mut findings);
+        let text = anstream::adapter::strip_str(&findings.text()).to_string();
+        insta::assert_snapshot!(text, @r"
+        clusters
+          √ the fence stands in 2 clusters
+          × the fence of b: Broken: a policy is gone
+            hint: its agent writes nothing; the cluster's administrator can look: hanse-agent check
+          ‼ c has no fence, and its administrator allowed that
+            hint: hanse-agent join --fence apply puts one up; see docs/fence.md
+          × d refuses what the hub sends, by condition 4
+            hint: what that means: docs/trust.md; the last good state stays enforced there
+          ‼ 1 secret cannot be opened in e
+            hint: hanse secret reseal
+          ‼ the agent of e made a recipient for secrets that is not accepted
+            hint: hanse cluster accept e
+
+        2 checks failed.
+        ");
+    }
 
     #[test]
     fn each_trouble_has_its_hint() {

@@ -6,19 +6,62 @@ use hanse_domain::ids::{ClusterId, RevisionNumber};
 use hanse_proto::admin::Cluster;
 use hanse_proto::admin::cluster::Phase;
 
+use super::recipient::{self, RecipientArgs};
 use crate::change::{self, CommitArgs, Confirm, Order};
 use crate::failure::{Failure, Outcome};
 use crate::hub::Hub;
-use crate::selector;
 use crate::text::near;
+use crate::{fleet, joins, output, selector};
+
+/// Accepts a cluster, or adds the recipient that it made since.
+pub(super) async fn join(
+    hub: &Hub,
+    name: &str,
+    labels: Labels,
+    args: &RecipientArgs,
+    commit: &CommitArgs,
+) -> Outcome {
+    let cluster = hub.cluster(name).await?;
+    let id = joining(&cluster)?;
+    let base = fleet::fetch(hub).await?;
+    let entry = base.member(id).map(|member| (*member.entry).clone());
+    if entry.is_some() && !labels.is_empty() {
+        return Err(accepted(name));
+    }
+    let key = match joins::of_process() {
+        Some(folder) => joins::find(&folder, id)?,
+        None => None,
+    };
+    let chosen =
+        recipient::choose(args, &cluster, &base.id(), entry.as_ref(), key.as_ref()).await?;
+    if entry.as_ref().is_some_and(|entry| entry.recipient == chosen) {
+        return Err(accepted(name));
+    }
+    if chosen.is_none() {
+        output::note(&format!(
+            "{name} has no recipient: no secret can be sealed to it until it has; after the join: \
+             hanse cluster accept {name}"
+        ));
+    }
+    let order = Order::new(commit, Confirm::Risks);
+    change::make(hub, &order, |fleet| {
+        let new = || ClusterEntry::new(id, name.to_owned(), labels.clone());
+        let mut entry = fleet.member(id).map_or_else(new, |member| (*member.entry).clone());
+        entry.recipient.clone_from(&chosen);
+        Ok(vec![Edit::PutCluster(entry)])
+    })
+    .await
+}
+
+fn accepted(name: &str) -> Failure {
+    Failure::new("accepted", format!("cluster {name} is in the fleet already"))
+        .why("its agent has shown no other recipient than the roster has")
+        .hint(format!("to change its labels: hanse cluster label {name} KEY=VALUE"))
+}
 
 /// The id of a cluster that may be accepted.
-pub(super) fn joining(cluster: &Cluster) -> Outcome<ClusterId> {
+fn joining(cluster: &Cluster) -> Outcome<ClusterId> {
     let name = &cluster.name;
-    if cluster.accepted {
-        return Err(Failure::new("accepted", format!("cluster {name} is in the fleet already"))
-            .hint(format!("to change its labels: hanse cluster label {name} KEY=VALUE")));
-    }
     if cluster.phase() == Phase::Revoked {
         return Err(Failure::new("revoked", format!("cluster {name} was revoked"))
             .hint(format!("let it join anew: hanse join-token create {name} --accept")));
@@ -156,15 +199,13 @@ mod tests {
     }
 
     #[test]
-    fn who_is_in_the_fleet_or_revoked_is_not_accepted() {
+    fn who_is_revoked_is_not_accepted() {
         let pending = Cluster {
             id: "0192f0c1-2a3b-7c4d-8e5f-60718293a4b5".into(),
             phase: Phase::Pending.into(),
             ..Cluster::default()
         };
         assert!(joining(&pending).is_ok());
-        let accepted = Cluster { accepted: true, ..pending.clone() };
-        assert_eq!(joining(&accepted).err().map(|f| f.code()), Some("accepted"));
         let revoked = Cluster { phase: Phase::Revoked.into(), ..pending };
         assert_eq!(joining(&revoked).err().map(|f| f.code()), Some("revoked"));
     }

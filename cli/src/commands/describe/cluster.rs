@@ -8,7 +8,8 @@ use hanse_proto::admin::{Cluster, Drift};
 use jiff::Timestamp;
 
 use super::pairs;
-use crate::commands::{cluster::status, drift};
+use crate::commands::cluster::{ceiling_lines, fence_line, recipient_line, status};
+use crate::commands::drift;
 use crate::failure::Outcome;
 use crate::fleet;
 use crate::hub::Hub;
@@ -26,6 +27,11 @@ fn text(cluster: &Cluster, fleet: &Fleet, drift: &[Drift], now: Timestamp) -> St
     let at = |t: Option<&pbjson_types::Timestamp>, show: fn(Timestamp, Timestamp) -> String| {
         time(t).map_or_else(|| "-".to_owned(), |then| format!("{then} ({})", show(now, then)))
     };
+    // By id: the roster may still have a revoked cluster of that name. What it says is what was
+    // signed, not what the hub makes of it.
+    let member = cluster.id.parse().ok().and_then(|id| fleet.member(id));
+    let recipient = member.and_then(|member| member.entry.recipient.clone()).unwrap_or_default();
+    let signed = Cluster { recipient, ..cluster.clone() };
     let mut out = pairs(&[
         pair("Name", cluster.name.clone()),
         pair("Id", cluster.id.clone()),
@@ -40,7 +46,26 @@ fn text(cluster: &Cluster, fleet: &Fleet, drift: &[Drift], now: Timestamp) -> St
         pair("Joined", at(cluster.joined_at.as_ref(), age)),
         pair("Last seen", at(cluster.last_seen.as_ref(), age)),
         pair("Certificate expires", at(cluster.certificate_expires_at.as_ref(), until)),
+        pair("Recipient", recipient_line(&signed)),
+        pair("Fence", fence_line(cluster)),
     ]);
+    for line in ceiling_lines(cluster) {
+        let _ = writeln!(out, "  {}", escape(&line));
+    }
+    if cluster.refused_condition > 0 {
+        let condition = cluster.refused_condition;
+        let _ = writeln!(
+            out,
+            "Refused: its agent refuses what the hub sends, by condition {condition} of docs/trust.md"
+        );
+    }
+    if !cluster.secrets_pending.is_empty() {
+        out.push_str("Secrets pending:\n");
+        for secret in &cluster.secrets_pending {
+            let _ =
+                writeln!(out, "  {} cannot be opened there: hanse secret reseal", escape(secret));
+        }
+    }
     out.push_str("Conditions:\n");
     for (condition, holds) in [
         ("Accepted", cluster.accepted),
@@ -57,8 +82,7 @@ fn text(cluster: &Cluster, fleet: &Fleet, drift: &[Drift], now: Timestamp) -> St
             "Removals waiting: {count}\n  hanse cluster confirm-removals {name} {count}"
         );
     }
-    // By id: the roster may still have a revoked cluster of that name.
-    if let Some(member) = cluster.id.parse().ok().and_then(|id| fleet.member(id)) {
+    if let Some(member) = member {
         if member.manifest.documents.is_empty() {
             out.push_str("Documents: none\n");
         } else {
@@ -109,6 +133,8 @@ mod tests {
         Joined:               -
         Last seen:            -
         Certificate expires:  -
+        Recipient:            none: no secret can be sealed to it
+        Fence:                unknown: its agent has not said
         Conditions:
           Accepted   True
           Connected  True
