@@ -3,10 +3,9 @@
 //! `bundle`.
 
 use crate::change::Change;
-use crate::document::{Document, DocumentRef, Kind};
+use crate::document::{DocumentRef, Kind};
 use crate::fleet::{Edit, Fleet};
 use crate::history::changes::Subject;
-use crate::history::roster::ClusterEntry;
 use crate::trust::authority::{NotAllowed, Signed, Untrusted};
 use crate::trust::root::KeyName;
 
@@ -66,7 +65,7 @@ fn allowed(base: &Fleet, next: &Fleet, signed: &Signed<'_>, edit: &Edit) -> Resu
         Edit::PutRoot(root) => signed.may_change_root(root),
         Edit::Put(document) => {
             replaced(base, signed, &document.reference)?;
-            signed.may_put(document, entries(next, document))
+            signed.may_put(document)
         }
         Edit::Remove(reference) => replaced(base, signed, reference),
         Edit::PutWrap(_) | Edit::RemoveWrap(_) => {
@@ -81,8 +80,7 @@ fn allowed(base: &Fleet, next: &Fleet, signed: &Signed<'_>, edit: &Edit) -> Resu
             let secret = DocumentRef { kind: Kind::FederatedSecret, name };
             let held = next.documents().get(&secret).or_else(|| base.documents().get(&secret));
             let Some(held) = held else { return Ok(()) };
-            let entry = next.member(reference.cluster).map(|member| &*member.entry);
-            signed.may_remove(&held.document, entry.into_iter())
+            signed.may_remove(&held.document)
         }
     }
 }
@@ -90,15 +88,7 @@ fn allowed(base: &Fleet, next: &Fleet, signed: &Signed<'_>, edit: &Edit) -> Resu
 /// Whether the document that is there now may be taken away or replaced.
 fn replaced(base: &Fleet, signed: &Signed<'_>, reference: &DocumentRef) -> Result<(), NotAllowed> {
     match base.documents().get(reference) {
-        Some(held) => signed.may_remove(&held.document, entries(base, &held.document)),
+        Some(held) => signed.may_remove(&held.document),
         None => Ok(()),
     }
-}
-
-/// The clusters on which a document is placed.
-fn entries<'f>(
-    fleet: &'f Fleet,
-    document: &Document,
-) -> impl Iterator<Item = &'f ClusterEntry> + Clone + use<'f> {
-    fleet.selected(document).into_iter().map(|member| &*member.entry)
 }

@@ -1,9 +1,10 @@
 //! Statements that show where things come from, and what took them away.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::refusal::{Condition, Refusal};
-use super::{Held, Offer, Opened, VerifiedBundle, under};
+use super::{Contents, Held, Offer, Opened, VerifiedBundle, under};
 use crate::document::DocumentRef;
 use crate::document::Kind;
 use crate::history::changes::{ProvenChange, Subject, WrapRef};
@@ -24,7 +25,8 @@ pub struct Evidence {
     pub inclusion: InclusionProof,
     /// Changes that it lists.
     pub changes: Vec<ProvenChange>,
-    /// The cluster's manifest as it was right after it, where something went.
+    /// The cluster's manifest as it was right after it: where something went, and where the labels
+    /// changed and brought what is older.
     pub shown: Option<Shown>,
 }
 
@@ -48,6 +50,7 @@ struct Witness<'w> {
 /// All statements that an offer shows, by number.
 pub(super) struct Witnesses<'w> {
     cluster: ClusterId,
+    contents: &'w Contents<'w>,
     by_number: BTreeMap<RevisionNumber, Witness<'w>>,
 }
 
@@ -57,6 +60,7 @@ impl<'w> Witnesses<'w> {
         cluster: ClusterId,
         held: &Held<'w>,
         offer: &'w Offer,
+        contents: &'w Contents<'w>,
         statement: &Statement,
         signed: Signed<'w>,
         manifest: &Manifest,
@@ -71,7 +75,7 @@ impl<'w> Witnesses<'w> {
             let (number, witness) = evidence.prove(cluster, held, statement)?;
             by_number.insert(number, witness);
         }
-        Ok(Self { cluster, by_number })
+        Ok(Self { cluster, contents, by_number })
     }
 
     /// That a statement of this number brought what is pinned, and might.
@@ -92,19 +96,15 @@ impl<'w> Witnesses<'w> {
             Subject::Cluster(_) => witness.signed.may_change_roster(subject),
             Subject::Document(reference) => {
                 let document = opened.document(reference).ok_or_else(unproven)?;
-                let replaces = before.and_then(|before| before.document(reference));
-                let replaced = replaces.map_or(Ok(()), |old| {
-                    let entry = before.map(|before| &before.entry);
-                    witness.signed.may_remove(old, entry.into_iter())
+                let replaced = before.map_or(Ok(()), |before| {
+                    let mut rights = self.rights(reference, subject, before).into_iter();
+                    rights.find(|(of, _)| *of == number).map_or(Ok(()), |(_, right)| right)
                 });
-                let entry = std::iter::once(&opened.entry);
-                replaced.and_then(|()| witness.signed.may_put(document, entry))
+                replaced.and_then(|()| witness.signed.may_put(document))
             }
             // The key of a secret that is not here opens nothing.
             Subject::Wrap(WrapRef { secret, .. }) => match opened.secret(secret) {
-                Some(document) => {
-                    witness.signed.may_remove(document, std::iter::once(&opened.entry))
-                }
+                Some(document) => witness.signed.may_remove(document),
                 None => Ok(()),
             },
             Subject::TrustRoot => return Err(unproven()),
@@ -112,15 +112,37 @@ impl<'w> Witnesses<'w> {
         allowed.map_err(|why| not_allowed(number, Condition::Provenance, why))
     }
 
+    /// That what is older than the cluster's entry was there when the entry changed: who keeps the
+    /// roster has said so, and nobody puts back what had gone by then.
+    pub(super) fn was_there(&self, subject: &Subject, pin: Pin, entry: Pin) -> Result<(), Refusal> {
+        let shown = self.by_number.get(&entry.number).and_then(|witness| witness.manifest.as_ref());
+        let pinned = shown.and_then(|manifest| manifest.pin(subject));
+        if pin.number >= entry.number || pinned == Some(pin) {
+            Ok(())
+        } else {
+            Err(Refusal::Replayed { subject: subject.clone(), number: pin.number })
+        }
+    }
+
     /// That a statement took away what was pinned, and might.
     pub(super) fn took_away(
         &self,
         subject: &Subject,
-        pin: Pin,
         before: &VerifiedBundle,
     ) -> Result<(), Refusal> {
+        let own = Subject::Cluster(self.cluster);
+        let reference = match subject {
+            Subject::Document(reference) => reference.clone(),
+            Subject::Wrap(WrapRef { secret, .. }) => {
+                DocumentRef { kind: Kind::FederatedSecret, name: secret.clone() }
+            }
+            Subject::Cluster(_) | Subject::TrustRoot => {
+                return Err(Refusal::Omitted { subject: subject.clone() });
+            }
+        };
+        let mut rights = self.rights(&reference, subject, before);
         let mut refused = None;
-        for (number, witness) in self.by_number.iter().filter(|(number, _)| **number > pin.number) {
+        for (number, witness) in self.after(before) {
             let absent =
                 witness.manifest.as_ref().is_some_and(|manifest| manifest.pin(subject).is_none());
             let removed = match witness.changes.get(subject) {
@@ -128,9 +150,8 @@ impl<'w> Witnesses<'w> {
                 Some(Some(_)) => absent,
                 None => false,
             };
-            let own = Subject::Cluster(self.cluster);
             let allowed = if removed {
-                witness.may_remove(subject, before)
+                rights.remove(number).unwrap_or(Ok(()))
             } else if absent && witness.changes.contains_key(&own) {
                 witness.signed.may_change_roster(&own)
             } else {
@@ -143,24 +164,45 @@ impl<'w> Witnesses<'w> {
         }
         Err(refused.unwrap_or_else(|| Refusal::Omitted { subject: subject.clone() }))
     }
-}
 
-impl Witness<'_> {
-    fn may_remove(&self, subject: &Subject, before: &VerifiedBundle) -> Result<(), NotAllowed> {
-        let entry = std::iter::once(&before.entry);
-        let reference = match subject {
-            Subject::Document(reference) => reference.clone(),
-            Subject::Wrap(WrapRef { secret, .. }) => {
-                DocumentRef { kind: Kind::FederatedSecret, name: secret.clone() }
+    /// The statements that the agent has not seen yet: older ones excuse nothing.
+    fn after(
+        &self,
+        before: &VerifiedBundle,
+    ) -> impl Iterator<Item = (&RevisionNumber, &Witness<'w>)> {
+        self.by_number.range(before.generation.next()..)
+    }
+
+    /// Whether the statements that change `subject` may take away or replace a document that was held,
+    /// as each of them found it. Where one replaced it with bytes that are shown, the next one needs
+    /// the right to those.
+    fn rights(
+        &self,
+        reference: &DocumentRef,
+        subject: &Subject,
+        before: &VerifiedBundle,
+    ) -> BTreeMap<RevisionNumber, Result<(), NotAllowed>> {
+        let document = Subject::Document(reference.clone());
+        let replaced = before.document(reference);
+        let mut now = replaced.map(Cow::Borrowed);
+        let mut rights = BTreeMap::new();
+        for (number, witness) in self.after(before) {
+            let after = witness.changes.get(&document);
+            if after.is_none() && !witness.changes.contains_key(subject) {
+                continue;
             }
-            Subject::Cluster(_) | Subject::TrustRoot => {
-                return self.signed.may_change_roster(subject);
+            let right = now.as_ref().map_or(Ok(()), |now| witness.signed.may_remove(now));
+            match after {
+                Some(None) if right.is_ok() => now = None,
+                Some(Some(digest)) if right.is_ok() => {
+                    let next = self.contents.document(*digest, reference).map(Cow::Owned);
+                    now = next.or(now).or_else(|| replaced.map(Cow::Borrowed));
+                }
+                Some(_) | None => {}
             }
-        };
-        match before.document(&reference) {
-            Some(document) => self.signed.may_remove(document, entry),
-            None => Ok(()),
+            rights.insert(*number, right);
         }
+        rights
     }
 }
 

@@ -122,8 +122,11 @@ pub fn verify(
     let signed = signed.known()?;
     let head = held.head.admit(&statement, &offer.statement, &offer.log);
     let head = head.map_err(|_| Refusal::OtherHistory { accepted: held.head.size })?;
-    let opened = open(cluster, held, offer, &statement)?;
-    let witnesses = Witnesses::new(cluster, held, offer, &statement, signed, &opened.manifest)?;
+    let contents = Contents::new(offer, held);
+    let opened = open(cluster, &contents, offer, &statement)?;
+    let manifest = &opened.manifest;
+    let witnesses = Witnesses::new(cluster, held, offer, &contents, &statement, signed, manifest)?;
+    let known_entry = held.bundle.is_some_and(|bundle| bundle.manifest.entry == manifest.entry);
     for (subject, pin) in opened.manifest.pins() {
         let before = held.bundle.and_then(|bundle| bundle.manifest.pin(&subject));
         if before == Some(pin) {
@@ -131,16 +134,19 @@ pub fn verify(
         }
         if let Some(bundle) = held.bundle
             && pin.number <= bundle.generation
-            && (before.is_some() || opened.manifest.entry.number <= bundle.generation)
+            && (before.is_some() || known_entry)
         {
             return Err(Refusal::Replayed { subject, number: pin.number });
+        }
+        if !known_entry {
+            witnesses.was_there(&subject, pin, opened.manifest.entry)?;
         }
         witnesses.brought(&subject, pin, held.bundle, &opened)?;
     }
     if let Some(bundle) = held.bundle {
-        for (subject, pin) in bundle.manifest.pins() {
+        for (subject, _) in bundle.manifest.pins() {
             if opened.manifest.pin(&subject).is_none() {
-                witnesses.took_away(&subject, pin, bundle)?;
+                witnesses.took_away(&subject, bundle)?;
             }
         }
     }
@@ -163,7 +169,7 @@ pub fn inspect(
     offer: &Offer,
 ) -> Result<VerifiedBundle, Refusal> {
     let statement = numbered(held, offer)?;
-    let opened = open(cluster, held, offer, &statement)?;
+    let opened = open(cluster, &Contents::new(offer, held), offer, &statement)?;
     Ok(VerifiedBundle {
         generation: offer.generation,
         digest: Digest::of(&offer.manifest),
@@ -212,12 +218,11 @@ impl Opened {
 
 fn open(
     cluster: ClusterId,
-    held: &Held<'_>,
+    contents: &Contents<'_>,
     offer: &Offer,
     statement: &Statement,
 ) -> Result<Opened, Refusal> {
     let manifest = under(cluster, &offer.manifest, &offer.inclusion, statement)?;
-    let contents = Contents::new(offer, held);
     let malformed = |error| Refusal::malformed(Condition::Contents, error);
     let entry = ClusterEntry::decode(contents.find(manifest.entry.digest)?).map_err(malformed)?;
     if entry.id != cluster {
@@ -277,5 +282,11 @@ impl<'c> Contents<'c> {
     fn find(&self, digest: Digest) -> Result<&'c [u8], Refusal> {
         let held = || self.held.and_then(|held| held.get(&digest)).map(|bytes| &**bytes);
         self.sent.get(&digest).copied().or_else(held).ok_or(Refusal::Missing(digest))
+    }
+
+    /// A document that came between what was held and what is offered, if its bytes are here.
+    fn document(&self, digest: Digest, reference: &DocumentRef) -> Option<Document> {
+        let document = parse::parse_document(self.find(digest).ok()?).ok()?;
+        (document.reference == *reference).then_some(document)
     }
 }

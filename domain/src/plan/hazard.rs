@@ -4,8 +4,6 @@ use std::fmt;
 
 use super::{Action, ObjectChange};
 use crate::document::Document;
-use crate::fleet::Fleet;
-use crate::history::roster::ClusterEntry;
 use crate::kinds::Spec;
 use crate::kinds::binding::{BindingScope, RoleBindingSpec, RoleRef, Subject};
 use crate::kinds::namespace::PodSecurity;
@@ -66,36 +64,44 @@ pub const fn unconfirmed_removals(objects: usize) -> usize {
     if tenth > 5 { tenth } else { 5 }
 }
 
-/// Hazards of what a document says: by itself, with each override, and with the overrides that come
-/// together on a cluster of the fleet.
-pub(super) fn of_document(document: &Document, fleet: &Fleet, hazards: &mut Vec<Hazard>) {
-    let entries = fleet.selected(document).into_iter().map(|member| &*member.entry);
-    for hazard in hazards_of(document, entries) {
-        if !hazards.contains(&hazard) {
-            hazards.push(hazard);
-        }
-    }
-}
-
-/// Hazards of what a document says by itself, with each override, and with the overrides that come
-/// together on these clusters. What others declare does not matter, so that an agent, which sees its
-/// own documents alone, finds the same.
-pub fn hazards_of<'e>(
-    document: &Document,
-    entries: impl Iterator<Item = &'e ClusterEntry>,
-) -> Vec<Hazard> {
+/// Hazards of what a document says: by itself, with each override, and with overrides that come
+/// together. It does not matter which clusters there are and what others declare, so that whoever
+/// looks, today or when labels have changed, finds the same.
+pub fn hazards_of(document: &Document) -> Vec<Hazard> {
     let mut found = Vec::new();
     for spec in document.variants() {
         of_spec(document, spec, &mut found);
     }
     if document.overrides.len() > 1 {
-        for entry in entries.filter(|entry| document.selects(entry)) {
-            if let Ok(placed) = document.placed(&entry.labels) {
-                of_spec(document, &placed.spec, &mut found);
-            }
+        for spec in together(document) {
+            of_spec(document, &spec, &mut found);
         }
     }
     found
+}
+
+/// What several overrides can make together that none makes alone. A patch replaces scalars and lists
+/// as a whole, so all that is hazardous comes together from two variants at the most: the rules of one
+/// and the scope of another, the role's kind of one and its name of another.
+fn together(document: &Document) -> Vec<Spec> {
+    let variants = || document.variants();
+    let cluster_wide =
+        variants().any(|v| matches!(v, Spec::Role(role) if role.scope == RoleScope::Cluster));
+    let cluster_role = variants()
+        .any(|v| matches!(v, Spec::RoleBinding(b) if matches!(b.role, RoleRef::ClusterRole(_))));
+    let mixed = |spec: &Spec| match spec {
+        Spec::Role(role) if cluster_wide => {
+            Some(Spec::Role(RoleSpec { scope: RoleScope::Cluster, ..role.clone() }))
+        }
+        Spec::RoleBinding(binding) if cluster_role => {
+            let (RoleRef::Federated(name) | RoleRef::ClusterRole(name) | RoleRef::Role(name)) =
+                &binding.role;
+            let role = RoleRef::ClusterRole(name.clone());
+            Some(Spec::RoleBinding(RoleBindingSpec { role, ..binding.clone() }))
+        }
+        Spec::Role(_) | Spec::RoleBinding(_) | Spec::Namespace(_) | Spec::Secret(_) => None,
+    };
+    variants().filter_map(mixed).collect()
 }
 
 fn of_spec(document: &Document, spec: &Spec, hazards: &mut Vec<Hazard>) {

@@ -172,7 +172,7 @@ pub fn plan(base: &Fleet, edits: Vec<Edit>, now: Timestamp) -> Result<Plan, Vec<
     for edit in &plan.edits {
         match edit {
             Edit::Put(document) => {
-                hazard::of_document(document, &next, &mut plan.hazards);
+                plan.hazards.extend(hazards_of(document));
                 plan.warnings.extend(nowhere(&next, document));
                 plan.warnings.extend(expired(document, now));
                 plan.warnings.extend(secret::warnings(base, &next, document));

@@ -7,7 +7,6 @@ use super::root::{KeyName, TrustRoot};
 use super::signature::{self, BadSignature, PublicKey};
 use crate::document::{Document, DocumentRef};
 use crate::history::changes::Subject;
-use crate::history::roster::ClusterEntry;
 use crate::history::statement::Statement;
 use crate::ids::{Digest, RevisionNumber};
 use crate::plan;
@@ -176,24 +175,15 @@ impl<'c> Signed<'c> {
         Ok(())
     }
 
-    /// Whether they may take this document away from these clusters, or put another in its place.
-    pub fn may_remove<'e>(
-        &self,
-        document: &Document,
-        entries: impl Iterator<Item = &'e ClusterEntry> + Clone,
-    ) -> Result<(), NotAllowed> {
-        self.authors_of(document, entries).map(|_| ())
+    /// Whether they may take this document away, or put another in its place.
+    pub fn may_remove(&self, document: &Document) -> Result<(), NotAllowed> {
+        self.authors_of(document).map(|_| ())
     }
 
-    /// Whether they may put this document on these clusters.
-    pub fn may_put<'e>(
-        &self,
-        document: &Document,
-        entries: impl Iterator<Item = &'e ClusterEntry> + Clone,
-    ) -> Result<(), NotAllowed> {
-        let hazards = plan::hazards_of(document, entries.clone());
-        let may_be_hazardous = self.authors_of(document, entries)?;
-        let Some(hazard) = hazards.into_iter().next() else {
+    /// Whether they may put this document where its placement says.
+    pub fn may_put(&self, document: &Document) -> Result<(), NotAllowed> {
+        let may_be_hazardous = self.authors_of(document)?;
+        let Some(hazard) = plan::hazards_of(document).into_iter().next() else {
             return Ok(());
         };
         if !may_be_hazardous {
@@ -219,15 +209,11 @@ impl<'c> Signed<'c> {
 
     /// Whether one of the signers that may sign a document may sign hazardous ones; an error when
     /// none may sign it at all.
-    fn authors_of<'e>(
-        &self,
-        document: &Document,
-        entries: impl Iterator<Item = &'e ClusterEntry> + Clone,
-    ) -> Result<bool, NotAllowed> {
+    fn authors_of(&self, document: &Document) -> Result<bool, NotAllowed> {
         let mut why = "none of these keys is an author".to_owned();
         let mut found = None;
         for scope in self.names.iter().filter_map(|name| self.version.root.authors.get(name)) {
-            match scope.excludes(document, entries.clone()) {
+            match scope.excludes(document) {
                 Some(reason) => why = reason,
                 None => found = Some(found.unwrap_or(false) || scope.hazards),
             }

@@ -1,6 +1,9 @@
 //! What an author may sign: which kinds, in which namespaces, on which clusters, and whether
 //! hazardous documents too.
 //!
+//! A scope looks at the document alone and not at the clusters that there are: what may be signed today
+//! may be verified by a cluster that comes tomorrow, or whose labels have changed.
+//!
 //! `kinds=FederatedRoleBinding namespaces=payments,shop-* clusters=env=prod hazards=no`; `*` is all.
 
 use std::collections::BTreeSet;
@@ -8,7 +11,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::document::{Document, Kind};
-use crate::history::roster::{ClusterEntry, Labels};
+use crate::history::roster::Labels;
 use crate::kinds::Spec;
 use crate::kinds::binding::BindingScope;
 use crate::names;
@@ -21,7 +24,7 @@ pub struct Scope {
     /// Names, or beginnings of names as `shop-*`; nothing stands for all, and for what no namespace
     /// bounds.
     pub namespaces: Option<BTreeSet<String>>,
-    /// Labels that a cluster must have; none for every cluster.
+    /// Labels that a cluster must have, for which the placement must ask; none for every cluster.
     pub clusters: Labels,
     /// Whether it may be something hazardous.
     pub hazards: bool,
@@ -42,13 +45,8 @@ impl Scope {
         Self { kinds: None, namespaces: None, clusters: Labels::new(), hazards: true }
     }
 
-    /// Why a document is outside, on these clusters; nothing when it is not. `entries`: clusters on
-    /// which it is placed, at least those that the caller answers for.
-    pub fn excludes<'e>(
-        &self,
-        document: &Document,
-        mut entries: impl Iterator<Item = &'e ClusterEntry>,
-    ) -> Option<String> {
+    /// Why a document is outside; nothing when it is not.
+    pub fn excludes(&self, document: &Document) -> Option<String> {
         let kind = document.reference.kind;
         if self.kinds.as_ref().is_some_and(|kinds| !kinds.contains(&kind)) {
             return Some(format!("it may not sign a {}", kind.name()));
@@ -68,19 +66,20 @@ impl Scope {
             return None;
         }
         let labels = show(&self.clusters);
-        // The selector must ask for these labels itself, so that a cluster that gets other labels
-        // later is not selected beyond the scope.
+        // A name says nothing of labels, which may be others tomorrow: the selector must ask for them.
+        if !document.placement.cluster_names.is_empty() {
+            return Some(format!(
+                "it may not place by `clusterNames`, only by a `clusterSelector` with the \
+                 `matchLabels` {labels}"
+            ));
+        }
         let asks = |labels: &Labels| {
             self.clusters.iter().all(|(key, value)| labels.get(key) == Some(value))
         };
-        if let Some(selector) = &document.placement.cluster_selector
-            && !asks(&selector.match_labels)
-        {
-            return Some(format!("its `clusterSelector` must have the `matchLabels` {labels}"));
-        }
-        entries
-            .find(|entry| document.selects(entry) && !asks(&entry.labels))
-            .map(|entry| format!("cluster {} does not have the labels {labels}", entry.name))
+        let selector = document.placement.cluster_selector.as_ref();
+        selector
+            .filter(|selector| !asks(&selector.match_labels))
+            .map(|_| format!("its `clusterSelector` must have the `matchLabels` {labels}"))
     }
 }
 

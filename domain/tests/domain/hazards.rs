@@ -171,6 +171,15 @@ fn overrides_that_come_together_hide_no_hazard() {
         "{READS_PODS}  overrides:\n  - clusterSelector: {{matchLabels: {{env: prod}}}}\n    patch: {{scope: Cluster}}\n  - clusterSelector: {{}}\n    patch: {{rules: [{{apiGroups: [''], resources: [secrets], verbs: [get]}}]}}\n"
     );
     assert_eq!(hazards(role("x", &parts)), ["grants-all-secrets"]);
+    // Also where they come together only when a cluster gets other labels.
+    let later = parts.replace("{env: prod}", "{env: later}");
+    assert_eq!(hazards(role("x", &later)), ["grants-all-secrets"]);
+    let kind_and_name = "  roleRef: {kind: ClusterRole, name: view}\n  subjects: [{kind: User, name: u}]\n  namespaces: [shop]\n  overrides:\n  - clusterSelector: {matchLabels: {env: one}}\n    patch: {roleRef: {kind: FederatedRole, name: cluster-admin}}\n  - clusterSelector: {matchLabels: {env: two}}\n    patch: {roleRef: {kind: ClusterRole}}\n";
+    let kind_and_name = binding("x", kind_and_name);
+    let base = after(&three_clusters(), vec![put(role("cluster-admin", READS_PODS))]);
+    let plan = plan(&base, vec![put(kind_and_name)], NOW).unwrap();
+    let codes: Vec<&str> = plan.hazards.iter().map(|hazard| hazard.kind.code()).collect();
+    assert_eq!(codes, ["grants-cluster-admin"]);
 }
 
 #[test]

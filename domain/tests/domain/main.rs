@@ -8,6 +8,9 @@
     reason = "a test fails by panicking, and builds its texts as it reads best"
 )]
 
+mod attacks_contents;
+mod attacks_roots;
+mod attacks_statement;
 mod authenticator;
 mod bundle;
 mod change;
@@ -16,10 +19,12 @@ mod drift_managers;
 mod encodings;
 mod fleet;
 mod hazards;
+mod honest;
 mod parse_documents;
 mod parse_fields;
 mod parse_kinds;
 mod parse_text;
+mod people;
 mod plan;
 mod render;
 mod signatures;

@@ -331,6 +331,7 @@ impl Agent {
     pub(crate) fn refusal(&self, world: &World) -> Refusal {
         let mut agent = self.clone();
         agent.walk(&world.steps(&agent)).unwrap();
-        agent.verify(&world.offer_with_all(&agent)).unwrap_err()
+        let refused = agent.verify(&world.offer_with_all(&agent)).err();
+        refused.unwrap_or_else(|| panic!("it was believed"))
     }
 }
