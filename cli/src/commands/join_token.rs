@@ -7,6 +7,7 @@ use hanse_domain::ids::{ClusterId, Digest};
 use hanse_domain::names;
 use hanse_domain::trust::recipient::VouchKey;
 use hanse_proto::admin::{Cluster, CreateJoinTokenRequest, CreateJoinTokenResponse};
+use serde::Serialize;
 
 use crate::app::Session;
 use crate::change::{CommitArgs, duration};
@@ -63,6 +64,14 @@ pub(crate) struct Create {
     output: TextOrJson,
 }
 
+/// All that `hanse-agent join` needs.
+#[derive(Serialize)]
+struct Made<'m> {
+    #[serde(flatten)]
+    token: &'m CreateJoinTokenResponse,
+    fleet: String,
+}
+
 impl Command {
     pub(crate) async fn run(self, session: &Session) -> Outcome {
         let Self::Create(create) = self;
@@ -90,7 +99,9 @@ impl Create {
             self.accept_now(&hub, id).await?;
         }
         match self.output {
-            TextOrJson::Json => output::json(&made)?,
+            TextOrJson::Json => {
+                output::json(&Made { token: &made, fleet: FleetPin(fleet).into() })?;
+            }
             TextOrJson::Text => {
                 let context = self.kube_context.as_deref().unwrap_or(&self.cluster);
                 output::line(&command(&made, &fleet, &self.cluster, context))?;
