@@ -59,7 +59,9 @@ pub(crate) async fn sign_proposal(
     let began = Instant::now();
     let mut service = hub.fleet_service();
     let answer = hub.try_call(service.sign_proposal(request)).await?;
-    let answer = not_stale(hub, answer)?.ok_or_else(stale)?;
+    let short = Digest::of(&change.bytes).short();
+    let answer = not_stale(hub, answer)?
+        .ok_or_else(|| stale().hint(format!("propose it anew: hanse sign --rebase {short}")))?;
     let made = (base, &change.edits[..], change);
     arrived(hub, order, made, answer, signed.missing.as_ref(), began).await?;
     Ok(Exit::OK)

@@ -61,14 +61,14 @@ impl Proposed {
     /// The change on this fleet. Errors: it is stale, or the hub has altered it.
     pub(crate) fn open(&self, base: &Fleet) -> Outcome<Change> {
         let CommitRequest { statement, changes, .. } = &self.request;
-        Change::check(base, statement, changes, &self.contents()).map_err(|error| match error {
-            ChangeError::Stale { number, current } => {
+        Change::check(base, statement, changes, &self.contents()).map_err(|error| {
+            if let ChangeError::Stale { number, current } = error {
                 let short = self.digest.short();
-                Failure::new("stale", format!("proposal {short} is on an older fleet: it would be revision {number}, and the fleet is at {current}"))
+                return Failure::new("stale", format!("proposal {short} is on an older fleet: it would be revision {number}, and the fleet is at {current}"))
                     .why("somebody changed the fleet since it was proposed; a signature covers the whole fleet")
-                    .hint(format!("make the same edits on the fleet as it is now, and propose them anew: hanse sign --rebase {short}"))
+                    .hint(format!("make the same edits on the fleet as it is now, and propose them anew: hanse sign --rebase {short}"));
             }
-            error => untrusted(&error.to_string()),
+            untrusted(&error.to_string())
         })
     }
 
@@ -103,6 +103,12 @@ impl Proposed {
             edits.push(edit);
         }
         Ok(edits)
+    }
+
+    /// Why, in its author's words.
+    pub(crate) fn message(&self) -> String {
+        Statement::decode(&self.request.statement)
+            .map_or_else(|_| self.said.message.clone(), |statement| statement.message)
     }
 
     fn contents(&self) -> Vec<Vec<u8>> {

@@ -69,9 +69,9 @@ pub(super) async fn sign(
     signers.insert(signer.public_key().clone());
     let mut also = also.iter();
     loop {
-        let refused = match authorise(base, change, &signature::append(before, &ours)) {
-            Ok(_) => return Ok(Signatures { ours, missing: None }),
-            Err(refused) => refused,
+        let all = signature::append(before, &ours);
+        let Err(refused) = authorise(base, change, &all) else {
+            return Ok(Signatures { ours, missing: None });
         };
         if !refused.wants_more() {
             return Err(not_allowed(&base.trust.current().root, &signers, &refused));
@@ -85,7 +85,8 @@ pub(super) async fn sign(
             let missing = Missing { why: refused.to_string(), others };
             return Ok(Signatures { ours, missing: Some(missing) });
         };
-        let signer = Signer::find(&[key.clone()], Some(path), Surroundings::of_process()).await;
+        let signer =
+            Signer::find(std::slice::from_ref(&key), Some(path), Surroundings::of_process()).await;
         if let Ok(mut signer) = signer {
             ours = signature::append(&ours, &signer.sign(&change.bytes).await?);
             signers.insert(key);

@@ -133,7 +133,7 @@ async fn own(path: &Path, author: &KeyName) -> Outcome<PublicKey> {
             .map_err(|e| Failure::io(format!("{} cannot be made", folder.display()), &e))?;
     }
     let passphrase = if output::can_ask() { passphrase().await? } else { None };
-    let phrase = passphrase.as_ref().map(|phrase| phrase.expose_secret());
+    let phrase = passphrase.as_ref().map(SecretString::expose_secret);
     let key = make_key_file(path, &author.to_string(), phrase).map_err(|e| sign::refused(&e))?;
     output::note(&format!("made a signing key in {shown}: the clusters believe what it signs"));
     output::note("keep a copy where you keep what must not get lost");

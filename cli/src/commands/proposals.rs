@@ -138,7 +138,7 @@ fn header(proposed: &Proposed) -> String {
         ("Proposed".to_owned(), age_of(Timestamp::now(), said.proposed_at.as_ref())),
         ("Signed by".to_owned(), or_dash(said.signed_by.join(", "))),
         ("Missing".to_owned(), or_dash(said.missing.clone())),
-        ("Message".to_owned(), or_dash(said.message.clone())),
+        ("Message".to_owned(), or_dash(proposed.message())),
     ])
 }
 

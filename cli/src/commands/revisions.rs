@@ -1,5 +1,7 @@
 //! `hanse revisions`: the history.
 
+mod verified;
+
 use std::collections::BTreeMap;
 
 use hanse_domain::history::roster::ClusterEntry;
@@ -11,6 +13,7 @@ use jiff::Timestamp;
 
 use crate::app::Session;
 use crate::failure::{Exit, Outcome};
+use crate::fleet;
 use crate::hub::Hub;
 use crate::output::{self, TextOrJson};
 use crate::table::Table;
@@ -63,10 +66,11 @@ impl Args {
     }
 }
 
-/// One revision with its bytes.
+/// One revision with its bytes, as it was signed.
 pub(crate) async fn one(hub: &Hub, number: u64) -> Outcome<GetRevisionResponse> {
     let mut service = hub.fleet_service();
-    hub.call(service.get_revision(GetRevisionRequest { number })).await
+    let answer = hub.call(service.get_revision(GetRevisionRequest { number })).await?;
+    verified::verified(&fleet::fetch(hub).await?, answer)
 }
 
 /// Some revisions, newest first.

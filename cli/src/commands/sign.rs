@@ -43,7 +43,7 @@ impl Args {
 
     async fn rebase(&self, hub: &Hub) -> Outcome {
         let proposed = Proposed::fetch(hub, &self.digest).await?;
-        let message = self.commit.message.clone().or_else(|| Some(proposed.said.message.clone()));
+        let message = self.commit.message.clone().or_else(|| Some(proposed.message()));
         let commit = CommitArgs { message, ..self.commit.clone() };
         let order = Order::new(&commit, Confirm::Always);
         let done = change::make(hub, &order, |base| proposed.edits(base)).await?;

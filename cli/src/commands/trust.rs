@@ -3,6 +3,7 @@
 
 mod show;
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueEnum};
@@ -127,9 +128,9 @@ fn with_origin(current: &Version, text: &str) -> String {
         let is =
             |key: &str| line == key || line.strip_prefix(key).is_some_and(|v| v.starts_with(' '));
         if is("version") {
-            out.push_str(&format!("version {}", current.root.version + 1));
+            let _ = write!(out, "version {}", current.root.version + 1);
         } else if is("nonce") || is("previous") {
-            out.push_str(&format!("previous {}", current.digest));
+            let _ = write!(out, "previous {}", current.digest);
         } else {
             out.push_str(line);
         }
@@ -207,13 +208,11 @@ async fn put(
 async fn sign_waiting(hub: &Hub, commit: &CommitArgs) -> Outcome {
     let mut waiting = proposals::waiting(hub).await?.proposals;
     waiting.retain(|p| !p.stale && p.changes.iter().any(|change| change.subject == SUBJECT));
-    match &waiting[..] {
-        [one] => sign::sign(hub, &one.digest, commit).await,
-        _ => {
-            proposals::show_table(&waiting)?;
-            Ok(Exit::OK)
-        }
+    if let [one] = &waiting[..] {
+        return sign::sign(hub, &one.digest, commit).await;
     }
+    proposals::show_table(&waiting)?;
+    Ok(Exit::OK)
 }
 
 #[cfg(test)]
@@ -251,7 +250,7 @@ mod tests {
         let failure = rotated(current, &"anne".parse().unwrap(), &public).unwrap_err();
         assert!(failure.hint_text().unwrap().contains("`ann`"), "{failure}");
         let old = directory.path().join("old.pub");
-        std::fs::write(&old, current.root.keys[&ann].to_string()).unwrap();
+        std::fs::write(&old, current.root.keys.get(&ann).unwrap().to_string()).unwrap();
         assert_eq!(rotated(current, &ann, &old).unwrap_err().code(), "key-exists");
     }
 }

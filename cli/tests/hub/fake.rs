@@ -409,9 +409,20 @@ impl FleetService for Hub {
 
     async fn get_revision(
         &self,
-        _: Request<GetRevisionRequest>,
+        request: Request<GetRevisionRequest>,
     ) -> Result<Response<GetRevisionResponse>, Status> {
-        Err(Status::not_found("no such revision"))
+        let number = request.into_inner().number;
+        let state = self.0.lock().unwrap();
+        let index = usize::try_from(number).unwrap() - 1;
+        let found = state.statements.get(index).cloned();
+        let one = found.ok_or_else(|| Status::not_found("no such revision"))?;
+        Ok(Response::new(GetRevisionResponse {
+            revision: Some(Revision { number, author: "ann".to_owned(), ..Revision::default() }),
+            statement: one.statement,
+            signatures: one.signatures,
+            changes: one.changes,
+            contents: one.contents,
+        }))
     }
 
     async fn watch_head(

@@ -1,6 +1,6 @@
 //! The program as it is run, against a hub in this process: connection, commit, races, exit codes.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod fake;
 mod recipients;

@@ -303,3 +303,25 @@ async fn init_makes_a_key_and_a_trust_root_or_takes_a_key() {
     let (code, _, stderr) = world.hanse(&["init", "--agent", "--out", "x"]).await;
     assert!(code == 1 && stderr.contains("SSH_AUTH_SOCK is not set"), "{stderr}");
 }
+
+#[tokio::test]
+async fn a_revision_is_shown_as_it_was_signed() {
+    let world = World::new().await;
+    let hub = &world.running.hub.0;
+    let role = world.file("role.yaml", ROLE);
+    assert_eq!(world.hanse(&["apply", "-f", &role, "-m", "let them read"]).await.0, 0);
+    let (code, stdout, stderr) = world.hanse(&["revisions", "2"]).await;
+    assert!(code == 0 && stdout.contains("  let them read"), "{stdout}{stderr}");
+    assert!(
+        stdout.contains("Signed by: ann") && stdout.contains("+ FederatedRole/reader"),
+        "{stdout}"
+    );
+    let other = hub.lock().unwrap().statements[0].clone();
+    hub.lock().unwrap().statements[1].signatures = other.signatures.clone();
+    let (code, _, stderr) = world.hanse(&["revisions", "2"]).await;
+    assert!(code == 1 && stderr.contains("code:  untrusted-base"), "{stderr}");
+    let changes = hub.lock().unwrap().statements[1].changes.clone();
+    hub.lock().unwrap().statements[0].changes = changes;
+    let (code, _, stderr) = world.hanse(&["describe", "revision", "1"]).await;
+    assert!(code == 1 && stderr.contains("of other changes"), "{stderr}");
+}
