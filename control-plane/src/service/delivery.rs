@@ -23,7 +23,7 @@ use hanse_domain::ids::{ClusterId, Digest, Generation};
 use hanse_domain::trust::walk::RootStep;
 
 use super::ServiceError;
-use super::evidence::{Witnesses, inclusion, log_proof, no_bundle};
+use super::evidence::{Held, Witnesses, inclusion, log_proof, no_bundle};
 use super::fleet::{Current, FleetService};
 use crate::store::Store;
 
@@ -151,12 +151,15 @@ impl DeliveryService {
             }
             Some(_) | None => None,
         };
-        let held = held.as_ref().map(|(since, manifest)| (*since, &**manifest));
-        let known = held.map(|(_, manifest)| manifest).filter(|_| !has.whole);
+        let held = held.as_ref().map(|(since, manifest)| Held { since: *since, manifest });
+        let known = held.map(|held| held.manifest).filter(|_| !has.whole);
         let manifest = &member.manifest;
-        let evidence = witnesses.evidence(generation, manifest, known, held).await?;
+        let shows = witnesses.evidence(generation, manifest, known, held).await?;
+        let mut contents = missing(&current.fleet, member, known)?;
+        let more: Vec<Digest> = shows.contents.into_iter().collect();
+        contents.extend(self.store.contents(&more).await?.into_iter().map(|(_, bytes)| bytes));
         let said = witnesses.said(generation).await?;
-        let ours = manifest.pins().chain(held.into_iter().flat_map(|(_, held)| held.pins()));
+        let ours = manifest.pins().chain(held.into_iter().flat_map(|held| held.manifest.pins()));
         let ours: BTreeSet<Subject> = ours.map(|(subject, _)| subject).collect();
         Ok(Bundle {
             generation,
@@ -167,8 +170,8 @@ impl DeliveryService {
             changes: said.prove(&ours),
             manifest: manifest.encode().into(),
             inclusion: self.inclusion(current, member).await?,
-            contents: missing(&current.fleet, member, known)?,
-            evidence,
+            contents,
+            evidence: shows.evidence,
         })
     }
 

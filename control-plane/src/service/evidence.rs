@@ -5,6 +5,7 @@
 //! pins that it does not hold ───────────────────────────▶ statement of the pin's number
 //! pins older than an entry that is new to it ───────────▶ its manifest when the entry changed
 //! pins that it held and that are gone ─ bisect bundles ─▶ statement since which they are gone
+//! what took the place of what it never held ─ rights ───▶ every statement in between
 //!                                      each with its place in the history and with the changes
 //!                                      that concern this cluster, and no others
 //! ```
@@ -17,7 +18,7 @@ use hanse_domain::history::changes::Subject;
 use hanse_domain::history::log::LogProof;
 use hanse_domain::history::manifest::Manifest;
 use hanse_domain::history::merkle::{InclusionProof, Tree};
-use hanse_domain::ids::{ClusterId, Generation, RevisionNumber};
+use hanse_domain::ids::{ClusterId, Digest, Generation, RevisionNumber};
 use hanse_domain::trust::chain::RootChain;
 use hanse_domain::trust::walk::RootStep;
 
@@ -48,9 +49,16 @@ pub(super) fn log_proof(
 
 /// Reads what is needed as evidence.
 pub(super) struct Witnesses<'c> {
-    store: &'c Store,
-    current: &'c Current,
-    cluster: ClusterId,
+    pub(super) store: &'c Store,
+    pub(super) current: &'c Current,
+    pub(super) cluster: ClusterId,
+}
+
+/// What an agent holds, at least since a generation.
+#[derive(Clone, Copy)]
+pub(super) struct Held<'h> {
+    pub(super) since: Generation,
+    pub(super) manifest: &'h Manifest,
 }
 
 /// What of one statement is needed.
@@ -61,6 +69,14 @@ struct Need {
     gone: BTreeSet<Subject>,
     /// It changed the cluster's entry, and what is older was there then.
     older: bool,
+}
+
+/// What is shown besides the bundle itself.
+#[derive(Default)]
+pub(super) struct Shows {
+    pub(super) evidence: Vec<Evidence>,
+    /// Contents that came and went since what the agent holds.
+    pub(super) contents: BTreeSet<Digest>,
 }
 
 impl<'c> Witnesses<'c> {
@@ -100,51 +116,63 @@ impl<'c> Witnesses<'c> {
     }
 
     /// All evidence for the bundle of a generation with this manifest. `known`: what the agent holds
-    /// and has seen proven; `held`: what it holds at least since a generation.
+    /// and has seen proven; `held`: what it holds, also where all is to be proven anew.
     pub(super) async fn evidence(
         &self,
         generation: Generation,
         manifest: &Manifest,
         known: Option<&Manifest>,
-        held: Option<(Generation, &Manifest)>,
-    ) -> Result<Vec<Evidence>, ServiceError> {
+        held: Option<Held<'_>>,
+    ) -> Result<Shows, ServiceError> {
+        let mut shows = Shows::default();
         let mut needs: BTreeMap<RevisionNumber, Need> = BTreeMap::new();
-        let entry = manifest.entry;
-        let known_entry = known.is_some_and(|known| known.entry == entry);
+        let own = Subject::Cluster(self.cluster);
+        let same_entry = known.is_some_and(|known| known.entry == manifest.entry);
+        // What takes the place of something that is held, and what takes it away.
+        let mut successors = Vec::new();
         for (subject, pin) in manifest.pins() {
-            let proven = known.is_some_and(|known| known.pin(&subject) == Some(pin));
-            if !proven && pin.number != generation {
-                needs.entry(pin.number).or_default().subjects.insert(subject);
+            if known.is_some_and(|known| known.pin(&subject) == Some(pin)) {
+                continue;
             }
-            if !proven && !known_entry && pin.number < entry.number {
-                needs.entry(entry.number).or_default().older = true;
+            if !same_entry && pin.number < manifest.entry.number {
+                needs.entry(manifest.entry.number).or_default().older = true;
             }
+            let before = held.and_then(|held| held.manifest.pin(&subject));
+            if matches!(subject, Subject::Document(_)) && before.is_some_and(|b| b != pin) {
+                successors.push((pin.number, subject.clone()));
+            }
+            needs.entry(pin.number).or_default().subjects.insert(subject);
         }
-        if let Some((since, held)) = held {
-            let gone = held.pins().map(|(subject, _)| subject);
+        if let Some(held) = held {
+            let gone = held.manifest.pins().map(|(subject, _)| subject);
             let gone: Vec<Subject> =
                 gone.filter(|subject| manifest.pin(subject).is_none()).collect();
-            for (number, gone) in self.gone_since(since, generation, gone).await? {
+            for (number, gone) in self.gone_since(held.since, generation, gone).await? {
                 let need = needs.entry(number).or_default();
-                need.subjects.insert(Subject::Cluster(self.cluster));
+                need.subjects.insert(own.clone());
                 need.subjects.extend(gone.iter().cloned());
+                successors.extend(gone.iter().map(|subject| (number, subject.clone())));
                 need.gone.extend(gone);
+            }
+            for (number, subject, content) in self.in_between(generation, held, &successors).await?
+            {
+                needs.entry(number).or_default().subjects.insert(subject);
+                shows.contents.extend(content);
             }
         }
         // The bundle's own statement comes with the bundle.
         needs.remove(&generation);
         let numbers: Vec<RevisionNumber> = needs.keys().copied().collect();
-        let mut evidence = Vec::with_capacity(numbers.len());
         for chunk in numbers.chunks(READ) {
             for said in self.all_said(chunk).await? {
                 if let Some(need) = needs.remove(&said.number) {
-                    evidence.push(self.one(generation, &said, &need).await?);
+                    shows.evidence.push(self.one(generation, &said, &need).await?);
                 }
             }
         }
         match needs.keys().next() {
             Some(number) => Err(missing(*number)),
-            None => Ok(evidence),
+            None => Ok(shows),
         }
     }
 

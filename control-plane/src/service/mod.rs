@@ -23,6 +23,7 @@ mod landed;
 mod load;
 pub mod proposals;
 pub mod rate;
+mod rights;
 mod said;
 pub mod sessions;
 

@@ -86,6 +86,26 @@ impl Store {
         rows.into_iter().filter_map(|row| row.leaf().transpose()).collect()
     }
 
+    /// The statements between two that changed a subject, with what it was after each; `None` where it
+    /// was removed.
+    pub async fn leaves_between(
+        &self,
+        subject: &str,
+        after: RevisionNumber,
+        before: RevisionNumber,
+    ) -> Result<Vec<(RevisionNumber, Option<Digest>)>, StoreError> {
+        let sql = "SELECT number, digest FROM leaves \
+                   WHERE subject = $1 AND number > $2 AND number < $3 ORDER BY number";
+        let rows: Vec<(RevisionColumn, OptionalDigestColumn)> =
+            read!(self, |conn| sqlx::query_as(sql)
+                .bind(subject)
+                .bind(int(after.0))
+                .bind(int(before.0))
+                .fetch_all(&mut *conn)
+                .await?);
+        Ok(rows.into_iter().map(|(number, digest)| (number.into(), digest.into())).collect())
+    }
+
     /// Everything that was there after the statement. The history only grows, so pages that are read
     /// one after another are one picture.
     pub async fn leaves_at(&self, number: RevisionNumber) -> Result<Leaves, StoreError> {

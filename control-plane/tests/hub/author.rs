@@ -33,6 +33,8 @@ pub(crate) struct Key(u8);
 pub(crate) const ADA: Key = Key(1);
 /// A second person.
 pub(crate) const BOB: Key = Key(2);
+/// A third one.
+pub(crate) const LEA: Key = Key(4);
 /// Of nobody.
 pub(crate) const EVE: Key = Key(3);
 

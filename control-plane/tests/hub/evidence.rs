@@ -9,6 +9,7 @@ use hanse_control_plane::service::delivery::{Bundle, Delivery, DeliveryService, 
 use hanse_control_plane::service::fleet::{Committed, FleetService, Submission};
 use hanse_control_plane::service::sessions::Sessions;
 use hanse_control_plane::store::{FleetRow, Store};
+use hanse_domain::authorise::authorise;
 use hanse_domain::bundle::Offer;
 use hanse_domain::change::{Change, ChangeError};
 use hanse_domain::document::DocumentRef;
@@ -17,7 +18,8 @@ use hanse_domain::history::changes::{Subject, WrapRef};
 use hanse_domain::history::log::LogProof;
 use hanse_domain::history::roster::ClusterEntry;
 use hanse_domain::history::wrap::Wrap;
-use hanse_domain::ids::ClusterId;
+use hanse_domain::ids::{ClusterId, Digest};
+use hanse_domain::trust::root::TrustRoot;
 use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -25,10 +27,26 @@ use tempfile::TempDir;
 use tokio_util::task::TaskTracker;
 
 use crate::agent::{Belief, RECIPIENT};
-use crate::author::{ADA, BOB, document, next_root, placed_role, single_root};
+use crate::author::{ADA, BOB, EVE, LEA, document, next_root, placed_role};
 
 const CLUSTERS: [&str; 3] = ["a", "b", "c"];
 const AGE: &str = "YWdlLWVuY3J5cHRpb24ub3JnL3YxCg==";
+
+/// Ada may do everything, the others what stays in one namespace.
+fn scoped_root() -> TrustRoot {
+    let text = format!(
+        "hanse trust-root v1\nversion 1\nnonce {}\nkey ada {}\nkey bob {}\nkey lea {}\n\
+         root 1 ada\nroster 1 ada\ndanger 1 ada\n\
+         author ada kinds=* namespaces=* clusters=* hazards=yes\n\
+         author bob kinds=* namespaces=billing clusters=* hazards=no\n\
+         author lea kinds=* namespaces=shop clusters=* hazards=no\n",
+        Digest::of(b"nonce"),
+        ADA.public(),
+        BOB.public(),
+        LEA.public()
+    );
+    TrustRoot::decode(text.as_bytes()).unwrap()
+}
 
 fn id(n: usize) -> ClusterId {
     ClusterId(uuid::Uuid::from_u128(n as u128 + 1))
@@ -46,7 +64,7 @@ impl Hub {
     async fn make() -> Self {
         let temp = TempDir::new().unwrap();
         let store = Store::open(temp.path().join("db").to_str().unwrap()).await.unwrap();
-        let root = single_root();
+        let root = scoped_root();
         let row = FleetRow {
             id: root.digest(),
             trust_domain: "test".to_owned(),
@@ -55,7 +73,7 @@ impl Hub {
         };
         store.initialise(&row).await.unwrap();
         for (n, name) in CLUSTERS.into_iter().enumerate() {
-            let token = hanse_domain::ids::Digest::of(name.as_bytes());
+            let token = Digest::of(name.as_bytes());
             let now = Timestamp::now();
             store.invite(name, &token, id(n), "ada", now, now).await.unwrap();
         }
@@ -81,8 +99,11 @@ impl Hub {
             Err(ChangeError::Empty) => return false,
             Err(error) => panic!("{error}"),
         };
+        // By who may do the least of those who may.
+        let signatures = [LEA, BOB, ADA].map(|key| key.sign(&change.bytes));
+        let may = |signed: &Vec<u8>| authorise(&base.fleet, &change, signed).is_ok();
         let submission = Submission {
-            signatures: ADA.sign(&change.bytes).into(),
+            signatures: signatures.into_iter().find(may).unwrap().into(),
             statement: change.bytes.into(),
             changes: change.changes.encode().into(),
             contents: change.contents,
@@ -205,7 +226,8 @@ fn some_edit(hub: &Hub, random: &mut StdRng) -> Edit {
     let env = if random.random_bool(0.5) { "prod" } else { "dev" };
     let name = format!("r{}", random.random_range(0..5));
     let secret = format!("s{}", random.random_range(0..2));
-    match random.random_range(0..20) {
+    let namespace = if random.random_bool(0.5) { "shop" } else { "billing" };
+    match random.random_range(0..24) {
         0..4 => {
             let labels = [("env".to_owned(), env.to_owned())].into();
             let entry = ClusterEntry::new(id(n), CLUSTERS[n].to_owned(), labels);
@@ -226,7 +248,7 @@ fn some_edit(hub: &Hub, random: &mut StdRng) -> Edit {
             let version = random.random_range(1..4);
             document(&format!(
                 "apiVersion: hanse.dev/v1alpha1\nkind: FederatedSecret\nmetadata: {{name: {secret}}}\n\
-                 spec: {{placement: {{clusterNames: [{}]}}, namespaces: [payments], \
+                 spec: {{placement: {{clusterNames: [{}]}}, namespaces: [{namespace}], \
                  version: {version}, keys: [k], payload: {AGE}}}\n",
                 CLUSTERS[n]
             ))
@@ -242,11 +264,19 @@ fn some_edit(hub: &Hub, random: &mut StdRng) -> Edit {
                 key: vec![random.random()],
             }))
         }
+        19..22 => document(&format!(
+            "apiVersion: hanse.dev/v1alpha1\nkind: FederatedRoleBinding\nmetadata: {{name: {name}}}\n\
+             spec: {{placement: {{clusterNames: [{}, a]}}, namespaces: [{namespace}], \
+             subjects: [{{kind: User, name: u}}], roleRef: {{kind: ClusterRole, name: {}}}}}\n",
+            CLUSTERS[n],
+            ["view", "edit"][random.random_range(0..2)]
+        )),
+        22 => Edit::Remove(format!("FederatedRoleBinding/{name}").parse().unwrap()),
         18 => Edit::RemoveWrap(WrapRef { secret, cluster: id(n) }),
         _ => next_root(fleet, |root| {
-            let bob = "bob".parse().unwrap();
-            if root.keys.remove(&bob).is_none() {
-                root.keys.insert(bob, BOB.public());
+            let eve = "eve".parse().unwrap();
+            if root.keys.remove(&eve).is_none() {
+                root.keys.insert(eve, EVE.public());
             }
         }),
     }

@@ -73,5 +73,15 @@ pub(crate) async fn one_subject_has_a_history(place: Place) {
     assert_eq!(of("TrustRoot", 4).await, [(1, "two".into()), (3, "three".into())]);
     assert_eq!(of("TrustRoot", 2).await, [(1, "two".into())]);
     assert_eq!(of("A/a", 4).await, [(2, "a".into())]);
+    let between = async |subject: &str, after, before| {
+        let (after, before) = (RevisionNumber(after), RevisionNumber(before));
+        let rows = store.leaves_between(subject, after, before).await.unwrap();
+        rows.into_iter().map(|(number, digest)| (number.0, digest)).collect::<Vec<_>>()
+    };
+    let a = Some(crate::make::content("a").0);
+    assert_eq!(between("A/a", 0, 9).await, [(2, a), (4, None)]);
+    assert_eq!(between("A/a", 2, 5).await, [(4, None)]);
+    assert_eq!(between("A/a", 1, 4).await, [(2, a)]);
+    assert_eq!(between("A/b", 0, 9).await, []);
     assert_eq!(of("B/b", 4).await, []);
 }

@@ -1,0 +1,84 @@
+//! Who may replace or take away a document must have the right to the one that is there. An agent
+//! that was away knows the one that it holds, and not those that came and went since: where the right
+//! to the one that it holds does not do, it is shown all of them.
+
+use hanse_domain::document::{DocumentRef, Kind};
+use hanse_domain::history::changes::{Subject, WrapRef};
+use hanse_domain::history::manifest::Manifest;
+use hanse_domain::history::statement::Statement;
+use hanse_domain::ids::{Digest, Generation, RevisionNumber};
+use hanse_domain::parse;
+use hanse_domain::trust::authority::Signed;
+
+use super::ServiceError;
+use super::evidence::{Held, Witnesses};
+
+impl Witnesses<'_> {
+    /// The statements in between, with what they say of which subject and the bytes that they brought.
+    pub(super) async fn in_between(
+        &self,
+        generation: Generation,
+        held: Held<'_>,
+        successors: &[(RevisionNumber, Subject)],
+    ) -> Result<Vec<(RevisionNumber, Subject, Option<Digest>)>, ServiceError> {
+        let mut between = Vec::new();
+        if successors.is_empty() || self.follows(generation, held.manifest) {
+            return Ok(between);
+        }
+        for (number, subject) in successors {
+            let Some(reference) = document_of(subject) else {
+                continue;
+            };
+            let document = Subject::Document(reference);
+            let (text, since) = (document.to_string(), held.since);
+            let all = self.store.leaves_between(&text, since, *number).await?;
+            if all.is_empty() || self.has_the_right(*number, held, subject, &document).await? {
+                continue;
+            }
+            between.extend(all.into_iter().map(|(of, bytes)| (of, document.clone(), bytes)));
+        }
+        Ok(between)
+    }
+
+    /// Whether a bundle comes right after the one with this manifest.
+    fn follows(&self, generation: Generation, held: &Manifest) -> bool {
+        let recent = self.current.recent.iter().find(|landed| landed.said.number == generation);
+        let before = recent.and_then(|landed| landed.before.get(&self.cluster));
+        before.is_some_and(|(_, before)| **before == *held)
+    }
+
+    /// Whether the signers of a statement may take away the document that is held, where they have to.
+    async fn has_the_right(
+        &self,
+        number: RevisionNumber,
+        held: Held<'_>,
+        subject: &Subject,
+        document: &Subject,
+    ) -> Result<bool, ServiceError> {
+        let said = self.said(number).await?;
+        let changed = said.transition(subject).or_else(|| said.transition(document));
+        let (Some(pin), Some(_)) = (held.manifest.pin(document), changed) else {
+            return Ok(true);
+        };
+        let old = self.store.content(&pin.digest).await?;
+        let old = old.and_then(|bytes| parse::parse_document(&bytes).ok());
+        let statement = Statement::decode(&said.statement).ok();
+        let Some((old, statement)) = old.zip(statement) else {
+            return Ok(false);
+        };
+        let trust = &self.current.fleet.trust;
+        let signed = Signed::check(trust, &statement, &said.statement, &said.signatures);
+        Ok(signed.is_ok_and(|signed| signed.may_remove(&old).is_ok()))
+    }
+}
+
+/// The document whose right counts for a subject.
+fn document_of(subject: &Subject) -> Option<DocumentRef> {
+    match subject {
+        Subject::Document(reference) => Some(reference.clone()),
+        Subject::Wrap(WrapRef { secret, .. }) => {
+            Some(DocumentRef { kind: Kind::FederatedSecret, name: secret.clone() })
+        }
+        Subject::Cluster(_) | Subject::TrustRoot => None,
+    }
+}
