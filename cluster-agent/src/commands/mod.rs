@@ -5,6 +5,7 @@ mod check_steps;
 mod join;
 mod join_fence;
 mod join_steps;
+mod recipient;
 mod run;
 mod settings;
 mod token;
@@ -41,6 +42,8 @@ enum Command {
     Run(run::RunArgs),
     /// Look whether everything that the agent needs is there
     Check(check::CheckArgs),
+    /// Show to whom secrets for the cluster are sealed, or make another key for that
+    Recipient(recipient::RecipientArgs),
     /// Renew the token of the agent's account, with the administrator's kubeconfig
     Token(token::TokenArgs),
 }
@@ -96,6 +99,9 @@ fn start(command: Command) -> anyhow::Result<ExitCode> {
             Command::Join(args) => join::join(args).await.map(|()| ExitCode::SUCCESS),
             Command::Run(args) => run::run(args).await.map(|()| ExitCode::SUCCESS),
             Command::Check(args) => check::check(args).await,
+            Command::Recipient(args) => {
+                recipient::recipient(args).await.map(|()| ExitCode::SUCCESS)
+            }
             Command::Token(args) => token::token(args).await.map(|()| ExitCode::SUCCESS),
         }
     });

@@ -74,6 +74,7 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
         store,
         writers,
         age,
+        dir: args.dir.clone(),
         allow_unfenced: args.allow_unfenced || allowed,
         probe_every: args.secret_check,
         metrics: args.metrics_listen,

@@ -12,6 +12,7 @@ mod vault;
 mod work;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hanse_domain::object::ObjectKind;
@@ -26,7 +27,7 @@ use crate::core::io::Failure;
 use crate::core::ledger::Ledger;
 use crate::fence::FenceState;
 use crate::fence::running::{FenceWatch, Poke};
-use crate::identity::age::AgeIdentities;
+use crate::identity::age::{self, AgeIdentities};
 use crate::identity::store::IdentityStore;
 use crate::identity::{Identity, IdentityError};
 use crate::kube::CallError;
@@ -40,6 +41,7 @@ use crate::kube::writers::Writers;
 use crate::link::{Link, TlsError};
 use crate::metrics::{Metrics, server};
 use crate::supervisor::{Supervisor, Unexpected};
+use crate::terminal;
 
 use agent::{Agent, Around};
 use vault::Vault;
@@ -60,6 +62,8 @@ pub struct Settings {
     pub writers: Writers,
     /// Opens sealed secrets.
     pub age: AgeIdentities,
+    /// Where `age` was read, and is read again when it changes.
+    pub dir: PathBuf,
     /// Whether the administrator lets it write without a fence.
     pub allow_unfenced: bool,
     /// How often Secrets are looked after.
@@ -105,7 +109,7 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), RunE
     run_in_span(settings, stop).instrument(span).await
 }
 
-async fn run_in_span(settings: Settings, stop: CancellationToken) -> Result<(), RunError> {
+async fn run_in_span(mut settings: Settings, stop: CancellationToken) -> Result<(), RunError> {
     let facts = &settings.identity.facts;
     let (id, fleet) = (facts.cluster_id, facts.fleet()?);
     tracing::info!("agent {} of cluster {} ({id}) starts", crate::VERSION, facts.cluster_name);
@@ -125,6 +129,7 @@ async fn run_in_span(settings: Settings, stop: CancellationToken) -> Result<(), 
     // What cannot work is said now, and not by a task that ends.
     crate::link::endpoint(&settings.identity)?;
 
+    tidy(&mut settings, &ledger).await;
     let mut supervisor = Supervisor::default();
     let soft = supervisor.soft();
     let metrics = Metrics::default();
@@ -139,7 +144,7 @@ async fn run_in_span(settings: Settings, stop: CancellationToken) -> Result<(), 
     let hands = Hands {
         applier: Applier::new(settings.writers.clone()),
         secrets: SecretWriter::new(client),
-        vault: Vault::new(settings.age.clone(), fleet),
+        vault: Vault::new(settings.dir.clone(), settings.age.clone(), fleet),
         fenced: false,
     };
     start_link(&mut supervisor, settings.identity, settings.store, sender);
@@ -149,6 +154,23 @@ async fn run_in_span(settings: Settings, stop: CancellationToken) -> Result<(), 
     supervisor.run(stop.cancelled_owned()).await?;
     tracing::info!("ended");
     Ok(())
+}
+
+/// Keys for secrets that are of no use any more go. If that cannot be kept, they go the next time.
+async fn tidy(settings: &mut Settings, ledger: &Ledger) {
+    if !vault::retire(&mut settings.age, ledger) {
+        return;
+    }
+    let kept = match &settings.store {
+        IdentityStore::Directory(dir) => settings.age.save(dir).map_err(|e| terminal::chain(&e)),
+        IdentityStore::Secret(client) => {
+            let saved = age::cluster::save(client, &settings.age).await;
+            saved.map_err(|error| terminal::chain(&error))
+        }
+    };
+    if let Err(why) = kept {
+        tracing::warn!("old keys for secrets are still there: {why}");
+    }
 }
 
 /// What must be known before anything is applied. Waits for as long as the API server is away.

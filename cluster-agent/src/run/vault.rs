@@ -1,28 +1,33 @@
 //! Opens sealed secrets, right before they are written: nothing else in the agent ever has a value.
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use hanse_domain::ids::Digest;
-use hanse_sealing::{SecretContext, SecretData};
+use hanse_sealing::{OpenError, Refusal, SecretContext, SecretData};
 
 use crate::core::io::{Failure, Sealed};
+use crate::core::ledger::Ledger;
 use crate::identity::age::AgeIdentities;
 
 /// What the agent's age identities can open.
 #[derive(Clone)]
 pub(super) struct Vault {
-    identities: Arc<AgeIdentities>,
+    dir: PathBuf,
+    identities: Arc<RwLock<AgeIdentities>>,
     fleet: Digest,
 }
 
 impl Vault {
-    pub(super) fn new(identities: AgeIdentities, fleet: Digest) -> Self {
-        Self { identities: Arc::new(identities), fleet }
+    /// With the identities in a directory.
+    pub(super) fn new(dir: PathBuf, identities: AgeIdentities, fleet: Digest) -> Self {
+        Self { dir, identities: Arc::new(RwLock::new(identities)), fleet }
     }
 
-    /// The recipient that the hub is told.
+    /// The recipient that the hub is told: the newest in the directory.
     pub(super) fn recipient(&self) -> String {
-        self.identities.recipients().last().map(ToString::to_string).unwrap_or_default()
+        self.refresh();
+        self.now().newest().to_string()
     }
 
     /// The values of a secret.
@@ -37,7 +42,16 @@ impl Vault {
             secret_type: secret.secret_type.clone(),
             version: secret.version,
         };
-        self.identities.open(&sealed.wrap.key, &secret.payload, &context).map_err(|error| {
+        let open = || self.now().open(&sealed.wrap.key, &secret.payload, &context);
+        let opened = match open() {
+            // Somebody may have made another identity meanwhile.
+            Err(OpenError { refusal: Refusal::OtherRecipient, .. }) => {
+                self.refresh();
+                open()
+            }
+            other => other,
+        };
+        opened.map_err(|error| {
             Failure::Refused(format!(
                 "version {} cannot be opened here: {error}; an owner seals it anew with `hanse secret \
                  reseal {name}`",
@@ -45,4 +59,30 @@ impl Vault {
             ))
         })
     }
+
+    /// Reads the directory again; what cannot be read changes nothing.
+    fn refresh(&self) {
+        if let Ok(read) = AgeIdentities::load(&self.dir) {
+            *self.identities.write().unwrap_or_else(PoisonError::into_inner) = read;
+        }
+    }
+
+    fn now(&self) -> AgeIdentities {
+        self.identities.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Forgets identities to which nothing is sealed, once the roster names a newer one. Whether there
+/// were any.
+pub(super) fn retire(identities: &mut AgeIdentities, ledger: &Ledger) -> bool {
+    let Ok(Some(bundle)) = ledger.bundle() else {
+        return false;
+    };
+    let Some(named) = &bundle.entry.recipient else {
+        return false;
+    };
+    let used = |recipient: &hanse_sealing::Recipient| {
+        bundle.wraps.values().any(|wrap| wrap.recipient == recipient.as_str())
+    };
+    !identities.retire(named, used).is_empty()
 }
