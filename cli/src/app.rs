@@ -123,6 +123,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Sign(args) => args.run(&session).await,
         Command::Proposals(args) => args.run(&session).await,
         Command::Trust(command) => command.run(&session).await,
+        Command::Secret(command) => command.run(&session).await,
         Command::Explain(args) => args.run(),
         Command::Cluster(command) => command.run(&session).await,
         Command::JoinToken(command) => command.run(&session).await,

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     apply, auth, check, cluster, completion, context, delete, describe, diff, drift, edit, explain,
-    get, init, join_token, man, plan, proposals, revisions, sign, trust, version, wait,
+    get, init, join_token, man, plan, proposals, revisions, secret, sign, trust, version, wait,
 };
 use crate::config;
 
@@ -84,6 +84,9 @@ pub(crate) enum Command {
     /// See and change whose signatures the fleet believes
     #[command(subcommand)]
     Trust(trust::Command),
+    /// Seal secrets to clusters, and open them as an owner
+    #[command(subcommand)]
+    Secret(Box<secret::Command>),
     /// Explain the fields of a kind
     Explain(explain::Args),
     /// See and change which clusters belong to the fleet

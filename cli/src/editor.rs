@@ -27,6 +27,15 @@ pub(crate) async fn edit<T: Send + 'static>(
     edited.map_err(|e| Failure::new("editor", "the editor ended badly").why(e.to_string()))?
 }
 
+/// Opens the editor on a file of the caller's, once.
+pub(crate) async fn open(path: &Path) -> Outcome<()> {
+    let path = path.to_owned();
+    EDITING.store(true, Ordering::Relaxed);
+    let ended = tokio::task::spawn_blocking(move || run_editor(&path)).await;
+    EDITING.store(false, Ordering::Relaxed);
+    ended.map_err(|e| Failure::new("editor", "the editor ended badly").why(e.to_string()))?
+}
+
 /// An editor has the terminal.
 static EDITING: AtomicBool = AtomicBool::new(false);
 

@@ -9,6 +9,7 @@
 
 mod cache;
 mod replay;
+mod walk;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -26,6 +27,7 @@ use crate::text;
 use crate::{config::FleetPin, output};
 use cache::Store;
 use replay::Replay;
+pub(crate) use walk::walk;
 
 /// The code of a hub that shows what was not signed.
 pub(crate) const UNTRUSTED: &str = "untrusted-base";

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! args ─ app ─ commands/* ─┬─ files, plan ─ change ─ sign ─ commit     what is to be
+//!                          ├─ secrets                                  sealed and opened here
 //!                          ├─ hub, fleet                               the API's client
 //!                          └─ output, table, text                      the only way to a terminal
 //! ```
@@ -27,6 +28,7 @@ mod plan_json;
 mod plan_view;
 mod probe;
 mod random;
+mod secrets;
 mod selector;
 mod settle;
 mod sign;

@@ -12,6 +12,7 @@ use hanse_domain::plan::{Action, ObjectChange, Plan, show_labels};
 use hanse_domain::trust::root::TrustRoot;
 use serde_json::Value;
 
+use crate::secrets::view;
 use crate::text::{count, escape, shorten};
 use crate::value_diff::{FieldChange, fields};
 
@@ -195,7 +196,14 @@ fn edit_line(base: &Fleet, edit: &Edit, transition: Transition) -> String {
         (Some(_), None) => Action::Remove,
     };
     let text = match edit {
-        Edit::Put(document) => document.reference.to_string(),
+        Edit::Put(document) => match document.secret() {
+            Some(secret) => {
+                let before = base.documents().get(&document.reference);
+                let before = before.and_then(|held| held.document.secret());
+                format!("{}  {}", document.reference, view::change(before, secret))
+            }
+            None => document.reference.to_string(),
+        },
         Edit::Remove(reference) => reference.to_string(),
         Edit::PutCluster(entry) => {
             let before = base.member(entry.id).map(|member| &*member.entry);

@@ -11,6 +11,7 @@ use similar::TextDiff;
 use crate::app::Session;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::files::Files;
+use crate::secrets::view;
 use crate::{fleet, output};
 
 #[derive(Debug, clap::Args)]
@@ -49,7 +50,7 @@ impl Args {
 }
 
 fn pairs(fleet: &Fleet, documents: &[Document]) -> Vec<Pair> {
-    let text = |document: &Document| String::from_utf8_lossy(&document.bytes).into_owned();
+    let text = view::text;
     let pair = |document: &Document| {
         let stored = fleet.documents().get(&document.reference).map(|held| text(&held.document));
         Pair {

@@ -19,6 +19,7 @@ pub(crate) mod man;
 pub(crate) mod plan;
 pub(crate) mod proposals;
 pub(crate) mod revisions;
+pub(crate) mod secret;
 pub(crate) mod sign;
 pub(crate) mod trust;
 pub(crate) mod version;

@@ -18,7 +18,7 @@ use crate::commands::{init, proposals, sign};
 use crate::editor::{self, Kept};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::hub::Hub;
-use crate::text::near;
+use crate::text::{escape, near};
 use crate::{fleet, output, settle};
 
 /// What a change of the trust root is about, in the list of a proposal's changes.
@@ -154,7 +154,13 @@ async fn rotate(hub: &Hub, name: &KeyName, path: &Path, commit: &CommitArgs) -> 
     let root = rotated(&current, name, path)?;
     // The private key may be beside its .pub file.
     let keys = [path.to_owned(), path.with_extension("")];
-    put(hub, current.digest, root, commit, &keys).await
+    let done = put(hub, current.digest, root, commit, &keys).await?;
+    output::note(&format!(
+        "once it is committed, {name} signs with the new key alone: name {} as `signingKey` of the \
+         context, or add it to ssh-agent",
+        escape(&path.with_extension("").display().to_string())
+    ));
+    Ok(done)
 }
 
 fn rotated(current: &Version, name: &KeyName, path: &Path) -> Outcome<TrustRoot> {

@@ -7,6 +7,7 @@ use hanse_domain::fleet::Fleet;
 use hanse_domain::history::merkle::Frontier;
 use hanse_domain::history::statement::Statement;
 use hanse_domain::ids::Digest;
+use hanse_domain::trust::root::KeyName;
 use hanse_domain::trust::walk::{self, RootRefusal};
 use hanse_proto::admin::CommittedStatement;
 
@@ -38,9 +39,19 @@ impl Replay {
 
     /// Checks the next statement, and moves on.
     pub(super) fn take(&mut self, next: &CommittedStatement) -> Result<(), Unbelievable> {
+        self.take_seen(next, |_, _, _| {})
+    }
+
+    /// The same; what is believed is shown first, with the fleet before it and who signed it.
+    pub(super) fn take_seen(
+        &mut self,
+        next: &CommittedStatement,
+        see: impl FnOnce(&Fleet, &Change, &[KeyName]),
+    ) -> Result<(), Unbelievable> {
         let contents: Vec<Vec<u8>> = next.contents.iter().map(|content| content.to_vec()).collect();
         let change = Change::check(&self.fleet, &next.statement, &next.changes, &contents)?;
-        authorise(&self.fleet, &change, &next.signatures)?;
+        let signers = authorise(&self.fleet, &change, &next.signatures)?;
+        see(&self.fleet, &change, &signers);
         self.log.push(Statement::leaf_hash(&change.bytes));
         self.fleet = change.fleet;
         self.fleet.history = self.log.root();

@@ -59,11 +59,7 @@ async fn stdin(question: &str) -> Outcome<Zeroizing<Vec<u8>>> {
 
 /// At most one byte more than a secret may have. The buffer is as long as it can become from the
 /// beginning: one that grows would leave pieces behind.
-fn limited(
-    reader: impl Read,
-    length: Option<u64>,
-    shown: &str,
-) -> Outcome<Zeroizing<Vec<u8>>> {
+fn limited(reader: impl Read, length: Option<u64>, shown: &str) -> Outcome<Zeroizing<Vec<u8>>> {
     bounded(reader, length, MAX_SECRET_BYTES, shown)
 }
 
@@ -80,9 +76,14 @@ fn bounded(
         .read_to_end(&mut bytes)
         .map_err(|e| Failure::io(format!("{shown} cannot be read"), &e))?;
     if bytes.len() > most {
-        return Err(Failure::new("secret-too-large", format!("{shown} is more than a secret holds"))
-            .why(format!("Kubernetes takes {MAX_SECRET_BYTES} bytes (1 MiB) of keys and values in one secret"))
-            .hint("split it into several secrets, or keep it elsewhere and its key here"));
+        return Err(Failure::new(
+            "secret-too-large",
+            format!("{shown} is more than a secret holds"),
+        )
+        .why(format!(
+            "Kubernetes takes {MAX_SECRET_BYTES} bytes (1 MiB) of keys and values in one secret"
+        ))
+        .hint("split it into several secrets, or keep it elsewhere and its key here"));
     }
     Ok(bytes)
 }

@@ -118,17 +118,15 @@ impl Wraps {
                 .why(why)
                 .hint(format!("its recipient in the roster is {recipient}"))
         };
-        let parsed: Recipient =
-            recipient.parse().map_err(|e: hanse_sealing::InvalidRecipient| failed(e.to_string()))?;
+        let parsed: Recipient = recipient
+            .parse()
+            .map_err(|e: hanse_sealing::InvalidRecipient| failed(e.to_string()))?;
         let mut made = self.made.borrow_mut();
-        let key = match made.get(&parsed) {
-            Some(key) => key.clone(),
-            None => {
-                let key = wrap(&self.key, &self.context, &parsed)
-                    .map_err(|error| failed(error.to_string()))?;
-                made.entry(parsed).or_insert(key).clone()
-            }
-        };
+        if !made.contains_key(&parsed) {
+            let key = wrap(&self.key, &self.context, &parsed);
+            made.insert(parsed.clone(), key.map_err(|error| failed(error.to_string()))?);
+        }
+        let key = made.get(&parsed).cloned().unwrap_or_default();
         Ok(Wrap {
             reference: WrapRef { secret: secret.clone(), cluster: member.entry.id },
             version: self.context.version,
@@ -155,7 +153,7 @@ pub(crate) fn say_without(secret: &str, clusters: &[String]) {
         more => format!(" and {more} more"),
     };
     output::warn(&format!(
-        "secret {secret} is pending for {}{more}: the roster names no age recipient there yet. Once the \
+        "secret {secret} is pending for {}{more}: the roster names no age recipient there yet. Once its \
          agent has offered one: hanse cluster accept {first}, then hanse secret reseal {secret}",
         named.join(", ")
     ));

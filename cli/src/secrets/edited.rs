@@ -198,16 +198,60 @@ mod tests {
             ("password", b"it's: #1"),
             ("pem", b"-----BEGIN-----\nAAA=\n\n-----END-----\n"),
         ]);
-        insta::assert_snapshot!(*text("db", 3, &data), @"");
+        insta::assert_snapshot!(*text("db", 3, &data), @r##"
+        # The values of secret db, version 3. Text is in stringData; under data, values are in base64.
+        # This file is in memory only, and goes when the editor ends.
+        stringData:
+          "password": "it's: #1"
+          "pem": |
+            -----BEGIN-----
+            AAA=
+
+            -----END-----
+        data:
+          "key.der": AAEC
+        "##);
     }
 
     #[test]
     fn what_was_not_touched_comes_back() {
         let odd = [
-            "", " ", "\n", "a\n", "a\n\n", "a\nb", "a\nb\n", "a\nb\n\n", " a\nb", "\na\nb", "a \nb ",
-            "a\n\tb", "\ta\nb", "a\r\nb", "a\n  b\nc", "a\n#b\n---\n...\nc", "null", "true", "1.10",
-            "~", "'", "\"", "\\", "|\nx", ": ", "- a\n- b", "a\u{85}b\nc", "a\u{2028}b", "\u{feff}a\nb",
-            "ü\n漢", "{}\n[]", "!x", "&a *a", "%x\ny", "a\n    \nb", "a\n ",
+            "",
+            " ",
+            "\n",
+            "a\n",
+            "a\n\n",
+            "a\nb",
+            "a\nb\n",
+            "a\nb\n\n",
+            " a\nb",
+            "\na\nb",
+            "a \nb ",
+            "a\n\tb",
+            "\ta\nb",
+            "a\r\nb",
+            "a\n  b\nc",
+            "a\n#b\n---\n...\nc",
+            "null",
+            "true",
+            "1.10",
+            "~",
+            "'",
+            "\"",
+            "\\",
+            "|\nx",
+            ": ",
+            "- a\n- b",
+            "a\u{85}b\nc",
+            "a\u{2028}b",
+            "\u{feff}a\nb",
+            "ü\n漢",
+            "{}\n[]",
+            "!x",
+            "&a *a",
+            "%x\ny",
+            "a\n    \nb",
+            "a\n ",
         ];
         for value in odd {
             let data = data(&[("a", value.as_bytes()), ("b", b"1"), ("c", b"\xff")]);

@@ -25,11 +25,17 @@ pub(crate) struct Step {
 
 impl Step {
     /// What a statement changed about a secret; nothing when it changed nothing.
-    pub(crate) fn of(name: &str, base: &Fleet, change: &Change, signers: &[KeyName]) -> Option<Self> {
+    pub(crate) fn of(
+        name: &str,
+        base: &Fleet,
+        change: &Change,
+        signers: &[KeyName],
+    ) -> Option<Self> {
         let reference = reference(name);
         let held = |fleet: &Fleet| fleet.documents().get(&reference).map(|h| h.document.clone());
         let (before, after) = (held(base), held(&change.fleet));
-        let digest = |document: &Option<std::sync::Arc<Document>>| document.as_ref().map(|d| d.digest);
+        let digest =
+            |document: &Option<std::sync::Arc<Document>>| document.as_ref().map(|d| d.digest);
         let version = |document: &Option<std::sync::Arc<Document>>| {
             document.as_ref().and_then(|d| d.secret()).map(|secret| secret.version)
         };

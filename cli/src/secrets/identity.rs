@@ -172,18 +172,21 @@ impl Opener {
     /// The key of a secret's version.
     pub(crate) fn key(&self, fleet: Digest, document: &Document) -> Outcome<VersionIdentity> {
         let (name, secret) = (&document.reference.name, spec(document)?);
-        let owned = secret.owners.iter().find_map(|owner| {
+        let found = secret.owners.iter().find_map(|owner| {
             let recipient: Recipient = owner.recipient.parse().ok()?;
             Some((owner, self.identities.find(&recipient)?))
         });
-        let Some((owner, identity)) = owned else {
+        let Some((owner, identity)) = found else {
             return Err(self.not_an_owner(document));
         };
         hanse_sealing::unwrap(&owner.wrap, &context(fleet, name, secret), identity).map_err(
             |error| {
-                Failure::new("not-opened", format!("secret {name} cannot be opened as {}", owner.name))
-                    .why(error.to_string())
-                    .hint(format!("who made this version: hanse secret history {name}"))
+                Failure::new(
+                    "not-opened",
+                    format!("secret {name} cannot be opened as {}", owner.name),
+                )
+                .why(error.to_string())
+                .hint(format!("who made this version: hanse secret history {name}"))
             },
         )
     }
@@ -214,9 +217,9 @@ impl Opener {
         let what = format!("{} is of no owner of secret {name}", self.path.display());
         let failure = Failure::new("not-an-owner", what);
         if names.is_empty() {
-            return failure
-                .why("it has no owner: only the clusters can open it")
-                .hint(format!("a new value makes a new version: hanse secret set {name} KEY=@FILE"));
+            return failure.why("it has no owner: only the clusters can open it").hint(format!(
+                "a new value makes a new version: hanse secret set {name} KEY=@FILE"
+            ));
         }
         failure.why(format!("its owners: {}", names.join(", "))).hint(format!(
             "one of them can add you: hanse secret recipients {name} --add-owner NAME={}",

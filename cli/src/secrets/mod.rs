@@ -13,6 +13,7 @@
 pub(crate) mod buffer;
 pub(crate) mod draft;
 pub(crate) mod edited;
+pub(crate) mod given;
 pub(crate) mod history;
 pub(crate) mod identity;
 pub(crate) mod outline;
@@ -38,13 +39,15 @@ pub(crate) fn reference(name: &str) -> DocumentRef {
     DocumentRef { kind: Kind::FederatedSecret, name: name.to_owned() }
 }
 
-/// A secret's name, for clap. A value that somebody typed in its place is not repeated.
-pub(crate) fn name(text: &str) -> Result<String, String> {
-    if text.contains('=') {
-        return Err("the secret's NAME comes first, and then KEY=@FILE or KEY=-".to_owned());
+/// Checks the name of a secret. Not in the parser of arguments, which would repeat it: it may be a value
+/// that somebody typed in its place.
+pub(crate) fn check_name(text: &str) -> Outcome<()> {
+    if names::check_dns_subdomain(text).is_ok() {
+        return Ok(());
     }
-    names::check_dns_subdomain(text).map_err(|error| error.to_string())?;
-    Ok(text.to_owned())
+    Err(Failure::usage("what stands in the place of NAME is no name of a secret")
+        .why("a name has a-z, 0-9, `-` and `.`; it is not repeated here, since it could be a value")
+        .hint("the name comes first, and then KEY=@FILE or KEY=-"))
 }
 
 /// A secret of the fleet.

@@ -80,10 +80,6 @@ impl Outline {
         })
     }
 
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// Seals values as the next version.
     pub(crate) fn seal(self, fleet: Digest, data: &SecretData) -> Outcome<Draft> {
         if data.is_empty() {
@@ -184,8 +180,7 @@ mod tests {
     fn the_next_version_keeps_what_it_is_not_given() {
         let owner = Owner { name: "ann".into(), recipient: Identity::make_random().recipient() };
         let mut first = outline();
-        first.metadata =
-            json!({ "name": "db", "annotations": { "a": "ü: \"#'\u{1}!x" }, "labels": { "t": "1" } });
+        first.metadata = json!({ "name": "db", "annotations": { "a": "ü: \"#'\u{1}!x" }, "labels": { "t": "1" } });
         first.drift = Some(json!("Report"));
         first.owners = vec![owner.clone()];
         let first = first.seal(FLEET, &data(&[("a", b"1")])).unwrap();

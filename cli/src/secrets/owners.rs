@@ -9,6 +9,7 @@ use hanse_domain::kinds::secret::MAX_OWNERS;
 use hanse_domain::names;
 use hanse_sealing::Recipient;
 
+use super::given::Given;
 use crate::failure::{Failure, Outcome};
 
 /// Most bytes of a file with a recipient.
@@ -21,10 +22,24 @@ pub(crate) struct Owner {
     pub(crate) recipient: Recipient,
 }
 
-/// Reads `NAME=age1…` or `NAME=@FILE`, for clap.
-pub(crate) fn parse(text: &str) -> Result<Owner, String> {
+/// Reads owners. What is none is not repeated: it may be a private key.
+pub(crate) fn read(given: &[Given]) -> Outcome<Vec<Owner>> {
+    let owner = |given: &Given| {
+        parse(given.text()).map_err(|why| {
+            Failure::usage("an owner cannot be read")
+                .why(why)
+                .hint("NAME=age1… or NAME=@FILE; the owner sees it with: hanse secret identity")
+        })
+    };
+    given.iter().map(owner).collect()
+}
+
+/// Reads `NAME=age1…` or `NAME=@FILE`.
+fn parse(text: &str) -> Result<Owner, String> {
     let (name, recipient) = text.split_once('=').ok_or("expected NAME=age1… or NAME=@FILE")?;
-    names::check_dns_subdomain(name).map_err(|error| error.to_string())?;
+    if names::check_dns_subdomain(name).is_err() {
+        return Err("a name has a-z, 0-9, `-` and `.`".to_owned());
+    }
     let recipient = match recipient.strip_prefix('@') {
         Some(path) => from_file(Path::new(path))?,
         None => recipient.parse().map_err(|e: hanse_sealing::InvalidRecipient| e.to_string())?,
@@ -103,8 +118,7 @@ mod tests {
     fn a_file_has_one_recipient() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ann.pub");
-        let (one, two) =
-            (Identity::make_random().recipient(), Identity::make_random().recipient());
+        let (one, two) = (Identity::make_random().recipient(), Identity::make_random().recipient());
         let parse_file = |text: String| {
             fs::write(&path, text).unwrap();
             parse(&format!("ann=@{}", path.display()))

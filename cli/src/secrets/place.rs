@@ -101,21 +101,21 @@ fn written(selector: &LabelSelector) -> Value {
 mod tests {
     use super::*;
 
-    fn placement(place: Place) -> Option<String> {
+    fn placement(place: &Place) -> Option<String> {
         place.placement().ok().flatten().map(|value| value.to_string())
     }
 
     #[test]
     fn where_it_goes_is_written_as_people_would() {
-        assert_eq!(placement(Place::default()), None);
+        assert_eq!(placement(&Place::default()), None);
         let all = Place { all_clusters: true, ..Place::default() };
-        assert_eq!(placement(all).as_deref(), Some(r#"{"clusterSelector":{}}"#));
-        let names = ["b", "a", "b"].map(str::to_owned).to_vec();
-        let named = Place { cluster: names, ..Place::default() };
-        assert_eq!(placement(named).as_deref(), Some(r#"{"clusterNames":["a","b"]}"#));
+        assert_eq!(placement(&all).as_deref(), Some(r#"{"clusterSelector":{}}"#));
+        let three = ["b", "a", "b"].map(str::to_owned).to_vec();
+        let named = Place { cluster: three, ..Place::default() };
+        assert_eq!(placement(&named).as_deref(), Some(r#"{"clusterNames":["a","b"]}"#));
         let selector = Some("env=prod,region in (eu,us),!old,env=test".to_owned());
         let selected = Place { selector, ..Place::default() };
-        insta::assert_snapshot!(placement(selected).unwrap_or_default(), @r#"{"clusterSelector":{"matchLabels":{"env":"prod"},"matchExpressions":[{"key":"region","operator":"In","values":["eu","us"]},{"key":"old","operator":"DoesNotExist"},{"key":"env","operator":"In","values":["test"]}]}}"#);
+        insta::assert_snapshot!(placement(&selected).unwrap_or_default(), @r#"{"clusterSelector":{"matchLabels":{"env":"prod"},"matchExpressions":[{"key":"region","operator":"In","values":["eu","us"]},{"key":"old","operator":"DoesNotExist"},{"key":"env","operator":"In","values":["test"]}]}}"#);
         let nothing = Place { selector: Some(" ,".to_owned()), ..Place::default() };
         assert!(nothing.placement().is_err());
     }

@@ -1,9 +1,9 @@
 //! A file for an editor that is never on a disk: in a folder of its own, in memory, that nobody else
 //! reads. It is written over and removed whatever happens, and so is what the editor puts beside it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -31,9 +31,9 @@ impl PrivateFile {
                 .why("on a disk, what was in a file can be found again long after")
                 .hint("name one in XDG_RUNTIME_DIR; or without an editor: hanse secret set --merge")
         })?;
-        // A temporary folder is made with mode 0700.
         let folder = tempfile::Builder::new()
             .prefix("hanse-secret-")
+            .permissions(Permissions::from_mode(0o700))
             .tempdir_in(&base)
             .map_err(|e| failed(&base, &e))?;
         let path = folder.path().join(name);
@@ -89,8 +89,6 @@ fn failed(path: &Path, error: &io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 

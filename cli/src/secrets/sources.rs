@@ -1,7 +1,6 @@
 //! Where the values of a secret come from: files, stdin, env files, certificates, logins to registries.
 //! Never from an argument: everybody on a machine can read those, and shells keep them.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use hanse_sealing::shapes::{
@@ -11,6 +10,7 @@ use hanse_sealing::{DataError, SecretData};
 use zeroize::Zeroizing;
 
 use super::buffer;
+use super::given::{Given, given};
 use crate::failure::{Failure, Outcome};
 use crate::output;
 
@@ -19,18 +19,17 @@ const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
 /// Where values come from.
 #[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = "Values")]
 pub(crate) struct Sources {
     /// Key and the file with its value, or - for stdin
     #[arg(value_name = "KEY=@FILE|KEY=-", value_parser = given)]
     values: Vec<Given>,
 
     /// File, under its name or under KEY; a directory gives each of its files
-    #[arg(long, value_name = "[KEY=]FILE")]
+    #[arg(long, value_name = "[KEY=]FILE", help_heading = "Values")]
     from_file: Vec<String>,
 
     /// File with lines KEY=value
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Values")]
     from_env_file: Vec<PathBuf>,
 
     /// Only there for a better error
@@ -38,39 +37,24 @@ pub(crate) struct Sources {
     from_literal: Vec<Given>,
 
     /// Registry of images to log in to; Docker Hub by default
-    #[arg(long, value_name = "SERVER", requires = "docker_username")]
+    #[arg(long, value_name = "SERVER", requires = "docker_username", help_heading = "Values")]
     docker_server: Option<String>,
 
     /// Who logs in there
-    #[arg(long, value_name = "NAME", requires = "docker_password_file")]
+    #[arg(long, value_name = "NAME", requires = "docker_password_file", help_heading = "Values")]
     docker_username: Option<String>,
 
     /// File with the password, or - for stdin
-    #[arg(long, value_name = "FILE", requires = "docker_username")]
+    #[arg(long, value_name = "FILE", requires = "docker_username", help_heading = "Values")]
     docker_password_file: Option<PathBuf>,
 
     /// Chain of certificates in PEM
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    #[arg(long, value_name = "FILE", requires = "tls_key", help_heading = "Values")]
     tls_cert: Option<PathBuf>,
 
     /// Private key of the certificate, in PEM
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = "Values")]
     tls_key: Option<PathBuf>,
-}
-
-/// An argument that may be a value, though it must not.
-#[derive(Clone)]
-struct Given(Zeroizing<String>);
-
-impl fmt::Debug for Given {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "the form that clap asks for")]
-fn given(text: &str) -> Result<Given, String> {
-    Ok(Given(Zeroizing::new(text.to_owned())))
 }
 
 /// Values, and the type that their source has.
@@ -89,7 +73,7 @@ impl Sources {
         self.check_stdin()?;
         let mut values = Values::default();
         for given in &self.values {
-            let (key, path) = key_and_path(name, &given.0)?;
+            let (key, path) = key_and_path(name, given.text())?;
             let bytes = buffer::read(&path, &format!("Value of {key}")).await?;
             if path.as_os_str() == "-" {
                 mind_line_feed(key, &bytes);
@@ -125,7 +109,7 @@ impl Sources {
 
     /// Stdin can be read once.
     fn check_stdin(&self) -> Outcome<()> {
-        let values = self.values.iter().filter(|given| given.0.ends_with("=-")).count();
+        let values = self.values.iter().filter(|given| given.text().ends_with("=-")).count();
         let password = self.docker_password_file.as_ref().is_some_and(|p| p.as_os_str() == "-");
         if values + usize::from(password) > 1 {
             return Err(Failure::usage("only one value can come from stdin")
@@ -242,8 +226,7 @@ fn shape(error: &ShapeError, what: String) -> Failure {
 
 /// `echo` adds a line feed that few passwords have.
 fn mind_line_feed(key: &str, value: &[u8]) {
-    let line_feeds = value.iter().filter(|byte| **byte == b'\n').count();
-    if value.ends_with(b"\n") && line_feeds == 1 {
+    if value.strip_suffix(b"\n").is_some_and(|line| !line.contains(&b'\n')) {
         output::note(&format!(
             "the value of {key} ends with a line feed, which is part of it; `printf %s` writes none"
         ));

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 /// "(sealed, version 3, sha256:…)".
 pub(crate) fn sealed(secret: &SecretSpec) -> String {
-    format!("(sealed, version {}, sha256:{})", secret.version, Digest::of(&secret.payload))
+    format!("(sealed, version {}, sha256:{})", secret.version, Digest::of(&secret.payload).short())
 }
 
 /// "version 2 → 3, sha256:0123…", in a plan.
@@ -93,10 +93,25 @@ spec:
 
     #[test]
     fn what_is_sealed_is_shown_by_version_and_digest() {
-        insta::assert_snapshot!(shown(SECRET), @"");
+        insta::assert_snapshot!(shown(SECRET), @"
+        # mind this
+        apiVersion: hanse.dev/v1alpha1
+        kind: FederatedSecret
+        metadata: {name: db}
+        spec:
+          placement: {clusterSelector: {}}
+          namespaces: [shop]
+          version: 3
+          keys: [password]
+          payload: (sealed, version 3, sha256:66c2c08ff126)
+          owners: [{name: ann, recipient: age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p, wrap: (key of version 3, sha256:fd72089e0023)}]
+        ");
         let folded = SECRET.replace("payload: YWdlLWVuY3J5", "payload: >-\n    YWdlLWVuY3J5\n    ");
         let folded = folded.replace("YWdlLWVuY3J5\n    c", "YWdlLWVuY3J5c");
-        let quoted = SECRET.replace("YWdlLWVuY3J5cHRpb24ub3JnL3YxCg==", "\"YWdlLWVuY3J5\\\n    cHRpb24ub3JnL3YxCg==\"");
+        let quoted = SECRET.replace(
+            "YWdlLWVuY3J5cHRpb24ub3JnL3YxCg==",
+            "\"YWdlLWVuY3J5\\\n    cHRpb24ub3JnL3YxCg==\"",
+        );
         for odd in [folded, quoted] {
             let shown = shown(&odd);
             assert!(shown.contains("(sealed, version 3, ") && !shown.contains("YWdl"), "{shown}");
@@ -109,8 +124,8 @@ spec:
         let document = hanse_domain::parse::parse_document(SECRET.as_bytes()).unwrap();
         let before = document.secret().unwrap();
         let mut after = before.clone();
-        insta::assert_snapshot!(change(None, &after), @"");
+        insta::assert_snapshot!(change(None, &after), @"version 3, sealed, sha256:66c2c08ff126");
         after.version = 4;
-        insta::assert_snapshot!(change(Some(before), &after), @"");
+        insta::assert_snapshot!(change(Some(before), &after), @"version 3 → 4, sealed, sha256:66c2c08ff126");
     }
 }

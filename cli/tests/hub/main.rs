@@ -4,6 +4,7 @@
 
 mod fake;
 mod recipients;
+mod secret;
 mod trust;
 
 use std::path::{Path, PathBuf};

@@ -35,10 +35,12 @@ fn report(fleet: &Fleet, pinned: bool, findings: &mut Findings) {
             "compare it with `hanse trust show` on another author's machine",
         );
     }
-    findings.ok(format!(
-        "every statement up to {} is signed by whom the trust root allowed it",
-        fleet.number
-    ));
+    findings.ok(match fleet.number.0 {
+        0 => "nothing was signed yet".to_owned(),
+        number => {
+            format!("every statement up to {number} is signed by whom the trust root allowed it")
+        }
+    });
     let root = &fleet.trust.current().root;
     let authors = count(root.authors.len(), "author");
     findings.ok(format!("version {} of the trust root is in force, with {authors}", root.version));
