@@ -120,8 +120,10 @@ async fn ask(name: &str, known: Option<&str>, recipient: &str) -> Outcome<()> {
     output::note(&format!(
         "The hub says that the agent of {name} made this recipient for secrets:\n\n  {recipient}\n"
     ));
-    output::confirm("Is it the one that `hanse-agent join` or `hanse-agent check` printed there?")
-        .await
+    output::confirm(
+        "Is it the one that `hanse-agent join` or `hanse-agent recipient` printed there?",
+    )
+    .await
 }
 
 #[cfg(test)]
