@@ -1,5 +1,7 @@
 //! What became of each document, in the manner of `kubectl apply`.
 
+use std::collections::BTreeMap;
+
 use hanse_domain::change::Change;
 use hanse_domain::fleet::{Edit, Fleet};
 use hanse_domain::history::changes::WrapRef;
@@ -48,8 +50,9 @@ pub(super) fn results(
         (DryRun::Client, _) => " (dry run)",
         (DryRun::Server, _) => " (server dry run)",
     };
-    let mut lines: Vec<String> =
-        own(edits).map(|e| format!("{}{suffix}", result(base, e))).collect();
+    let lines = own(edits).filter(|edit| !is_wrap(edit)).map(|edit| result(base, edit));
+    let lines = lines.chain(resealed(edits));
+    let mut lines: Vec<String> = lines.map(|line| format!("{line}{suffix}")).collect();
     if let Fate::Committed(revision, change) = fate {
         lines.push(format!("revision {} committed: {}", revision.number, reach(change)));
     }
@@ -63,11 +66,30 @@ pub(super) fn results(
     output::line(&lines.join("\n"))
 }
 
+fn is_wrap(edit: &Edit) -> bool {
+    matches!(edit, Edit::PutWrap(_) | Edit::RemoveWrap(_))
+}
+
 /// The edits that people make; wrapped keys follow from them.
 fn own(edits: &[Edit]) -> impl Iterator<Item = &Edit> {
-    let is_wrap = |edit: &&Edit| matches!(edit, Edit::PutWrap(_) | Edit::RemoveWrap(_));
-    let only_wraps = edits.iter().all(|edit| is_wrap(&edit));
+    let only_wraps = edits.iter().all(is_wrap);
     edits.iter().filter(move |edit| only_wraps || !is_wrap(edit))
+}
+
+/// "FederatedSecret/x sealed to 3 clusters", where nothing but wrapped keys changes.
+fn resealed(edits: &[Edit]) -> Vec<String> {
+    let mut clusters: BTreeMap<&str, usize> = BTreeMap::new();
+    for edit in edits {
+        let Edit::PutWrap(wrap) = edit else {
+            return Vec::new();
+        };
+        *clusters.entry(&wrap.reference.secret).or_default() += 1;
+    }
+    let line = |(secret, number)| {
+        let (secret, clusters) = (escape(secret), count(number, "cluster"));
+        format!("FederatedSecret/{secret} sealed to {clusters}")
+    };
+    clusters.into_iter().map(line).collect()
 }
 
 /// "FederatedRole/x created".

@@ -51,7 +51,7 @@ impl IdentityArgs {
     pub(crate) async fn own_recipient(&self) -> Outcome<Recipient> {
         let path = self.path();
         if path.exists() {
-            return Ok(self.open().await?.first());
+            return self.open().await?.first();
         }
         let identity = make(&path)?;
         output::note(&format!(
@@ -163,10 +163,9 @@ pub(crate) struct Opener {
 
 impl Opener {
     /// Under which one becomes an owner.
-    fn first(&self) -> Recipient {
-        // A file without any identity is not read.
-        let first = self.identities.identities().first();
-        first.unwrap_or(&Identity::make_random()).recipient()
+    fn first(&self) -> Outcome<Recipient> {
+        let first = self.identities.identities().first().map(Identity::recipient);
+        first.ok_or_else(|| unreadable(&self.path, &IdentityFileError::Empty))
     }
 
     /// The key of a secret's version.
@@ -221,9 +220,12 @@ impl Opener {
                 "a new value makes a new version: hanse secret set {name} KEY=@FILE"
             ));
         }
-        failure.why(format!("its owners: {}", names.join(", "))).hint(format!(
-            "one of them can add you: hanse secret recipients {name} --add-owner NAME={}",
-            self.first()
-        ))
+        let failure = failure.why(format!("its owners: {}", names.join(", ")));
+        match self.first() {
+            Ok(own) => failure.hint(format!(
+                "one of them can add you: hanse secret recipients {name} --add-owner NAME={own}"
+            )),
+            Err(_) => failure,
+        }
     }
 }

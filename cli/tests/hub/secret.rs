@@ -304,7 +304,10 @@ async fn all_that_is_pending_is_sealed_at_once() {
     assert_eq!(stdout.matches(" 1/42 ").count(), 2, "{stdout}");
     assert!(stderr.contains("hanse secret reseal --all"), "{stderr}");
     let revision = world.revision();
-    let (code, _, stderr) = ann(&world, &["reseal", "--all"]).await;
+    let (code, stdout, stderr) = ann(&world, &["reseal", "--all"]).await;
+    let two =
+        "FederatedSecret/db sealed to 41 clusters\nFederatedSecret/other sealed to 41 clusters\n";
+    assert!(stdout.starts_with(two), "{stdout}");
     assert!(code == 0 && stderr.contains("key of FederatedSecret/db for 41 clusters"), "{stderr}");
     assert_eq!(world.revision(), revision + 1);
     assert!(agents.open(&world, 2, "db").is_some() && agents.open(&world, 2, "other").is_some());
@@ -333,6 +336,7 @@ async fn a_race_does_not_put_an_older_value_in_place() {
         world.intrude(&text.replace("metadata: {", &label));
         let (code, _, stderr) = run(&world, &As { stdin: b"three", ..ANN }, args).await;
         assert!(code == 1 && stderr.contains("code:  stale"), "{stderr}");
+        assert!(stderr.contains("somebody else changed secret db in the meantime"), "{stderr}");
     }
     assert_eq!(agents.value(&world, 1, "password").unwrap(), b"two");
 }
@@ -372,6 +376,24 @@ async fn what_makes_no_secret_is_refused_before_anything_is_asked_of_the_hub() {
         assert!(stdout.is_empty(), "{args:?}");
     }
     assert_eq!(world.running.hub.0.lock().unwrap().signed, 0);
+}
+
+#[tokio::test]
+async fn a_history_that_was_altered_later_is_not_shown() {
+    let (world, _) = world().await;
+    for value in [b"one", b"two"] {
+        assert_eq!(set(&world, value).await.0, 0);
+    }
+    let alter = |signatures: &[u8]| {
+        let mut hub = world.running.hub.0.lock().unwrap();
+        std::mem::replace(&mut hub.statements[2].signatures, signatures.to_vec().into())
+    };
+    let signatures = alter(b"");
+    let (code, stdout, stderr) = ann(&world, &["history", "db"]).await;
+    assert!(code == 1 && stdout.is_empty() && stderr.contains("code:  untrusted-base"), "{stderr}");
+    alter(&signatures);
+    let (code, stdout, stderr) = ann(&world, &["history", "db"]).await;
+    assert!(code == 0 && stdout.contains("new version   1 → 2"), "{stdout}{stderr}");
 }
 
 #[tokio::test]
