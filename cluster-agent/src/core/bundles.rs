@@ -211,8 +211,12 @@ impl Core {
         let contents = self.contents();
         let inspected = match &self.trust.chain {
             Some(trust) => {
-                let (head, bundle) = (self.trust.head, self.bundle.as_ref());
-                let held = Held { trust, head, bundle, contents: Some(&contents) };
+                let held = Held {
+                    trust,
+                    head: self.trust.head,
+                    bundle: self.bundle.as_ref(),
+                    contents: Some(&contents),
+                };
                 bundle::inspect(self.cluster, &held, offer).map_err(|refusal| refusal.to_string())
             }
             None => Err("the agent has no trust root yet".to_owned()),

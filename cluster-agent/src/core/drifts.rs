@@ -60,6 +60,11 @@ struct InFlight {
 }
 
 impl Drifts {
+    /// How much of it stands.
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
     /// Remembers drift; returns whether it is news.
     pub(super) fn open(&mut self, cluster: ClusterId, sight: Sight<'_>, now: Timestamp) -> bool {
         let Sight { object, version, source, finding, message } = sight;

@@ -221,6 +221,11 @@ impl Core {
         std::mem::take(&mut self.effects)
     }
 
+    /// How much drift stands.
+    pub fn open_drift(&self) -> usize {
+        self.drifts.len()
+    }
+
     /// Whether everything that is watched has been seen once.
     fn is_started(&self) -> bool {
         ObjectKind::watched().all(|kind| self.listed.contains(&kind))

@@ -49,7 +49,7 @@ pub(super) fn pending(bundle: &VerifiedBundle) -> BTreeSet<DocumentRef> {
     secrets
         .filter(|document| {
             let wrap = bundle.wraps.get(&document.reference.name);
-            !wrap.is_some_and(|wrap| secret_version(document) == Some(wrap.version))
+            wrap.is_none_or(|wrap| secret_version(document) != Some(wrap.version))
         })
         .map(|document| document.reference.clone())
         .collect()

@@ -1,9 +1,10 @@
 //! The loop that owns the core: one input at a time in, its effects out.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hanse_domain::object::{Object, ObjectRef};
+use hanse_domain::object::{Object, ObjectKind, ObjectRef};
 use jiff::Timestamp;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
@@ -39,6 +40,8 @@ pub(super) struct Agent {
     hands: Hands,
     fence: watch::Receiver<FenceState>,
     poke: Poke,
+    /// Kinds that were listed once.
+    listed: BTreeSet<ObjectKind>,
     metrics: Metrics,
     ledger: Arc<Mutex<LedgerStore>>,
     events: Events,
@@ -67,6 +70,7 @@ impl Agent {
             cluster: around.cluster,
             fence: around.fence,
             poke: around.poke,
+            listed: BTreeSet::new(),
             metrics: around.metrics,
             ledger: Arc::new(Mutex::new(around.ledger)),
             events: around.events,
@@ -160,13 +164,7 @@ impl Agent {
     }
 
     fn feed(&mut self, input: Input) {
-        match &input {
-            Input::Seen(live) => self.poke.saw(live),
-            Input::Connected => self.metrics.set_connected(true),
-            Input::Disconnected => self.metrics.set_connected(false),
-            Input::Applied(_, Err(_)) | Input::Removed(_, Err(_)) => self.metrics.write_failed(),
-            _ => {}
-        }
+        self.notice(&input);
         for effect in self.core.handle(input, Timestamp::now()) {
             match effect {
                 Effect::Apply { object, first } => {
@@ -189,8 +187,39 @@ impl Agent {
                 }
             }
         }
+        self.metrics.set_drift_open(self.core.open_drift() as u64);
         while let Some(write) = self.queue.next() {
             self.work.spawn(work::write(self.hands.clone(), write));
+        }
+    }
+
+    /// What concerns the fence and the metrics, besides the core.
+    fn notice(&mut self, input: &Input) {
+        match input {
+            Input::Seen(live) => self.poke.saw(live),
+            // What happened between two lists was not seen.
+            Input::Listed(kind, _) => {
+                if !self.listed.insert(*kind) && kind.is_access() {
+                    self.poke.now();
+                }
+            }
+            Input::Connected => self.metrics.set_connected(true),
+            Input::Disconnected => self.metrics.set_connected(false),
+            Input::Applied(_, Err(_)) | Input::Removed(_, Err(_)) => self.metrics.write_failed(),
+            Input::Gone(_)
+            | Input::Blind(..)
+            | Input::Sighted(_)
+            | Input::Welcomed { .. }
+            | Input::TrustRoots { .. }
+            | Input::Offered(_)
+            | Input::Fence(_)
+            | Input::Probed(..)
+            | Input::DriftStored(_)
+            | Input::Applied(..)
+            | Input::Removed(..)
+            | Input::LedgerWritten(_)
+            | Input::DryRunAsked { .. }
+            | Input::Tick => {}
         }
     }
 
