@@ -1,26 +1,27 @@
-//! The hub's admin API as the command line uses it, in this process: the fleet is kept here, each
-//! change is planned on it and its statement built with the same code as `hanse apply` does.
+//! The hub's admin API as the command line uses it, in this process: the fleet is verified and kept
+//! here, each change is planned on it, and its statement built and signed with the same code as
+//! `hanse apply` does.
 
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use futures::StreamExt as _;
+use hanse_domain::authorise::authorise;
 use hanse_domain::change::Change;
 use hanse_domain::document::Document;
 use hanse_domain::fleet::{Edit, Fleet};
 use hanse_domain::history::merkle::Frontier;
-use hanse_domain::history::roster::ClusterEntry;
 use hanse_domain::history::statement::Statement;
-use hanse_domain::ids::{Digest, RevisionNumber};
+use hanse_domain::ids::Digest;
 use hanse_domain::parse::parse_document;
+use hanse_domain::trust::walk;
 use hanse_proto::admin::drift_service_client::DriftServiceClient;
 use hanse_proto::admin::fleet_service_client::FleetServiceClient;
-use hanse_proto::admin::get_fleet_response::Part;
+use hanse_proto::admin::get_history_response::Part;
 use hanse_proto::admin::watch_drift_response::Event;
-use hanse_proto::admin::{
-    CommitRequest, Drift, GetFleetRequest, GetRevisionRequest, WatchDriftRequest,
-};
+use hanse_proto::admin::{CommitRequest, Drift, GetHistoryRequest, WatchDriftRequest};
+use hanse_signing::{Key, KeyFile};
 use jiff::Timestamp;
 use serde::Deserialize;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
@@ -33,8 +34,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Admin {
     channel: Channel,
+    key: Key,
     fleet: Fleet,
-    frontier: Frontier,
+    log: Frontier,
 }
 
 /// The administrator's context file.
@@ -51,43 +53,45 @@ struct Context {
     certificate_authority: String,
     client_certificate: String,
     client_key: String,
+    fleet: String,
+    signing_key: String,
 }
 
 impl Admin {
-    /// Connects with the context file that the hub's init wrote, and reads the fleet.
+    /// Connects with the context file that the hub's init wrote, and verifies the fleet.
     pub(crate) async fn connect(config: &Path) -> Result<Self> {
-        let config: Config = serde_saphyr::from_str(&std::fs::read_to_string(config)?)
+        let parsed: Config = serde_saphyr::from_str(&std::fs::read_to_string(config)?)
             .map_err(|_| anyhow!("the administrator's context file cannot be read"))?;
-        let context = config.contexts.into_iter().next().context("no context")?;
+        let context = parsed.contexts.into_iter().next().context("no context")?;
         let endpoint = endpoint(
             &context.server,
             &context.certificate_authority,
             &context.client_certificate,
             &context.client_key,
         )?;
+        let key = KeyFile::read(&config.with_file_name(&context.signing_key))?.open(None)?;
+        let pin = context.fleet.strip_prefix("sha256:").context("no fleet in the context")?;
         let channel = endpoint.connect().await.context("cannot connect to the hub")?;
-        let fleet = fetch(&channel).await?;
-        let mut admin = Self { channel, fleet, frontier: Frontier::default() };
-        for number in 1..=admin.fleet.number.0 {
-            let statement = admin.statement(number).await?;
-            admin.frontier.push(Statement::leaf_hash(&statement));
-        }
-        Ok(admin)
+        replay(channel, key, pin.parse()?).await
     }
 
-    async fn statement(&self, number: u64) -> Result<Vec<u8>> {
-        let mut service = FleetServiceClient::new(self.channel.clone());
-        let answer = service.get_revision(GetRevisionRequest { number }).await?;
-        Ok(answer.into_inner().statement.into())
-    }
-
-    /// Writes the statement that puts one document. Nothing is sent.
-    pub(crate) fn propose(&self, document: &str) -> Result<Change> {
+    /// Writes and signs the statement that puts one document. Nothing is sent.
+    pub(crate) fn propose(&self, document: &str) -> Result<(Change, CommitRequest)> {
         let document: Document = parse_document(document.as_bytes())?;
         let edits = vec![Edit::Put(document.into())];
         let plan = hanse_domain::plan::plan(&self.fleet, edits, Timestamp::now())
             .map_err(|errors| anyhow!("the change is impossible: {errors:?}"))?;
-        Ok(Change::propose(&self.fleet, plan.edits, "A change of the benchmark", Timestamp::now())?)
+        let message = "A change of the benchmark";
+        let change = Change::propose(&self.fleet, plan.edits, message, Timestamp::now())?;
+        let signatures = self.key.sign(&change.bytes)?;
+        let request = CommitRequest {
+            statement: change.bytes.clone().into(),
+            signatures: signatures.into(),
+            changes: change.changes.encode().into(),
+            contents: change.contents.iter().cloned().map(Into::into).collect(),
+            propose: false,
+        };
+        Ok((change, request))
     }
 
     /// Sends the request; returns when the hub has acknowledged it.
@@ -98,9 +102,9 @@ impl Admin {
 
     /// Moves the fleet on by a change that was committed.
     pub(crate) fn landed(&mut self, change: Change) {
-        self.frontier.push(Statement::leaf_hash(&change.bytes));
+        self.log.push(Statement::leaf_hash(&change.bytes));
         self.fleet = change.fleet;
-        self.fleet.history = self.frontier.root();
+        self.fleet.history = self.log.root();
     }
 
     /// `WatchDrift`, from after what stands now.
@@ -123,15 +127,6 @@ impl Admin {
     }
 }
 
-/// What `Commit` takes of a change. Unsigned: the fleet's trust root has no keys yet.
-pub(crate) fn request(change: &Change) -> CommitRequest {
-    CommitRequest {
-        statement: change.bytes.clone().into(),
-        signature: Vec::new().into(),
-        contents: change.contents.iter().cloned().map(Into::into).collect(),
-    }
-}
-
 /// A way to connect to a listener of the hub with mutual TLS.
 pub(crate) fn endpoint(server: &str, ca: &str, certificate: &str, key: &str) -> Result<Endpoint> {
     let tls = ClientTlsConfig::new()
@@ -143,23 +138,24 @@ pub(crate) fn endpoint(server: &str, ca: &str, certificate: &str, key: &str) -> 
         .tcp_nodelay(true))
 }
 
-async fn fetch(channel: &Channel) -> Result<Fleet> {
+/// Reads the history from the pinned trust root on, and believes what is signed.
+async fn replay(channel: Channel, key: Key, pin: Digest) -> Result<Admin> {
     let mut service = FleetServiceClient::new(channel.clone());
-    let mut stream = service.get_fleet(GetFleetRequest {}).await?.into_inner();
-    let (mut head, mut roster, mut documents) = (None, Vec::new(), Vec::new());
+    let mut stream = service.get_history(GetHistoryRequest { after: 0 }).await?.into_inner();
+    let first = stream.message().await?.and_then(|message| message.part);
+    let Some(Part::TrustRoot(root)) = first else {
+        bail!("the history does not begin with a trust root");
+    };
+    let fleet = Fleet::new(walk::begin(pin, &root)?);
+    let mut admin = Admin { channel, key, fleet, log: Frontier::default() };
     while let Some(message) = stream.message().await? {
-        match message.part.context("an empty part")? {
-            Part::Head(part) => head = Some(part),
-            Part::Cluster(leaf) => {
-                roster.push((ClusterEntry::decode(&leaf.content)?, RevisionNumber(leaf.number)));
-            }
-            Part::Document(leaf) => {
-                documents.push((parse_document(&leaf.content)?, RevisionNumber(leaf.number)));
-            }
-        }
+        let Some(Part::Statement(next)) = message.part else {
+            bail!("an empty part in the history");
+        };
+        let contents: Vec<Vec<u8>> = next.contents.iter().map(|content| content.to_vec()).collect();
+        let change = Change::check(&admin.fleet, &next.statement, &next.changes, &contents)?;
+        authorise(&admin.fleet, &change, &next.signatures)?;
+        admin.landed(change);
     }
-    let head = head.context("the hub sent no head")?;
-    let digest = |bytes: &[u8]| Digest::try_from(bytes).map_err(|e| anyhow!("{e}"));
-    let (id, history) = (digest(&head.fleet_id)?, digest(&head.history)?);
-    Ok(Fleet::assemble(id, RevisionNumber(head.number), history, roster, documents))
+    Ok(admin)
 }

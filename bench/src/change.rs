@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::admin;
 use crate::floor::{Disk, Floor};
 use crate::output::Progress;
 use crate::process;
@@ -47,8 +46,8 @@ pub(crate) async fn measure(
         world::settle().await;
 
         let group = if repetition % 2 == 0 { "bench:b" } else { GROUP };
-        let change = world.admin.propose(&world::binding(CHANGED, group, "Enforce"))?;
-        let (request, generation) = (admin::request(&change), change.statement.number.0);
+        let (change, request) = world.admin.propose(&world::binding(CHANGED, group, "Enforce"))?;
+        let generation = change.statement.number.0;
         bindings.clear();
         ledger.clear();
         let sent = Instant::now();

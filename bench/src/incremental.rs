@@ -3,15 +3,13 @@
 //! hub run. Each round makes the same change in every fleet, one right after the other, so that noise
 //! meets them alike, and what counts is how the medians relate.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use hanse_domain::change::Change;
 use hanse_domain::document::Document;
 use hanse_domain::fleet::{Edit, Everything, Fleet};
-use hanse_domain::history::roster::{ClusterEntry, Labels};
 use hanse_domain::ids::{Digest, RevisionNumber};
-use hanse_domain::parse::parse_document;
 use hanse_domain::plan::{self, PlanError};
 use hanse_domain::trust::chain::RootChain;
 use hanse_domain::trust::root::TrustRoot;
@@ -20,12 +18,11 @@ use jiff::Timestamp;
 use crate::output;
 use crate::report::{Figure, Report};
 use crate::stats::{Samples, ms};
+use crate::synthetic::{EVERYWHERE, GROUP, binding, cluster, document, of_group, role};
 
 const SIZES: [usize; 3] = [100, 1_000, 10_000];
-/// Clusters that share the label of a group; a change is about one group.
-const GROUP: usize = 3;
 /// Documents of each kind that every cluster has.
-const EVERYWHERE: usize = 5;
+const SHARED: usize = 5;
 /// A tree of 10,000 leaves is twice as high as one of 100; what costs more walks over the fleet.
 const MOST: f64 = 2.0;
 const NOW: Timestamp = Timestamp::constant(1_790_000_000, 0);
@@ -62,7 +59,8 @@ pub(crate) fn measure(repetitions: usize, report: &mut Report) -> Result<()> {
             .iter()
             .filter_map(|subject| {
                 let samples = subject.costs.get(part)?;
-                report.figures.push(figure(name, subject.clusters, samples));
+                let what = format!("{name}, {} clusters", subject.clusters);
+                report.figures.push(Figure::latency("", &what, samples).in_micros());
                 Some((subject.clusters, ms(samples.median())))
             })
             .collect();
@@ -76,19 +74,9 @@ pub(crate) fn measure(repetitions: usize, report: &mut Report) -> Result<()> {
         "incremental: each change puts a role that {GROUP} clusters of the fleet have; besides these \
          there is a role and a binding for every {GROUP} clusters, and {} documents on all. Signatures \
          and the store are not in it",
-        3 * EVERYWHERE
+        3 * SHARED
     ));
     Ok(())
-}
-
-fn figure(name: &str, clusters: usize, samples: &Samples) -> Figure {
-    let micro = |duration: Duration| ms(duration) * 1000.0;
-    Figure {
-        unit: "µs",
-        median: micro(samples.median()),
-        p99: Some(micro(samples.p99())),
-        ..Figure::latency("", &format!("{name}, {clusters} clusters"), samples)
-    }
 }
 
 impl Subject {
@@ -134,12 +122,11 @@ fn fleet(clusters: usize) -> Result<Fleet> {
     for n in 0..clusters {
         held.roster.push((cluster(n)?, number));
     }
-    let everywhere = "{clusterSelector: {}}";
-    for n in 0..EVERYWHERE {
+    for n in 0..SHARED {
         let documents = [
-            document("FederatedNamespace", &format!("shared-{n}"), everywhere, "")?,
-            role(&format!("shared-{n}"), everywhere, 0)?,
-            binding(&format!("shared-{n}"), everywhere, n)?,
+            document("FederatedNamespace", &format!("shared-{n}"), EVERYWHERE, "")?,
+            role(&format!("shared-{n}"), EVERYWHERE, 0)?,
+            shared_binding(&format!("shared-{n}"), EVERYWHERE, n)?,
         ];
         held.documents.extend(documents.map(|document| (document, number)));
     }
@@ -152,50 +139,16 @@ fn fleet(clusters: usize) -> Result<Fleet> {
     Ok(Fleet::assemble(chain, number, Digest::of(b"history"), held))
 }
 
-fn cluster(n: usize) -> Result<ClusterEntry> {
-    let id = format!("0192f0c1-0000-7000-8000-{n:012x}").parse()?;
-    let env = if n.is_multiple_of(4) { "prod" } else { "dev" };
-    let pairs = [
-        ("env", env.to_owned()),
-        ("region", format!("r{}", n % 12)),
-        ("group", format!("g{}", n / GROUP)),
-    ];
-    let labels: Labels = pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-    Ok(ClusterEntry::new(id, format!("cluster-{n}"), labels))
-}
-
-fn of_group(group: usize) -> String {
-    format!("{{clusterSelector: {{matchLabels: {{group: g{group}}}}}}}")
-}
-
 /// A role of one group; each form has other rules.
 fn team_role(group: usize, form: usize) -> Result<Document> {
     role(&format!("team-{group}"), &of_group(group), form)
 }
 
 fn team_binding(group: usize) -> Result<Document> {
-    binding(&format!("team-{group}"), &of_group(group), group % EVERYWHERE)
+    shared_binding(&format!("team-{group}"), &of_group(group), group % SHARED)
 }
 
-fn role(name: &str, placement: &str, form: usize) -> Result<Document> {
-    let rules = format!(
-        "  rules:\n  - {{apiGroups: [\"\"], resources: [pods], verbs: [get], resourceNames: [p{form}]}}\n"
-    );
-    document("FederatedRole", name, placement, &rules)
-}
-
-fn binding(name: &str, placement: &str, role: usize) -> Result<Document> {
-    let spec = format!(
-        "  roleRef: {{kind: FederatedRole, name: shared-{role}}}\n  subjects:\n  \
-         - {{kind: Group, name: {name}}}\n  namespaces: [shared-0]\n"
-    );
-    document("FederatedRoleBinding", name, placement, &spec)
-}
-
-fn document(kind: &str, name: &str, placement: &str, spec: &str) -> Result<Document> {
-    let text = format!(
-        "apiVersion: hanse.dev/v1alpha1\nkind: {kind}\nmetadata:\n  name: {name}\nspec:\n  \
-         placement: {placement}\n{spec}"
-    );
-    parse_document(text.as_bytes()).with_context(|| format!("{kind}/{name} is not valid"))
+/// A binding to a role that every cluster has.
+fn shared_binding(name: &str, placement: &str, role: usize) -> Result<Document> {
+    binding(name, placement, &format!("shared-{role}"), name)
 }

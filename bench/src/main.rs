@@ -7,7 +7,7 @@
 //!                              ├─ idle        P11       │
 //!                              └─ reconnect   P7       ─┘
 //! floor, sight: what they are compared with, and how arrivals get their time stamps
-//! incremental: what a change costs in fleets of different sizes; it needs no World
+//! incremental, rotate (P13), verify: what needs no World; synthetic: what they are measured on
 //! ```
 
 mod admin;
@@ -23,8 +23,11 @@ mod process;
 mod proxy;
 mod reconnect;
 mod report;
+mod rotate;
 mod sight;
 mod stats;
+mod synthetic;
+mod verify;
 mod world;
 
 use std::path::PathBuf;
@@ -66,6 +69,17 @@ enum Part {
     P7,
     /// A change in a large fleet and in a small one; needs no cluster
     Incremental,
+    /// A new version of a secret for 1,000 clusters; needs no cluster
+    P13,
+    /// What an agent checks to believe a change; needs no cluster
+    Verify,
+}
+
+impl Part {
+    /// Whether it is measured on a cluster.
+    const fn needs_world(self) -> bool {
+        !matches!(self, Self::Incremental | Self::P13 | Self::Verify)
+    }
 }
 
 impl Args {
@@ -75,7 +89,7 @@ impl Args {
 
     /// Whether anything is measured on a cluster.
     fn wants_world(&self) -> bool {
-        self.only.is_empty() || self.only.iter().any(|part| *part != Part::Incremental)
+        self.only.is_empty() || self.only.iter().any(|part| part.needs_world())
     }
 }
 
@@ -87,6 +101,12 @@ async fn main() -> Result<()> {
     let mut report = Report { conditions, ..Report::default() };
     if args.wants(Part::Incremental) {
         incremental::measure(args.repetitions, &mut report)?;
+    }
+    if args.wants(Part::P13) {
+        rotate::measure(args.repetitions, &mut report)?;
+    }
+    if args.wants(Part::Verify) {
+        verify::measure(args.repetitions, &mut report)?;
     }
     if args.wants_world() {
         output::say("starting a cluster, a hub and an agent");

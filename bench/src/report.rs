@@ -74,6 +74,20 @@ impl Figure {
         Self { id, what, unit, repetitions: 1, median: value, p99: None, floor: None }
     }
 
+    /// In microseconds, from milliseconds.
+    #[must_use]
+    pub(crate) fn in_micros(mut self) -> Self {
+        self.unit = "µs";
+        self.median *= 1000.0;
+        self.p99 = self.p99.map(|p99| p99 * 1000.0);
+        self.floor = self.floor.map(|floor| Floor {
+            median: floor.median * 1000.0,
+            p99: floor.p99 * 1000.0,
+            ratio: floor.ratio,
+        });
+        self
+    }
+
     /// Beside its floor.
     #[must_use]
     pub(crate) fn over(mut self, floor: &Samples) -> Self {

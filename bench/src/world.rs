@@ -79,7 +79,7 @@ fn documents(repetitions: usize) -> String {
     let mut all = vec![
         format!(
             "apiVersion: hanse.dev/v1alpha1\nkind: FederatedNamespace\n\
-             metadata: {{name: {NAMESPACE}}}\nspec:\n{PLACED}"
+             metadata: {{name: {NAMESPACE}}}\nspec:\n{PLACED}  podSecurity: baseline\n"
         ),
         format!(
             "apiVersion: hanse.dev/v1alpha1\nkind: FederatedRole\nmetadata: {{name: reader}}\n\
