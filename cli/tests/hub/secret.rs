@@ -2,117 +2,15 @@
 
 #![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use std::path::Path;
-use std::process::Stdio;
+mod support;
+mod values;
 
-use hanse_domain::document::{DocumentRef, Kind};
+use hanse_domain::document::DocumentRef;
 use hanse_domain::fleet::Edit;
-use hanse_probes::canary;
-use hanse_sealing::{Identity, SecretContext, SecretData, open, unwrap};
-use tokio::io::AsyncWriteExt as _;
+use hanse_sealing::Identity;
 
-use crate::{Left, ROLE, World};
-
-/// Agents of the two clusters.
-struct Agents([Identity; 2]);
-
-impl Agents {
-    fn new() -> Self {
-        Self([Identity::make_random(), Identity::make_random()])
-    }
-
-    /// Puts the recipient of one of them into the roster, signed.
-    fn accept(&self, world: &World, number: usize) {
-        let mut hub = world.running.hub.0.lock().unwrap();
-        let member = hub.fleet.member_named(&format!("cluster-{number}")).unwrap();
-        let mut entry = (*member.entry).clone();
-        entry.recipient = Some(self.0[number - 1].recipient().to_string());
-        hub.make(vec![Edit::PutCluster(entry)]);
-    }
-
-    /// What an agent opens, by the documents that the hub has; nothing when it cannot.
-    fn open(&self, world: &World, number: usize, name: &str) -> Option<SecretData> {
-        let hub = world.running.hub.0.lock().unwrap();
-        let member = hub.fleet.member_named(&format!("cluster-{number}")).unwrap();
-        let wrap = &member.wraps().get(name)?.wrap;
-        let reference = DocumentRef { kind: Kind::FederatedSecret, name: name.to_owned() };
-        let document = &hub.fleet.documents().get(&reference)?.document;
-        let secret = document.secret()?;
-        let context = SecretContext {
-            fleet: hub.fleet.id().0,
-            name: name.to_owned(),
-            namespaces: secret.namespaces.iter().cloned().collect(),
-            secret_type: secret.secret_type.clone(),
-            version: secret.version,
-        };
-        let key = unwrap(&wrap.key, &context, &self.0[number - 1]).ok()?;
-        open(&context, &secret.payload, &key).ok()
-    }
-
-    fn value(&self, world: &World, number: usize, key: &str) -> Option<Vec<u8>> {
-        Some(self.open(world, number, "db")?.get(key)?.expose().to_vec())
-    }
-}
-
-/// A world in which the first cluster has a recipient in the roster.
-async fn world() -> (World, Agents) {
-    let (world, agents) = (World::new().await, Agents::new());
-    std::fs::create_dir(world.directory.path().join("run")).unwrap();
-    agents.accept(&world, 1);
-    (world, agents)
-}
-
-/// Who runs a command, and with what.
-struct As<'a> {
-    identity: &'a str,
-    stdin: &'a [u8],
-    editor: &'a str,
-    passphrase: &'a str,
-}
-
-const ANN: As<'_> = As { identity: "", stdin: b"", editor: "true", passphrase: "" };
-
-async fn run(world: &World, who: &As<'_>, args: &[&str]) -> Left {
-    let folder = world.directory.path();
-    let file = |name: &str| {
-        if name.is_empty() { String::new() } else { folder.join(name).display().to_string() }
-    };
-    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_hanse"))
-        .arg("secret")
-        .args(args)
-        .env("HANSE_CONFIG", folder.join("config.yaml"))
-        .env("TMPDIR", folder)
-        .env("HOME", folder)
-        .env("XDG_RUNTIME_DIR", folder.join("run"))
-        .env("USER", "ann")
-        .env("HANSE_AGE_IDENTITY", file(who.identity))
-        .env("HANSE_AGE_PASSPHRASE_FILE", file(who.passphrase))
-        .env("KUBE_EDITOR", who.editor)
-        .env_remove("XDG_CACHE_HOME")
-        .env_remove("XDG_CONFIG_HOME")
-        .env_remove("SSH_AUTH_SOCK")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    // A command that reads nothing may be gone already.
-    let _ = stdin.write_all(who.stdin).await;
-    drop(stdin);
-    let output = child.wait_with_output().await.unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
-}
-
-async fn ann(world: &World, args: &[&str]) -> Left {
-    run(world, &ANN, args).await
-}
-
-async fn set(world: &World, value: &[u8]) -> Left {
-    let args = ["set", "db", "-n", "shop", "-l", "env=prod", "password=-"];
-    run(world, &As { stdin: value, ..ANN }, &args).await
-}
+use self::support::{ANN, Agents, As, ann, run, set, world};
+use crate::{ROLE, World};
 
 #[tokio::test]
 async fn a_secret_reaches_the_clusters_that_it_is_sealed_to() {
@@ -404,94 +302,6 @@ async fn a_mebibyte_travels() {
     assert_eq!(code, 0, "{stderr}");
     assert!(agents.value(&world, 1, "password").unwrap() == value);
     assert_eq!(ann(&world, &["rotate", "db"]).await.0, 0);
-}
-
-/// Every file below a folder.
-fn files(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
-    for entry in std::fs::read_dir(folder).unwrap().flatten() {
-        if entry.path().is_dir() {
-            files(&entry.path(), found);
-        } else {
-            let bytes = std::fs::read(entry.path()).unwrap();
-            found.push((entry.path().display().to_string(), bytes));
-        }
-    }
-}
-
-#[tokio::test]
-async fn no_value_is_anywhere_but_where_it_belongs() {
-    let (world, agents) = world().await;
-    let inputs = tempfile::tempdir().unwrap();
-    let canaries: [&[u8]; 2] =
-        [b"canary-58b1f0c62d9e47a3b7c4e1/+x", b"canary-second-e1c09a7d42b8f356=z"];
-    let [first, second] = canaries.map(|value| String::from_utf8(value.to_vec()).unwrap());
-    let input = |name: &str, text: String| {
-        let path = inputs.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path.display().to_string()
-    };
-    let from = format!("password=@{}", input("first", first.clone()));
-    let literal = format!("password={first}");
-    let option = format!("--{literal}");
-    let env = input("env", format!("other={second}\nbad key={first}\n"));
-    let good_env = input("good-env", format!("other={second}\n"));
-    let editor = format!("sed -i 's|{first}|{second}|'");
-    // The second time, it leaves the text as it is.
-    let mark = inputs.path().join("mark").display().to_string();
-    let breaks = format!("test -e {mark} && exec true; touch {mark}; echo '{first}: [' >>");
-    let fails = "false".to_owned();
-    let mut left = String::new();
-    for (args, editor, expected) in [
-        (&["set", "db", "-n", "shop", "-l", "env=prod", &from][..], "true", 0),
-        (&["set", "db", &literal], "true", 2),
-        (&["set", &literal, &from], "true", 2),
-        (&["set", "db", "--from-literal", &literal], "true", 2),
-        (&["set", "db", &first], "true", 2),
-        (&["set", "db", &option], "true", 2),
-        (&["set", "db", "--no-owner", "--owner", &literal, &from], "true", 2),
-        (&["recipients", "db", "--add-owner", &first], "true", 2),
-        (&["set", "db", "--from-env-file", &env], "true", 1),
-        (&["set", "db", "--merge", "--from-env-file", &good_env], "true", 0),
-        (&["set", "db", &from, &from], "true", 2),
-        (&["set", "db", "--type", "kubernetes.io/tls", &from], "true", 1),
-        (&["set", "db", "--type", "kubernetes.io/dockerconfigjson", &from], "true", 1),
-        (&["get", "db"], "true", 0),
-        (&["get", "db", "-o", "json"], "true", 0),
-        (&["get", "db", "--reveal", "absent"], "true", 1),
-        (&["get", "db", "--reveal"], "true", 2),
-        (&["list"], "true", 0),
-        (&["edit", "db"], "true", 0),
-        (&["edit", "db"], &editor, 0),
-        (&["edit", "db"], &breaks, 2),
-        (&["edit", "db"], &fails, 1),
-        (&["rotate", "db", &from], "true", 0),
-        (&["recipients", "db"], "true", 0),
-        (&["reseal", "--all"], "true", 0),
-        (&["history", "db"], "true", 0),
-        (&["delete", "db", "-y"], "true", 0),
-    ] {
-        let (code, stdout, stderr) = run(&world, &As { editor, ..ANN }, args).await;
-        assert_eq!(code, expected, "{args:?}: {stderr}");
-        left.push_str(&stdout);
-        left.push_str(&stderr);
-        if args == ["rotate", "db", &from] {
-            let data = agents.open(&world, 1, "db").unwrap();
-            assert_eq!(data.get("password").unwrap().expose(), canaries[0]);
-        }
-    }
-    let mut places = vec![("what was printed".to_owned(), left.into_bytes())];
-    files(world.directory.path(), &mut places);
-    assert!(places.iter().any(|(name, _)| name.ends_with("verified")), "the cache is looked at");
-    for (index, statement) in world.running.hub.0.lock().unwrap().statements.iter().enumerate() {
-        let all = statement.contents.iter().chain([&statement.statement, &statement.changes]);
-        places.extend(all.map(|bytes| (format!("statement {index}"), bytes.to_vec())));
-    }
-    for (place, bytes) in &places {
-        for value in canaries {
-            assert_eq!(canary::find(bytes, value), None, "{place}");
-        }
-    }
-    assert_eq!(std::fs::read_dir(world.directory.path().join("run")).unwrap().count(), 0);
 }
 
 #[tokio::test]
