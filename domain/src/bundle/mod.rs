@@ -120,8 +120,10 @@ pub fn verify(
     let statement = numbered(held, offer)?;
     let signed = Signed::check(held.trust, &statement, &offer.statement, &offer.signatures)?;
     let signed = signed.known()?;
-    let head = held.head.admit(&statement, &offer.statement, &offer.log);
-    let head = head.map_err(|_| Refusal::OtherHistory { accepted: held.head.size })?;
+    let accepted = held.head;
+    let reached = accepted
+        .admit(&statement, &offer.statement, &offer.log)
+        .map_err(|_| Refusal::OtherHistory { accepted: accepted.size })?;
     let contents = Contents::new(offer, held);
     let opened = open(cluster, &contents, offer, &statement)?;
     let manifest = &opened.manifest;
@@ -158,7 +160,7 @@ pub fn verify(
         entry: opened.entry,
         documents: opened.documents,
         wraps: opened.wraps,
-        head,
+        head: reached,
     }))
 }
 

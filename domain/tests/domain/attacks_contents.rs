@@ -224,6 +224,60 @@ fn what_is_older_does_not_come_back() {
     assert_refused!(refused, Provenance, Refusal::Replayed { number: RevisionNumber(2), .. });
 }
 
+/// Who keeps the roster decides what is placed, and not what it says.
+#[test]
+fn the_roster_puts_nothing_older_in_the_place_of_what_is_held() {
+    let (mut world, mut agent) = people_and_agent();
+    let old = digest(&world, "FederatedRole/reads");
+    world.commit(vec![put(role("reads", "  rules: []\n"))], &[&ada()]);
+    agent.follow(&world);
+    let relabelled = entry(1, &[("env", "prod"), ("tier", "gold")]);
+    let own = (Subject::Cluster(cluster_id(1)), comes(relabelled.digest()));
+    let alter = |manifest: &mut Manifest| {
+        manifest.entry = pin(relabelled.digest(), 5);
+        manifest.documents.insert("FederatedRole/reads".parse().unwrap(), pin(old, 2));
+    };
+    let refused = lied((world, agent), &[&rob()], alter, [own], &[relabelled.encode()]);
+    assert_refused!(refused, Provenance, Refusal::Replayed { number: RevisionNumber(2), .. });
+}
+
+/// What somebody else put in the place of what was held needs the right to that, too.
+#[test]
+fn an_owner_follows_another() {
+    // Ada gives her binding to lea's namespace, and lea changes it and takes it away.
+    let history = || {
+        let (mut world, _) = people_and_agent();
+        world.commit(vec![put(grant("x", "view", "u", "billing"))], &[&ada()]);
+        let mut agent = Agent::new(1, &world);
+        agent.follow(&world);
+        world.commit(vec![put(grant("x", "view", "u", "shop"))], &[&ada()]);
+        (world, agent)
+    };
+    let (mut world, mut agent) = history();
+    world.commit(vec![put(grant("x", "edit", "u", "shop"))], &[&lea()]);
+    agent.clone().follow(&world);
+    world.commit(vec![Edit::Remove("FederatedRoleBinding/x".parse().unwrap())], &[&lea()]);
+    agent.follow(&world);
+    // Without being shown what ada did, lea's right is one to what she did not find.
+    let (mut world, agent) = history();
+    world.commit(vec![put(grant("x", "edit", "u", "shop"))], &[&lea()]);
+    let mut offer = world.offer(&agent);
+    offer.evidence.clear();
+    let refused = agent.verify(&offer).unwrap_err();
+    assert_not_allowed(&refused, 6, Condition::Provenance, "namespace billing is outside");
+    // Nor where ada changed it and kept it.
+    let (mut world, agent) = people_and_agent();
+    world.commit(vec![put(role("reads", "  rules: []\n"))], &[&ada()]);
+    world.commit(vec![put(secret("db", "billing", 2))], &[&ada()]);
+    let db = grant("db", "edit", "u", "shop");
+    world.commit(vec![put(db)], &[&lea()]);
+    let removed = goes(digest(&world, "FederatedSecret/db"));
+    let alter = |manifest: &mut Manifest| drop(manifest.documents.pop_last());
+    let refused =
+        lied((world, agent), &[&lea()], alter, [(of("FederatedSecret/db"), removed)], &[]);
+    assert_not_allowed(&refused, 7, Condition::Removals, "namespace billing is outside");
+}
+
 fn without(reference: &str) -> impl FnOnce(&mut Manifest) {
     let reference = reference.parse().unwrap();
     move |manifest: &mut Manifest| {

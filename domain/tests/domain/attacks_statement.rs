@@ -5,6 +5,8 @@ use hanse_domain::bundle::{Condition, Offer, Refusal};
 use hanse_domain::change::Change;
 use hanse_domain::document::Document;
 use hanse_domain::fleet::Edit;
+use hanse_domain::history::changes::Subject;
+use hanse_domain::history::log::LogProof;
 use hanse_domain::history::statement::Statement;
 use hanse_domain::ids::{Digest, RevisionNumber};
 use hanse_domain::trust::authority::{NotAllowed, Untrusted};
@@ -13,8 +15,8 @@ use hanse_domain::trust::walk::RootRefusal;
 use ssh_key::PrivateKey;
 
 use crate::people::{
-    ada, assert_not_allowed, assert_refused, bob, eve, grant, lea, people_and_agent, pin, rob,
-    without_lea,
+    ada, assert_not_allowed, assert_refused, bob, comes, eve, grant, lea, people_and_agent, pin,
+    rob, root, without_lea,
 };
 use crate::support::{NOW, READS_PODS, document, namespace, put, role, sign, sign_in, text};
 use crate::world::{Agent, World};
@@ -185,6 +187,48 @@ fn a_removed_key_back_dates_nothing() {
     assert!(matches!(refused, RootRefusal::OtherHistory(4)), "{refused}");
 }
 
+/// A statement that names an older number is none of that number, wherever the hub puts it.
+#[test]
+fn a_removed_key_takes_no_other_place() {
+    let (mut world, mut agent) = people_and_agent();
+    let first = world.fleet.trust.fleet();
+    rotate(&mut world);
+    let views = grant("views", "edit", "lea", "shop");
+    let mut manifest = world.manifest(1);
+    manifest.documents.insert(views.reference.clone(), pin(views.digest, 4));
+    let subject = Subject::Document(views.reference.clone());
+    world.lie(&manifest, [(subject, comes(views.digest))], &[&lea()], |statement| {
+        statement.number = RevisionNumber(4);
+        statement.root = first;
+    });
+    // Ada's machine knows only what this hub shows, and puts the next root on top.
+    world.fleet.number = RevisionNumber(5);
+    let current = world.fleet.trust.current();
+    let head = format!("version 3\nprevious {}", current.digest);
+    let next = root(&head, &[("ada", &ada())], "root 1 ada\nroster 1 ada\ndanger 1 ada\n");
+    world.force(vec![Edit::PutRoot(next.into())], &[&ada()]);
+    agent.walk(&world.steps(&agent)).unwrap();
+    assert_eq!(agent.head.size, 6);
+    let said = &world.said[4];
+    let shown = said.shown[&agent.cluster].clone();
+    let offer = Offer {
+        generation: RevisionNumber(4),
+        statement: said.statement.clone(),
+        signatures: said.signatures.clone(),
+        log: LogProof::Within(world.log.inclusion(4, 6).unwrap()),
+        changes: said.changes.prove(said.changes.0.keys()),
+        manifest: shown.manifest,
+        inclusion: shown.inclusion,
+        contents: vec![views.bytes.to_vec()],
+        evidence: Vec::new(),
+    };
+    assert_refused!(
+        agent.verify(&offer).unwrap_err(),
+        Statement,
+        Refusal::OtherHistory { accepted: 6 }
+    );
+}
+
 /// As evidence, what a removed key says now is not in the history.
 #[test]
 fn a_removed_key_gives_no_evidence() {
@@ -239,6 +283,25 @@ fn the_history_is_one() {
     };
     assert_refused!(
         agent.verify(&offer).unwrap_err(),
+        Statement,
+        Refusal::OtherHistory { accepted: 3 }
+    );
+    // With proofs of its own, which hold in that other history.
+    let own = |old: u64, new: u64| fork.log.consistency(old, new).unwrap();
+    for consistency in [own(3, 3), own(2, 3), own(0, 3)] {
+        let log = LogProof::Ahead { peaks: fork.log.peaks(3), consistency };
+        assert_refused!(
+            agent.verify(&Offer { log, ..offer.clone() }).unwrap_err(),
+            Statement,
+            Refusal::OtherHistory { accepted: 3 }
+        );
+    }
+    // An honest statement, after which another history would be believed.
+    let honest = world.offer_with_all(&agent);
+    let LogProof::Ahead { consistency, .. } = honest.log.clone() else { panic!("not ahead") };
+    let log = LogProof::Ahead { peaks: fork.log.peaks(3), consistency };
+    assert_refused!(
+        agent.verify(&Offer { log, ..honest }).unwrap_err(),
         Statement,
         Refusal::OtherHistory { accepted: 3 }
     );

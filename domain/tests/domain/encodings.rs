@@ -268,3 +268,53 @@ fn what_is_not_canonical_is_told() {
     insta::assert_snapshot!(refused("label b c", "label b c\nlabel a c"), @"not a valid roster entry: not in canonical order or form");
     insta::assert_snapshot!(refused("label b c", "label b c d"), @"not a valid roster entry: line 4: a key and a value");
 }
+
+#[test]
+fn recipients_and_wrapped_keys_are_told_apart() {
+    let recipient = crate::people::RECIPIENT;
+    let entry = ClusterEntry {
+        recipient: Some(recipient.to_owned()),
+        confirmed_removals: Some(ConfirmedRemovals { generation: RevisionNumber(7), count: 40 }),
+        ..cluster(1, "a", &[("b", "c")])
+    };
+    let text = String::from_utf8(entry.encode()).unwrap();
+    insta::assert_snapshot!(text, @r#"
+    hanse cluster v1
+    id 00000000-0000-0000-0000-000000000001
+    name a
+    label b c
+    recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p
+    confirm-removals 7 40
+    "#);
+    let refused = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        ClusterEntry::decode(text.replacen(from, to, 1).as_bytes()).unwrap_err().to_string()
+    };
+    insta::assert_snapshot!(refused("age1", "AGE1"), @"not a valid roster entry: line 5: this is no age recipient: it is age1 and 58 letters and digits");
+    insta::assert_snapshot!(refused("recipient age1", "recipient  age1"), @"not a valid roster entry: line 5: this is no age recipient: it is age1 and 58 letters and digits");
+    insta::assert_snapshot!(refused("8p\n", "8p\nrecipient x\n"), @"not a valid roster entry: line 6: unexpected line");
+    insta::assert_snapshot!(refused("removals 7 40", "removals 7"), @"not a valid roster entry: line 6: a generation and a number");
+    insta::assert_snapshot!(refused("removals 7 40", "removals 7 4294967296"), @"not a valid roster entry: line 6: number too large to fit in target type");
+    let wrap = crate::people::wrap("db", 3, 1, 7);
+    let text = String::from_utf8(wrap.encode()).unwrap();
+    insta::assert_snapshot!(text, @r#"
+    hanse wrap v1
+    secret db
+    version 3
+    cluster 00000000-0000-0000-0000-000000000001
+    recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p
+    key Bw==
+    "#);
+    let refused = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        Wrap::decode(text.replacen(from, to, 1).as_bytes()).unwrap_err().to_string()
+    };
+    insta::assert_snapshot!(refused("secret db", "secret DB"), @"not a valid wrapped key: line 2: `DB` is not a DNS subdomain: DNS labels with '.' between, at most 253 characters");
+    insta::assert_snapshot!(refused("version 3", "version 03"), @"not a valid wrapped key: not in canonical order or form");
+    insta::assert_snapshot!(refused("version 3", "version x"), @"not a valid wrapped key: line 3: invalid digit found in string");
+    insta::assert_snapshot!(refused("cluster 0", "cluster F"), @"not a valid wrapped key: line 4: not a UUID in lower case with hyphens");
+    insta::assert_snapshot!(refused("recipient age1", "recipient age2"), @"not a valid wrapped key: line 5: this is no age recipient: it is age1 and 58 letters and digits");
+    insta::assert_snapshot!(refused("key Bw==", "key Bw="), @"not a valid wrapped key: line 6: Invalid padding");
+    insta::assert_snapshot!(refused("key Bw==", "key Bx=="), @"not a valid wrapped key: line 6: Invalid last symbol 120, offset 1.");
+    insta::assert_snapshot!(refused("key Bw==\n", "key Bw==\n\n"), @"not a valid wrapped key: line 7: unexpected line");
+}

@@ -5,6 +5,7 @@
     clippy::panic,
     clippy::format_push_string,
     clippy::format_collect,
+    clippy::result_large_err,
     reason = "a test fails by panicking, and builds its texts as it reads best"
 )]
 
@@ -12,6 +13,7 @@ mod attacks_contents;
 mod attacks_roots;
 mod attacks_statement;
 mod authenticator;
+mod authority;
 mod bundle;
 mod change;
 mod drift;
@@ -23,10 +25,12 @@ mod honest;
 mod parse_documents;
 mod parse_fields;
 mod parse_kinds;
+mod parse_secret;
 mod parse_text;
 mod people;
 mod plan;
 mod render;
 mod signatures;
 mod support;
+mod vectors;
 mod world;

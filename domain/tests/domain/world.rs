@@ -243,7 +243,7 @@ impl World {
         let mut shown_statements = Vec::new();
         for number_of in evidence {
             let said = said(*number_of);
-            let mine = |subject: &&Subject| self.concerns(agent, subject);
+            let mine = |subject: &&Subject| Self::concerns(agent, subject);
             let subjects: Vec<&Subject> = said.changes.0.keys().filter(mine).collect();
             contents.extend(subjects.iter().filter_map(|subject| said.changes.0[subject].after));
             shown_statements.push(Evidence {
@@ -268,7 +268,7 @@ impl World {
         }
     }
 
-    fn concerns(&self, agent: &Agent, subject: &Subject) -> bool {
+    fn concerns(agent: &Agent, subject: &Subject) -> bool {
         match subject {
             Subject::Cluster(id) => *id == agent.cluster,
             Subject::Wrap(wrap) => wrap.cluster == agent.cluster,
