@@ -1,6 +1,5 @@
-//! I3: no byte of one cluster's bundle reaches another. A statement that changes documents of several
-//! clusters at once does name them all, with digests, to each of these clusters: they verify it. What
-//! the documents say does not cross even then.
+//! I3: no byte of one cluster's bundle reaches another, also where one statement changes both: of its
+//! list of changes each is shown the lines that concern it, and of the roster its own entry.
 
 use std::time::Duration;
 
@@ -59,12 +58,15 @@ pub(crate) async fn no_byte_of_another_cluster(hub: &Hub) {
     drop(at_b);
     let mut at_b = b.stream(hub).await.unwrap();
     at_b.say(Say::Hello(claims)).await;
+    let (id_of_a, id_of_b) = (a.id.to_string(), b.id.to_string());
     for (talk, own, other) in [
-        (&mut at_a, "canarytwoa", ["canaryoneb", "canarytwob"]),
-        (&mut at_b, "canarytwob", ["canaryonea", "canarytwoa"]),
+        (&mut at_a, "canarytwoa", ["canaryoneb", "canarytwob", "name-9c41-b", &id_of_b]),
+        (&mut at_b, "canarytwob", ["canaryonea", "canarytwoa", "name-9c41-a", &id_of_a]),
     ] {
         let bytes = heard(talk).await;
         assert!(has(&bytes, own));
-        assert!(other.iter().all(|other| !has(&bytes, other)), "{other:?} crossed");
+        for other in other {
+            assert!(!has(&bytes, other), "{other} crossed");
+        }
     }
 }
