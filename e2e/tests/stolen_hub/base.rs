@@ -54,8 +54,9 @@ impl Author {
         Ok(())
     }
 
-    /// Keeps the database as it is now.
+    /// Keeps the database as it is now, of which the author's machine has verified all.
     async fn save(&self, name: &str) -> Result<()> {
+        self.hanse.ok(&["trust", "show"]).await?;
         self.hub.stop().await?;
         let to = self.dir.path().join(name);
         std::fs::create_dir_all(&to)?;

@@ -190,7 +190,7 @@ fn head(kind: &str, name: &str, selector: &str) -> String {
 }
 
 pub(crate) fn namespace(name: &str, selector: &str) -> String {
-    head("FederatedNamespace", name, selector)
+    head("FederatedNamespace", name, selector) + "  podSecurity: restricted\n"
 }
 
 pub(crate) fn role(name: &str, verb: &str) -> String {
