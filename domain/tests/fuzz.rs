@@ -5,7 +5,6 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
-    clippy::format_collect,
     clippy::result_large_err,
     reason = "a test fails by panicking, and builds its texts as it reads best"
 )]

@@ -9,10 +9,10 @@ use hanse_domain::ids::{Digest, RevisionNumber};
 use ssh_key::PrivateKey;
 
 use crate::people::{
-    ada, assert_not_allowed, assert_refused, comes, entry, goes, grant, lea, of, people,
+    ada, assert_not_allowed, assert_refused, comes, entry, eve, goes, grant, lea, of, people,
     people_and_agent, pin, put_wrap, rob, secret, wrap, wrap_of,
 };
-use crate::support::{READS_PODS, cluster_id, document, namespace, put, role, text};
+use crate::support::{READS_PODS, cluster_id, document, namespace, put, role, sign, text};
 use crate::world::{Agent, World};
 
 /// What happens when somebody signs another manifest than the fleet's, and says why in `changes`.
@@ -172,8 +172,9 @@ fn a_list_of_changes_is_proven() {
     };
     let own = altered(&|offer| offer.changes[0].transition.after = Some(Digest([9; 32])));
     assert_refused!(own, Provenance, Refusal::Unproven { number: RevisionNumber(3), .. });
-    let size = altered(&|offer| offer.changes[0].inclusion.tree_size += 1);
-    assert_refused!(size, Provenance, Refusal::Unproven { number: RevisionNumber(3), .. });
+    // A tree of 7 leaves has the same path to its first one as the tree of 6.
+    let size = altered(&|offer| offer.evidence[1].changes[0].inclusion.tree_size += 1);
+    assert_refused!(size, Provenance, Refusal::Unproven { number: RevisionNumber(2), .. });
     let of_another = altered(&|offer| offer.changes = offer.evidence[1].changes.clone());
     assert_refused!(of_another, Provenance, Refusal::Unproven { number: RevisionNumber(3), .. });
     let earlier = altered(&|offer| offer.evidence[1].changes[0].subject = of("FederatedRole/x"));
@@ -183,6 +184,11 @@ fn a_list_of_changes_is_proven() {
     // Evidence is signed, and in its place of the history.
     let unsigned = altered(&|offer| offer.evidence[1].signatures.clear());
     assert_refused!(unsigned, Provenance, Refusal::BadEvidence { number: RevisionNumber(2), .. });
+    let unknown = altered(&|offer| {
+        let statement = offer.evidence[1].statement.clone();
+        offer.evidence[1].signatures = sign(&statement, &[&eve()]);
+    });
+    assert_refused!(unknown, Provenance, Refusal::BadEvidence { number: RevisionNumber(2), .. });
     let placed =
         altered(&|offer| offer.evidence[1].inclusion = offer.evidence[0].inclusion.clone());
     assert_refused!(placed, Provenance, Refusal::BadEvidence { number: RevisionNumber(2), .. });

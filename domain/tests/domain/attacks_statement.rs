@@ -227,6 +227,14 @@ fn a_removed_key_takes_no_other_place() {
         Statement,
         Refusal::OtherHistory { accepted: 6 }
     );
+    // Nor does it as evidence for what comes after it.
+    world.contents.insert(views.digest, views.bytes.to_vec());
+    world.lie(&manifest, [], &[&ada()], |_| ());
+    assert_refused!(
+        agent.refusal(&world),
+        Provenance,
+        Refusal::BadEvidence { number: RevisionNumber(4), .. }
+    );
 }
 
 /// As evidence, what a removed key says now is not in the history.
@@ -410,4 +418,16 @@ fn whoever_wants_more_signatures_is_told() {
     let hazardous = refused(admin(), &[&ada()]);
     let Refused::NotAllowed(reasons) = hazardous else { panic!("{hazardous}") };
     assert!(matches!(reasons.as_slice(), [NotAllowed::Hazardous { threshold: 2, .. }]));
+}
+
+#[test]
+fn the_hub_takes_nothing_away_for_who_may_not() {
+    let (world, _) = people_and_agent();
+    let remove = |reference: &str| {
+        let edits = vec![Edit::Remove(reference.parse().unwrap())];
+        let change = Change::propose(&world.fleet, edits, "", NOW).unwrap();
+        authorise(&world.fleet, &change, &sign(&change.bytes, &[&lea()]))
+    };
+    assert!(matches!(remove("FederatedRole/reads"), Err(Refused::NotAllowed(_))));
+    assert!(remove("FederatedRoleBinding/views").is_ok());
 }
