@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use futures::Stream;
 use hanse_control_plane::auth::{CertificateAuthority, Peer, TrustDomain};
 use hanse_control_plane::net::{Limits, Listener, PeerInfo, TlsConfig, TlsListener};
@@ -52,7 +52,9 @@ impl Line {
     pub(super) async fn hello(&mut self) -> Result<Hello> {
         match self.hear().await? {
             Said::Hello(hello) => Ok(hello),
-            other => anyhow::bail!("no Hello: {other:?}"),
+            Said::Applied(_) | Said::Drift(_) | Said::DryRun(_) | Said::Fence(_) => {
+                bail!("the agent says something before its Hello")
+            }
         }
     }
 }

@@ -68,15 +68,11 @@ impl Past {
             let changes = Changes::decode(&row.changes)?;
             let after: Vec<Digest> = changes.0.values().filter_map(|t| t.after).collect();
             let contents = store.contents(&after).await?;
-            let contents = contents.into_iter().map(|(_, bytes)| bytes.to_vec()).collect();
-            let draft = past.checked(&row.bytes, &row.changes, contents)?;
-            past.append(draft, row.signatures.to_vec());
+            let contents: Vec<_> = contents.into_iter().map(|(_, bytes)| bytes.to_vec()).collect();
+            let change = Change::check(&past.fleet, &row.bytes, &row.changes, &contents)?;
+            past.append(change.into(), row.signatures.to_vec());
         }
         Ok(past)
-    }
-
-    fn checked(&self, bytes: &[u8], changes: &[u8], contents: Vec<Vec<u8>>) -> Result<Draft> {
-        Ok(Change::check(&self.fleet, bytes, changes, &contents)?.into())
     }
 
     /// The number of the newest statement.

@@ -181,7 +181,6 @@ async fn an_author_signs_nothing_on_a_doctored_base() -> Result<()> {
     ];
     for (attack, saved, more, machine, code) in attacks {
         let printed = author.signs_on(saved, more, machine).await?;
-        println!("{attack}: {}", printed.stderr);
         assert_ne!(printed.code, 0, "{attack}: {}", printed.stderr);
         assert!(printed.stderr.contains(code), "{attack}: {}", printed.stderr);
     }

@@ -27,7 +27,6 @@ async fn a_swapped_recipient_is_not_accepted() -> Result<()> {
     {
         swap(&federation, RECIPIENT, &vouch).await?;
         let refused = hanse.run(&accept).await?;
-        println!("{what}: {}", refused.stderr);
         assert_eq!(refused.code, 1, "{what}: {}", refused.stderr);
         assert!(refused.stderr.contains("other-recipient"), "{what}: {}", refused.stderr);
         assert_eq!(newest(hanse).await.unwrap_or_default(), 0, "{what}: nothing is committed");

@@ -144,7 +144,7 @@ pub(crate) async fn settled(hanse: &Hanse) -> Result<()> {
 /// The command line of the first administrator, signing with `old`.
 fn as_old(hub: &Hub, dir: &Path) -> Result<Hanse> {
     let text = std::fs::read_to_string(hub.config())?;
-    let key = format!("signingKey: {:?}", dir.join("old"));
+    let key = format!("signingKey: {}", dir.join("old").display());
     let text: Vec<String> = text
         .lines()
         .map(|line| match line.find("signingKey:") {

@@ -42,11 +42,11 @@ impl Heist<'_> {
     fn show(&self, past: &Past) -> Result<Vec<Message>> {
         past.messages(self.here, self.known)
     }
+}
 
-    /// All that a thief wants, in the name of whoever holds a key.
-    fn all_at_once(&self, past: &Past, keys: &[&Key]) -> Result<Past> {
-        past.and(past.draft(loot())?, keys)
-    }
+/// All that a thief wants, in the name of whoever holds a key.
+fn all_at_once(past: &Past, keys: &[&Key]) -> Result<Past> {
+    past.and(past.draft(loot())?, keys)
 }
 
 /// A binding to cluster-admin, and rights that no fence would stop.

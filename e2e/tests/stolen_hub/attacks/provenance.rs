@@ -8,7 +8,7 @@ use hanse_domain::ids::RevisionNumber;
 use hanse_e2e::thief::bundle;
 use hanse_proto::agent::session_response::Message;
 
-use super::{Attack, Heist, within_limits};
+use super::{Attack, Heist, all_at_once, within_limits};
 use crate::world::{binding, owner, put};
 
 /// An age recipient whose identity is not the agent's.
@@ -63,7 +63,7 @@ pub(crate) const ALONE_WITH_DANGER: Attack = Attack {
     name: "cluster-admin by one of the two who must sign what is dangerous",
     condition: 4,
     says: "needs the signatures of 2 of admin, lim",
-    make: |heist| heist.show(&heist.all_at_once(heist.past, &[&heist.keys.admin])?),
+    make: |heist| heist.show(&all_at_once(heist.past, &[&heist.keys.admin])?),
 };
 
 fn by_lim(heist: &Heist<'_>, edits: Vec<Edit>) -> Result<Vec<Message>> {
@@ -83,7 +83,7 @@ fn entry(heist: &Heist<'_>, bend: impl FnOnce(&mut ClusterEntry)) -> Result<Edit
 fn back_dated(heist: &Heist<'_>) -> Result<Vec<Message>> {
     let number = heist.removal_of_old;
     let before = heist.past.as_of(number - 1)?;
-    let back_dated = heist.all_at_once(&before, &[&heist.keys.old])?;
+    let back_dated = all_at_once(&before, &[&heist.keys.old])?;
     let brought = back_dated.offer(heist.here, heist.known)?;
     let mut draft = heist.past.draft(within_limits("thieves"))?;
     for edit in super::loot() {

@@ -10,7 +10,7 @@ use hanse_e2e::thief::{Past, bundle, trust_roots};
 use hanse_proto::agent::session_response::Message;
 use hanse_signing::Key;
 
-use super::{Attack, Heist};
+use super::{Attack, Heist, all_at_once};
 
 pub(super) const ALL: [Attack; 4] = [
     Attack {
@@ -54,7 +54,7 @@ fn thiefs_root(past: &Past, thief: &Key) -> Result<TrustRoot> {
 fn crowned(heist: &Heist<'_>, past: &Past, keys: &[&Key]) -> Result<Past> {
     let root = Arc::new(thiefs_root(past, &heist.keys.thief)?);
     let past = past.and(past.draft(vec![Edit::PutRoot(root)])?, keys)?;
-    heist.all_at_once(&past, &[&heist.keys.thief])
+    all_at_once(&past, &[&heist.keys.thief])
 }
 
 /// Version 2 once more, as the thief would have liked it.
@@ -69,7 +69,7 @@ fn lower(heist: &Heist<'_>) -> Result<Vec<Message>> {
     let past = heist.past.and(draft, &[&heist.keys.admin, &heist.keys.thief])?;
     let (mut steps, _) = past.root_steps(heist.known)?;
     steps.last_mut().context("no step")?.root = second.encode();
-    let past = heist.all_at_once(&past, &[&heist.keys.thief])?;
+    let past = all_at_once(&past, &[&heist.keys.thief])?;
     Ok(vec![trust_roots(&steps), bundle(&past.offer(heist.here, heist.known)?)])
 }
 

@@ -6,7 +6,7 @@ use hanse_domain::ids::RevisionNumber;
 use hanse_e2e::thief::bundle;
 use hanse_proto::agent::session_response::Message;
 
-use super::{Attack, Heist, loot, within_limits};
+use super::{Attack, Heist, all_at_once, loot, within_limits};
 
 pub(super) const ALL: [Attack; 10] = [
     Attack {
@@ -19,7 +19,7 @@ pub(super) const ALL: [Attack; 10] = [
         name: "cluster-admin by a statement that nobody signed",
         condition: 1,
         says: "the statement is not signed",
-        make: |heist| heist.show(&heist.all_at_once(heist.past, &[])?),
+        make: |heist| heist.show(&all_at_once(heist.past, &[])?),
     },
     Attack {
         name: "cluster-admin by a statement with the signature of another",
@@ -31,13 +31,13 @@ pub(super) const ALL: [Attack; 10] = [
         name: "cluster-admin signed with the thief's own key",
         condition: 1,
         says: "no signature is by a key of the trust root",
-        make: |heist| heist.show(&heist.all_at_once(heist.past, &[&heist.keys.thief])?),
+        make: |heist| heist.show(&all_at_once(heist.past, &[&heist.keys.thief])?),
     },
     Attack {
         name: "cluster-admin signed with a key that was removed",
         condition: 1,
         says: "no signature is by a key of the trust root",
-        make: |heist| heist.show(&heist.all_at_once(heist.past, &[&heist.keys.old])?),
+        make: |heist| heist.show(&all_at_once(heist.past, &[&heist.keys.old])?),
     },
     Attack {
         name: "the same, under the trust root that had the key",
@@ -97,7 +97,7 @@ fn under_the_root_before(heist: &Heist<'_>) -> Result<Vec<Message>> {
 
 fn back_dated(heist: &Heist<'_>) -> Result<Vec<Message>> {
     let before = heist.past.as_of(heist.removal_of_old - 1)?;
-    heist.show(&heist.all_at_once(&before, &[&heist.keys.old])?)
+    heist.show(&all_at_once(&before, &[&heist.keys.old])?)
 }
 
 /// An author who is in league with the thief signs twice what he may sign, on a history without the
