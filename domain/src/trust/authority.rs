@@ -44,7 +44,9 @@ pub enum Untrusted {
     #[error(transparent)]
     Signature(#[from] BadSignature),
     /// None is by a key of the trust root.
-    #[error("no signature is by a key of the trust root in force (version {version}): {keys}")]
+    #[error(
+        "no signature is by a key of the trust root in force (version {version}) that may sign: {keys}"
+    )]
     UnknownKeys {
         /// Of the trust root.
         version: u64,
@@ -135,13 +137,20 @@ impl<'c> Signed<'c> {
         &self.names
     }
 
-    /// An error when no signature is by a key of the trust root.
+    /// An error when no signature is by a key that has a part of its own: authors, and who keeps the
+    /// roster or the trust root. A key that only helps others to sign must not move a history on.
     pub fn known(self) -> Result<Self, Untrusted> {
-        if !self.names.is_empty() {
+        let root = &self.version.root;
+        let has_part = |name: &KeyName| {
+            root.authors.contains_key(name)
+                || root.roster.names.contains(name)
+                || root.root.names.contains(name)
+        };
+        if self.names.iter().any(has_part) {
             return Ok(self);
         }
         let keys: Vec<String> = self.keys.iter().map(PublicKey::fingerprint).collect();
-        Err(Untrusted::UnknownKeys { version: self.version.root.version, keys: keys.join(", ") })
+        Err(Untrusted::UnknownKeys { version: root.version, keys: keys.join(", ") })
     }
 
     /// Whether they may accept, change and remove clusters.
