@@ -138,6 +138,10 @@ pub(super) async fn join(args: JoinArgs) -> anyhow::Result<()> {
 
     let age = if args.in_cluster {
         age::cluster::make_if_absent(&steps.client, false).await.map_err(anyhow::Error::new)
+    } else if args.force {
+        // Who joins anew may do so because somebody else has had the old key.
+        let new = AgeIdentities::make();
+        new.save(&dir).map(|()| new).map_err(anyhow::Error::new)
     } else {
         AgeIdentities::make_if_absent(&dir).map_err(anyhow::Error::new)
     };

@@ -34,6 +34,10 @@ impl Applier {
                 self.make_room(&object.reference).await?;
                 self.patch(object, false).await?
             }
+            // The fence judges the whole object, also by what others have put in.
+            Err(error) if is_denied(&error) && self.clear(object).await? => {
+                self.patch(object, false).await?
+            }
             other => other?,
         };
         let kind = object.reference.kind;
@@ -43,6 +47,16 @@ impl Applier {
             None => Ok(applied),
             Some(patch) => live(kind, self.merge(object, &patch).await?).ok_or_else(nameless),
         }
+    }
+
+    /// Takes away what others have put into an object of ours; whether there was any.
+    async fn clear(&self, object: &Object) -> Result<bool, Failure> {
+        let live = self.read(&object.reference).await?;
+        let Some(strays) = live.and_then(|live| drift::strays(&object.body, &live.body)) else {
+            return Ok(false);
+        };
+        self.merge(object, &strays).await?;
+        Ok(true)
     }
 
     /// Takes away what belongs to others and must not be there: server-side apply leaves it.
@@ -105,6 +119,13 @@ fn changes_role(object: &Object, error: &CallError) -> bool {
     let binding =
         matches!(object.reference.kind, ObjectKind::RoleBinding | ObjectKind::ClusterRoleBinding);
     binding && error.status().is_some_and(|status| status.code == 422 && names_role(status))
+}
+
+/// Whether an admission policy said no.
+fn is_denied(error: &CallError) -> bool {
+    error.status().is_some_and(|status| {
+        status.code == 422 && status.message.contains("ValidatingAdmissionPolicy")
+    })
 }
 
 fn names_role(status: &Status) -> bool {

@@ -29,6 +29,8 @@ use crate::supervisor::TaskError;
 const MAX_WRITES: usize = 16;
 /// Dry runs at once; more are answered with nothing tried.
 const MAX_DRY_RUNS: usize = 2;
+/// How often the folder is looked at for another key.
+const KEY_EVERY: Duration = Duration::from_secs(5);
 /// Longest sleep before the clock is looked at again: it may be set, or the machine sleep.
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 /// How long begun writes may go on when the process ends.
@@ -40,6 +42,8 @@ pub(super) struct Agent {
     hands: Hands,
     fence: watch::Receiver<FenceState>,
     poke: Poke,
+    /// To whom secrets are sealed, as the hub was told.
+    recipient: String,
     /// Kinds that were listed once.
     listed: BTreeSet<ObjectKind>,
     metrics: Metrics,
@@ -66,6 +70,7 @@ impl Agent {
     pub(super) fn new(core: Core, hands: Hands, around: Around) -> Self {
         Self {
             core,
+            recipient: hands.vault.recipient(),
             hands,
             cluster: around.cluster,
             fence: around.fence,
@@ -91,6 +96,7 @@ impl Agent {
         // The core may have something to do before anything has happened.
         self.feed(Input::Tick);
         self.look_at_fence();
+        let mut keys = tokio::time::interval(KEY_EVERY);
         loop {
             let wake = self.wake;
             tokio::select! {
@@ -99,6 +105,7 @@ impl Agent {
                 Some(input) = inputs.recv() => self.feed(input),
                 Some(event) = link.recv() => self.hear(event),
                 Ok(()) = self.fence.changed() => self.look_at_fence(),
+                _ = keys.tick() => self.look_at_key(),
                 () = sleep_until(wake), if wake.is_some() => {
                     self.wake = None;
                     self.feed(Input::Tick);
@@ -120,8 +127,7 @@ impl Agent {
             Event::Up(session) => {
                 self.session = Some(session);
                 self.feed(Input::Connected);
-                let state = self.fence.borrow().clone();
-                self.send(|session, _| session.fence(&state));
+                self.tell_fence();
             }
             Event::Message(input) => self.feed(*input),
             Event::Down => {
@@ -140,7 +146,24 @@ impl Agent {
             FenceState::Standing { .. } | FenceState::Unfenced(_) => self.feed(Input::Fence(None)),
             FenceState::Broken(why) => self.feed(Input::Fence(Some(why.join("; ")))),
         }
-        self.send(|session, _| session.fence(&state));
+        self.tell_fence();
+    }
+
+    /// Tells the hub how the fence stands, once that is known.
+    fn tell_fence(&mut self) {
+        let state = self.fence.borrow().clone();
+        if state != FenceState::Unknown {
+            self.send(|session, _| session.fence(&state));
+        }
+    }
+
+    /// Somebody may have made another key for secrets: the hub is told on a new stream.
+    fn look_at_key(&mut self) {
+        let recipient = self.hands.vault.recipient();
+        if self.recipient != recipient {
+            self.recipient = recipient;
+            self.session = None;
+        }
     }
 
     fn finish(&mut self, done: Result<Done, JoinError>) -> Result<(), TaskError> {
@@ -239,7 +262,7 @@ impl Agent {
             self.metrics.set_objects(progress.objects.into());
             self.metrics.set_secrets_pending(progress.secrets_pending.len() as u64);
         }
-        let recipient = self.hands.vault.recipient();
+        let recipient = self.recipient.clone();
         self.send(|session, cluster| session.report(report, cluster, &recipient));
     }
 
