@@ -89,6 +89,7 @@ impl Keys {
             root.keys.insert(name.parse().unwrap(), key.public_key().clone());
             root.authors.insert(name.parse().unwrap(), scope.parse().unwrap());
         }
+        root.danger.names.insert("old".parse().unwrap());
     }
 }
 
@@ -100,6 +101,7 @@ fn remove(root: &mut TrustRoot, name: &str) {
     let name = name.parse().unwrap();
     root.keys.remove(&name);
     root.authors.remove(&name);
+    root.danger.names.remove(&name);
 }
 
 /// Hazards take two from now on: the administrator and `lim`, who may not sign one by itself.
