@@ -6,6 +6,8 @@ mod common;
 use anyhow::Result;
 use common::{One, binding, namespace, role};
 use hanse_e2e::{Agent, Printed};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::Api;
 use serde_json::{Value, json};
 
 fn says(printed: &Printed, what: &[&str]) {
@@ -104,5 +106,75 @@ async fn a_hub_that_is_away_is_told_as_such() -> Result<()> {
     says(&printed, &["error:", "why:", "hint:", "hanse-control-plane serve"]);
     let check = one.hanse().run(&["check"]).await?;
     assert_ne!(check.code, 0);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_of_a_mebibyte_arrives_and_not_one_byte_more() -> Result<()> {
+    const MOST: usize = 1024 * 1024;
+    let one = One::start().await?;
+    one.apply(&[namespace("team")]).await?;
+    let file = one.dir.path().join("large");
+    let value = format!("value=@{}", file.display());
+    let identity = one.dir.path().join("age.key").display().to_string();
+    let more = ["-n", "team", "-l", "env=prod", "--identity", &identity, "--yes"];
+    let set = [&["secret", "set", "large", &value, "--timeout=60s"], more.as_slice()].concat();
+
+    // Keys and values together.
+    std::fs::write(&file, vec![b'x'; MOST - "value".len() + 1])?;
+    let revisions = one.hanse().json(&["revisions", "-o", "json"]).await?;
+    says(&one.hanse().run(&set).await?, &["error:", "1048576", "hint:"]);
+    std::fs::write(&file, vec![b'x'; 20 * MOST])?;
+    says(&one.hanse().run(&set).await?, &["large is more than a secret holds", "1 MiB"]);
+    assert_eq!(one.hanse().json(&["revisions", "-o", "json"]).await?, revisions);
+
+    std::fs::write(&file, vec![b'x'; MOST - "value".len()])?;
+    one.hanse().ok(&set).await?;
+    one.settled().await?;
+    let secrets = Api::<Secret>::namespaced(one.client().await?, "team");
+    let held = secrets.get("large").await?.data.unwrap_or_default();
+    assert_eq!(held["value"].0, vec![b'x'; MOST - "value".len()]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_in_other_scripts_and_cases_and_endless_roles_are_refused() -> Result<()> {
+    let one = One::start().await?;
+    let file = one.dir.path().join("bad.yaml");
+    let path = file.to_str().unwrap();
+    let value = one.dir.path().join("value");
+    std::fs::write(&value, "x")?;
+    let given = format!("key=@{}", value.display());
+    let revisions = one.hanse().json(&["revisions", "-o", "json"]).await?;
+
+    let rule = "{apiGroups: [\"\"], resources: [pods], verbs: [get]}";
+    let rules = vec![rule; 10_000].join(", ");
+    let endless = role("dev", "Enforce").replace(&format!("[{rule}]"), &format!("[{rules}]"));
+    assert!(endless.len() > 500_000, "{}", endless.len());
+    std::fs::write(&file, endless)?;
+    says(&one.hanse().run(&["apply", "-f", path, "--yes"]).await?, &["error:", "more than"]);
+    let many = vec!["{apiGroups: [a], resources: [b], verbs: [get]}"; 1001].join(", ");
+    let many = role("dev", "Enforce").replace(&format!("[{rule}]"), &format!("[{many}]"));
+    std::fs::write(&file, many)?;
+    says(&one.hanse().run(&["apply", "-f", path, "--yes"]).await?, &["1001 rules, more than 1000"]);
+
+    // Cyrillic, Greek, full-width, a combining mark, a right-to-left override, upper case.
+    let names =
+        ["\u{440}\u{430}y", "\u{3b1}lpha", "\u{ff54}eam", "te\u{301}am", "te\u{202e}am", "Team"];
+    for name in names {
+        for document in [namespace(name), role(name, "Enforce"), binding("devs", "dev", name)] {
+            std::fs::write(&file, document)?;
+            let printed = one.hanse().run(&["apply", "-f", path, "--yes"]).await?;
+            says(&printed, &["error:", "bad.yaml:"]);
+            assert!(!printed.stderr.contains('\u{202e}'), "{}", printed.stderr);
+        }
+        let place = ["-l", "env=prod", "--yes"];
+        for (secret, namespace) in [(name, "team"), ("good", name)] {
+            let set = ["secret", "set", secret, &given, "-n", namespace];
+            says(&one.hanse().run(&[&set, place.as_slice()].concat()).await?, &["error:"]);
+        }
+        says(&one.hanse().run(&["join-token", "create", name]).await?, &["error:"]);
+    }
+    assert_eq!(one.hanse().json(&["revisions", "-o", "json"]).await?, revisions);
     Ok(())
 }
