@@ -64,27 +64,30 @@ async fn everybody_at_their_most_talkative() -> Result<()> {
     story::moved(&world).await?;
     story::drifted(&world).await?;
     story::refused(&world).await?;
-    let search = Search::of(world.canaries.lock().unwrap().clone());
-    controls(&world, &search)?;
-    in_the_hubs_memory(&world, &search, "before its restart")?;
+    controls(&world)?;
+    let mut leaks = in_the_hubs_memory(&world)?;
     story::damaged(&world).await?;
     story::backed_up(&world).await?;
     shown(&world).await?;
 
+    leaks.extend(in_the_hubs_memory(&world)?);
     let search = Search::of(world.canaries.lock().unwrap().clone());
-    in_the_hubs_memory(&world, &search, "after its restart")?;
     for cluster in ["cluster-1", "cluster-2"] {
         in_a_cluster(&world, &search, cluster).await?;
     }
     search.absent("the agents' metrics", &world.metrics().await?);
     search.absent("what the commands printed", &world.printed.lock().unwrap());
-    on_disk(&world, &search)
+    on_disk(&world, &search)?;
+    leaks.extend(search.leaks());
+    assert_eq!(leaks, Vec::<String>::new());
+    Ok(())
 }
 
 /// That what is searched for would be found.
-fn controls(world: &World, search: &Search) -> Result<()> {
+fn controls(world: &World) -> Result<()> {
     let leaky = world.dir.join("inputs").join("leaky");
     let canaries = world.canaries.lock().unwrap().clone();
+    let search = Search::of(canaries.clone());
     assert!(canaries.len() >= 10, "{}", canaries.len());
     for canary in &canaries {
         for (encoding, needle) in hanse_probes::canary::needles(&canary.value) {
@@ -95,17 +98,17 @@ fn controls(world: &World, search: &Search) -> Result<()> {
         }
     }
     // This program has the values, and the hub has the statements.
-    let (found, _) = search.in_memory(std::process::id())?;
-    assert!(found.is_some(), "the memory of this program is searched");
+    search.absent_in_memory("here", std::process::id())?;
+    assert!(!search.leaks().is_empty(), "the memory of this program is searched");
     assert!(memory_has(world.hub_pid()?, b"hanse wrap v1")?, "the memory of the hub is searched");
     Ok(())
 }
 
-fn in_the_hubs_memory(world: &World, search: &Search, when: &str) -> Result<()> {
-    let (found, bytes) = search.in_memory(world.hub_pid()?)?;
-    assert_eq!(found, None, "in the hub's memory {when}");
+fn in_the_hubs_memory(world: &World) -> Result<Vec<String>> {
+    let search = Search::of(world.canaries.lock().unwrap().clone());
+    let bytes = search.absent_in_memory("the hub's memory", world.hub_pid()?)?;
     assert!(bytes > 1 << 20, "{bytes}");
-    Ok(())
+    Ok(search.leaks())
 }
 
 /// What the hub says to a person, in every way that there is.

@@ -1,5 +1,6 @@
 //! Looks for many values at once in files, in folders and in the memory of a process.
 
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
@@ -24,6 +25,7 @@ pub(crate) struct Search {
     canaries: Vec<Canary>,
     needles: Vec<(usize, Encoding, Vec<u8>)>,
     by_start: Vec<Vec<usize>>,
+    leaks: RefCell<Vec<String>>,
 }
 
 impl Search {
@@ -36,7 +38,7 @@ impl Search {
                 all.push((index, encoding, needle));
             }
         }
-        Self { canaries, needles: all, by_start }
+        Self { canaries, needles: all, by_start, leaks: RefCell::default() }
     }
 
     /// Which value is in there, and how it is written.
@@ -54,12 +56,19 @@ impl Search {
         None
     }
 
-    /// Nothing of it is in there.
+    /// Nothing of it may be in there.
     pub(crate) fn absent(&self, place: &str, haystack: &[u8]) {
-        assert_eq!(self.find(haystack), None, "in {place}");
+        if let Some(found) = self.find(haystack) {
+            self.leaks.borrow_mut().push(format!("{found} in {place}"));
+        }
     }
 
-    /// Nothing of it is in any file below a folder; returns how many bytes there were.
+    /// Where it was found nonetheless.
+    pub(crate) fn leaks(self) -> Vec<String> {
+        self.leaks.into_inner()
+    }
+
+    /// Nothing of it may be in any file below a folder; returns how many bytes there were.
     pub(crate) fn absent_below(&self, folder: &Path) -> Result<usize> {
         let mut bytes = 0;
         for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
@@ -76,15 +85,14 @@ impl Search {
         Ok(bytes)
     }
 
-    /// Which of its values is in what a process can write to, and how many bytes were looked at.
-    pub(crate) fn in_memory(&self, pid: u32) -> Result<(Option<String>, u64)> {
-        let mut looked_at = 0;
-        let mut found = None;
+    /// Nothing of it may be in what a process can write to; returns how many bytes there were.
+    pub(crate) fn absent_in_memory(&self, place: &str, pid: u32) -> Result<usize> {
+        let mut bytes = 0;
         each_chunk(pid, |chunk| {
-            looked_at += chunk.len() as u64;
-            found = found.take().or_else(|| self.find(chunk));
+            bytes += chunk.len();
+            self.absent(place, chunk);
         })?;
-        Ok((found, looked_at))
+        Ok(bytes)
     }
 }
 

@@ -155,7 +155,7 @@ impl World {
     }
 
     pub(crate) async fn settled(&self) -> Result<()> {
-        self.ok(&["wait", "--all", "--for=synced", "--timeout", "60s"], b"").await?;
+        self.ok(&["wait", "--all", "--for=synced", "--timeout", "45s"], b"").await?;
         Ok(())
     }
 
