@@ -32,11 +32,11 @@ pub struct Malformed(&'static str);
 pub fn input(message: SessionResponse) -> Result<Input, Malformed> {
     Ok(match message.message.ok_or(Malformed("it is empty"))? {
         Response::Welcome(welcome) => {
+            let name = crate::terminal::plain(&welcome.cluster_name);
             if welcome.accepted {
-                tracing::info!("the hub knows this cluster as {}", welcome.cluster_name);
+                tracing::info!("the hub knows this cluster as {name}");
             } else {
-                let name = welcome.cluster_name;
-                tracing::warn!("the cluster waits to be accepted: hanse cluster accept {name}");
+                tracing::warn!("the cluster {name} waits to be accepted: hanse cluster accept");
             }
             Input::Welcomed { drift_wanted: welcome.drift_wanted }
         }

@@ -8,7 +8,7 @@ use common::{Bed, Outcome};
 use hanse_agent::core::io::Failure;
 use hanse_agent::core::ledger::{Ledger, Recorded};
 use hanse_agent::kube::NAMESPACE;
-use hanse_agent::kube::ledger::{HEAD, LedgerStore, LoadError};
+use hanse_agent::kube::ledger::{HEAD, LedgerKeys, LedgerStore, LoadError};
 use hanse_domain::object::{ObjectKind, ObjectRef};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
@@ -31,12 +31,17 @@ async fn the_ledger_keeps_what_it_is_given() -> Outcome {
     round_trip(&bed).await?;
     large(&bed).await?;
     damage(&bed).await?;
+    forged(&bed).await?;
     two_writers(&bed).await?;
     lost_answers(&bed).await
 }
 
+fn keys() -> LedgerKeys {
+    LedgerKeys::new(vec![[7; 32].into()])
+}
+
 async fn round_trip(bed: &Bed) -> Outcome {
-    let mut store = LedgerStore::new(bed.agent().await?);
+    let mut store = LedgerStore::new(bed.agent().await?, keys());
     assert_eq!(store.load().await?, None);
     store.write(&ledger(1, 100)).await.unwrap();
     let mark = bed.cluster().audit_mark();
@@ -44,7 +49,7 @@ async fn round_trip(bed: &Bed) -> Outcome {
     let events = bed.cluster().audit_since(mark).await?;
     let calls = events.iter().filter(|e| e.user.ends_with(":hanse-agent:agent")).count();
     assert_eq!(calls, 1, "one write is one request");
-    let mut other = LedgerStore::new(bed.agent().await?);
+    let mut other = LedgerStore::new(bed.agent().await?, keys());
     assert_eq!(other.load().await?, Some(ledger(2, 100)));
     let head = maps(bed).await?.get(HEAD).await?;
     let data = head.data.unwrap_or_default();
@@ -54,11 +59,11 @@ async fn round_trip(bed: &Bed) -> Outcome {
 }
 
 async fn large(bed: &Bed) -> Outcome {
-    let mut store = LedgerStore::new(bed.agent().await?);
+    let mut store = LedgerStore::new(bed.agent().await?, keys());
     store.load().await?;
     for (generation, bytes) in [(3, 3_000_000), (4, 1_500_000)] {
         store.write(&ledger(generation, bytes)).await.unwrap();
-        let loaded = LedgerStore::new(bed.agent().await?).load().await?;
+        let loaded = LedgerStore::new(bed.agent().await?, keys()).load().await?;
         assert!(loaded == Some(ledger(generation, bytes)), "generation {generation} differs");
     }
     assert!(names(bed).await?.len() > 2, "it is in pieces");
@@ -68,7 +73,7 @@ async fn large(bed: &Bed) -> Outcome {
 }
 
 async fn damage(bed: &Bed) -> Outcome {
-    let mut store = LedgerStore::new(bed.agent().await?);
+    let mut store = LedgerStore::new(bed.agent().await?, keys());
     store.load().await?;
     store.write(&ledger(6, 1_500_000)).await.unwrap();
     let piece = names(bed).await?.pop().unwrap_or_default();
@@ -80,10 +85,10 @@ async fn damage(bed: &Bed) -> Outcome {
     damaged(bed, 6).await?;
 
     // What is damaged can be written over.
-    let mut store = LedgerStore::new(bed.agent().await?);
+    let mut store = LedgerStore::new(bed.agent().await?, keys());
     assert!(store.load().await.is_err());
     store.write(&ledger(7, 10)).await.unwrap();
-    assert_eq!(LedgerStore::new(bed.agent().await?).load().await?, Some(ledger(7, 10)));
+    assert_eq!(LedgerStore::new(bed.agent().await?, keys()).load().await?, Some(ledger(7, 10)));
 
     // Sound by itself, but not what was written.
     let other = serde_json::to_string(&ledger(99, 10))?;
@@ -93,28 +98,42 @@ async fn damage(bed: &Bed) -> Outcome {
     Ok(())
 }
 
+/// Whoever has the agent's token can write a ledger, and not one that the agent believes.
+async fn forged(bed: &Bed) -> Outcome {
+    LedgerStore::new(bed.agent().await?, keys()).write(&ledger(8, 10)).await.unwrap();
+    let thief = LedgerKeys::new(vec![[9; 32].into()]);
+    let mut store = LedgerStore::new(bed.agent().await?, thief);
+    let _ = store.load().await;
+    store.write(&ledger(u64::MAX, 10)).await.unwrap();
+    damaged(bed, 0).await
+}
+
 async fn damaged(bed: &Bed, expected: u64) -> Outcome {
-    match LedgerStore::new(bed.agent().await?).load().await {
+    match LedgerStore::new(bed.agent().await?, keys()).load().await {
         Err(LoadError::Damaged { generation, .. }) if generation == expected => Ok(()),
         other => panic!("{:?}", other.map(|l| l.map(|l| l.generation))),
     }
 }
 
 async fn two_writers(bed: &Bed) -> Outcome {
-    let (mut first, mut second) =
-        (LedgerStore::new(bed.agent().await?), LedgerStore::new(bed.agent().await?));
+    let (mut first, mut second) = (
+        LedgerStore::new(bed.agent().await?, keys()),
+        LedgerStore::new(bed.agent().await?, keys()),
+    );
     let _ = first.load().await;
     let _ = second.load().await;
     second.write(&ledger(8, 10)).await.unwrap();
     let lost = first.write(&ledger(9, 10)).await;
     assert!(matches!(lost, Err(Failure::Conflict(_))), "{lost:?}");
     second.write(&ledger(10, 10)).await.unwrap();
-    assert_eq!(LedgerStore::new(bed.agent().await?).load().await?, Some(ledger(10, 10)));
+    assert_eq!(LedgerStore::new(bed.agent().await?, keys()).load().await?, Some(ledger(10, 10)));
 
     // Both believe that there is none.
     maps(bed).await?.delete(HEAD, &DeleteParams::default()).await?;
-    let (mut first, mut second) =
-        (LedgerStore::new(bed.agent().await?), LedgerStore::new(bed.agent().await?));
+    let (mut first, mut second) = (
+        LedgerStore::new(bed.agent().await?, keys()),
+        LedgerStore::new(bed.agent().await?, keys()),
+    );
     assert_eq!((first.load().await?, second.load().await?), (None, None));
     first.write(&ledger(11, 10)).await.unwrap();
     let lost = second.write(&ledger(12, 10)).await;
@@ -124,7 +143,7 @@ async fn two_writers(bed: &Bed) -> Outcome {
 
 /// A write whose answer did not come has had its effect all the same.
 async fn lost_answers(bed: &Bed) -> Outcome {
-    let mut store = LedgerStore::new(bed.agent().await?);
+    let mut store = LedgerStore::new(bed.agent().await?, keys());
     store.load().await?;
     store.write(&ledger(13, 10)).await.unwrap();
     // As if our own write had come through: the head changes, its writer stays.
@@ -133,7 +152,7 @@ async fn lost_answers(bed: &Bed) -> Outcome {
     store.write(&ledger(14, 10)).await.unwrap();
     maps(bed).await?.delete(HEAD, &DeleteParams::default()).await?;
     store.write(&ledger(15, 10)).await.unwrap();
-    assert_eq!(LedgerStore::new(bed.agent().await?).load().await?, Some(ledger(15, 10)));
+    assert_eq!(LedgerStore::new(bed.agent().await?, keys()).load().await?, Some(ledger(15, 10)));
 
     bed.cluster().stop().await?;
     let away = store.write(&ledger(16, 10)).await;

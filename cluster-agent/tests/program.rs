@@ -320,9 +320,15 @@ async fn joins_for_the_cluster(story: &Story) -> Outcome {
         joined.out
     );
     let secrets = Api::<Secret>::namespaced(story.bed.admin().await?, NAMESPACE);
-    let secret = secrets.get("hanse-agent-identity").await?;
-    let files: Vec<String> = secret.data.unwrap_or_default().into_keys().collect();
-    assert_eq!(files, ["agent.pem", "ca.crt", "identity.json"]);
+    for (name, expected) in [
+        ("hanse-agent-identity", &["agent.pem"][..]),
+        ("hanse-agent-pins", &["ca.crt", "identity.json"]),
+        ("hanse-agent-age", &["age.key"]),
+    ] {
+        let secret = secrets.get(name).await?;
+        let files: Vec<String> = secret.data.unwrap_or_default().into_keys().collect();
+        assert_eq!(files, expected);
+    }
 
     // A renewed certificate is stored with the agent's own rights, which do not let it read.
     let identity = story.hub.identity("uid");

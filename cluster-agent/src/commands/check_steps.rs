@@ -11,6 +11,7 @@ use super::check::Findings;
 use super::quote;
 use super::settings::AgentSettings;
 use crate::fence::{self, Aspect, CeilingReport, Level};
+use crate::identity::age::AgeIdentities;
 use crate::identity::{CREDENTIALS_FILE, Identity, is_private};
 use crate::kube::access::{self, Right};
 use crate::kube::client::{Access, ClusterFacts};
@@ -124,7 +125,7 @@ pub(super) async fn cluster(
     };
     let model = fence(access, unfenced, findings).await;
     rights(&client, model, findings).await;
-    ledger(client, findings).await;
+    ledger(client, dir, findings).await;
 }
 
 /// Whether the cluster bounds the agent.
@@ -198,9 +199,16 @@ fn list(rights: &[Right]) -> String {
     rights.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-async fn ledger(client: Client, findings: &mut Findings) {
+async fn ledger(client: Client, dir: &Path, findings: &mut Findings) {
     let check = "the ledger can be read";
-    match LedgerStore::new(client).load().await {
+    let keys = match AgeIdentities::load(dir) {
+        Ok(identities) => identities.ledger_keys(),
+        Err(error) => {
+            let hint = "join anew: hanse-agent join --force";
+            return findings.bad(LEDGER, check, chain(&error), hint);
+        }
+    };
+    match LedgerStore::new(client, keys).load().await {
         Ok(None) => findings.good(LEDGER, format!("{check}: nothing was accepted yet")),
         Ok(Some(ledger)) => match ledger.bundle() {
             Ok(_) => findings.good(LEDGER, format!("{check}: generation {}", ledger.generation)),

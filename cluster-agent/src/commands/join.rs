@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
+use hanse_domain::history::log::LogHead;
 use hanse_domain::ids::{Digest, InvalidId};
 use jiff::SignedDuration;
 
@@ -14,8 +15,8 @@ use super::settings::AgentSettings;
 use super::{AdminAccess, join_fence, quote};
 use crate::enroll::recipient::JoinToken;
 use crate::enroll::{CaHash, EnrollError, Enrolled, Hub, PinError, Pledge};
-use crate::identity::IDENTITY_FILE;
 use crate::identity::age::{self, AgeIdentities};
+use crate::identity::{IDENTITY_FILE, parse_history};
 use crate::terminal::{self, Failed, Mark};
 
 /// How `join` is called.
@@ -43,6 +44,10 @@ pub(super) struct JoinArgs {
     /// applied in this cluster, and the hub does not
     #[arg(long, value_name = "sha256:…", value_parser = fleet)]
     fleet: Digest,
+    /// How far the fleet's history has come: a past that does not lead there is refused, and so are
+    /// keys that the fleet has given up since
+    #[arg(long, value_name = "NUMBER:HASH", value_parser = parse_history)]
+    history: Option<LogHead>,
     /// The cluster's name in the fleet, for which the token was made
     #[arg(long, value_name = "NAME")]
     cluster: String,
@@ -149,6 +154,7 @@ pub(super) async fn join(args: JoinArgs) -> anyhow::Result<()> {
     let vouch = token.vouch(&args.cluster, &args.fleet, &recipient);
     let pledge = Pledge {
         fleet: args.fleet,
+        history: args.history,
         recipient: recipient.to_string(),
         vouch: vouch.map(Vec::from).unwrap_or_default(),
     };

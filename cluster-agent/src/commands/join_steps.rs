@@ -10,7 +10,7 @@ use kube::{Client, Config};
 use secrecy::ExposeSecret as _;
 
 use super::AdminAccess;
-use crate::identity::store::create_secret;
+use crate::identity::store::create_secrets;
 use crate::identity::{self, Identity, KUBECONFIG_FILE};
 use crate::kube::client::ClusterFacts;
 use crate::kube::install::InstallError;
@@ -93,17 +93,17 @@ impl Steps {
     /// Whether the Secret could be made: it is written after the token is used up.
     pub(super) async fn check_secret(&self, cluster: &str) -> anyhow::Result<()> {
         let placeholder = placeholder(cluster)?;
-        create_secret(&self.client, &placeholder, true).await?;
+        create_secrets(&self.client, &placeholder, true).await?;
         Ok(())
     }
 
     /// Keeps the identity.
     pub(super) async fn keep(&self, identity: &Identity, in_cluster: bool) -> anyhow::Result<()> {
         if in_cluster {
-            create_secret(&self.client, identity, false).await?;
+            create_secrets(&self.client, identity, false).await?;
             terminal::step(
                 Mark::Good,
-                "the identity is in the Secret hanse-agent/hanse-agent-identity",
+                "the identity is in the Secrets hanse-agent-identity and hanse-agent-pins of hanse-agent",
             );
         } else {
             identity.save(&self.dir)?;
@@ -163,6 +163,7 @@ fn placeholder(cluster: &str) -> anyhow::Result<Identity> {
         cluster_uid: String::new(),
         trust_domain: String::new(),
         fleet_id: String::new(),
+        history: None,
         agent_address: String::new(),
     };
     Ok(Identity { facts, credentials, ca_pem: String::new() })

@@ -44,9 +44,18 @@ impl Core {
         };
         match verified {
             Ok(None) => self.refused = None,
+            // The certificate's id is the hub's to give; the name is not.
+            Ok(Some(bundle)) if bundle.entry.name != self.name => {
+                let theirs = &bundle.entry.name;
+                let why = format!(
+                    "generation {}: it is of cluster {theirs}, and this is {}",
+                    offer.generation, self.name
+                );
+                self.refuse(Condition::Manifest, why);
+            }
             Ok(Some(bundle)) => {
                 self.refused = None;
-                self.asked_for_all = false;
+                self.asked_for_all = None;
                 self.accept(bundle, now);
             }
             // The hub sent only what it thought was missing, or proofs from where it thought that we
@@ -56,8 +65,8 @@ impl Core {
                 | Refusal::OtherHistory { .. }
                 | Refusal::Unproven { .. }
                 | Refusal::Untrusted(Untrusted::OtherRoot { .. }),
-            ) if !self.asked_for_all => {
-                self.asked_for_all = true;
+            ) if self.asked_for_all != Some(offer.generation) => {
+                self.asked_for_all = Some(offer.generation);
                 self.hello(None);
             }
             Err(refusal) => {

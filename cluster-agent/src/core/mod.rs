@@ -31,6 +31,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use hanse_domain::bundle::{Condition, Offer, VerifiedBundle};
+use hanse_domain::history::log::LogHead;
 use hanse_domain::ids::{ClusterId, Digest, Generation, RevisionNumber};
 use hanse_domain::object::{ObjectKind, ObjectRef};
 use jiff::Timestamp;
@@ -54,10 +55,24 @@ const MAX_PROBLEMS: usize = 20;
 const PROBE_EVERY: Duration = Duration::from_mins(1);
 const UNCHECKED: &str = "the fence was not checked yet";
 
+/// What an agent was told at its join, and believes whatever the hub says.
+#[derive(Clone, Debug)]
+pub struct Pins {
+    /// The cluster's id, from its certificate.
+    pub cluster: ClusterId,
+    /// The name under which it joined: a roster entry with another name is another cluster's.
+    pub name: String,
+    /// Digest of the fleet's first trust root.
+    pub fleet: Digest,
+    /// A history that every later one must extend.
+    pub head: LogHead,
+}
+
 /// Everything that an agent knows.
 #[derive(Debug)]
 pub struct Core {
     cluster: ClusterId,
+    name: String,
     /// Whom it believes.
     trust: Trust,
     /// As it was last written.
@@ -67,8 +82,8 @@ pub struct Core {
     bundle: Option<VerifiedBundle>,
     /// The newest offer, while it cannot be looked at yet.
     waiting_offer: Option<Offer>,
-    /// A whole bundle was asked for, because the one that came lacked something.
-    asked_for_all: bool,
+    /// All of this generation was asked for, because the bundle that came lacked something.
+    asked_for_all: Option<Generation>,
     /// Why the newest offer was refused; nothing when it was accepted.
     refused: Option<(Condition, String)>,
     /// Why nothing may be written; nothing when the fence stands.
@@ -122,7 +137,8 @@ enum Writing {
 impl Core {
     /// Begins with what the ledger holds. A ledger whose bundle cannot be read keeps its generation
     /// and its record of objects; the bundle is asked for anew.
-    pub fn new(cluster: ClusterId, fleet: Digest, ledger: Ledger) -> Self {
+    pub fn new(pins: Pins, ledger: Ledger) -> Self {
+        let Pins { cluster, name, fleet, head } = pins;
         let foreign = ledger.is_foreign(cluster, fleet);
         if foreign {
             tracing::warn!(
@@ -138,12 +154,13 @@ impl Core {
         };
         Self {
             cluster,
-            trust: Trust::restore(fleet, &ledger),
+            name,
+            trust: Trust::restore(fleet, head, &ledger),
             floor,
             bundle: bundle.ok().flatten(),
             ledger,
             waiting_offer: None,
-            asked_for_all: false,
+            asked_for_all: None,
             refused: None,
             unfenced: Some(UNCHECKED.to_owned()),
             probe_every: PROBE_EVERY,
@@ -233,6 +250,7 @@ impl Core {
 
     fn on_connected(&mut self) {
         self.stream = Stream::Up;
+        self.asked_for_all = None;
         let held = self.bundle.as_ref().map(|bundle| (bundle.generation, bundle.digest));
         self.hello(held);
     }

@@ -23,8 +23,9 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    /// As the ledger has it. What cannot be read there is asked for anew, from the pinned digest on.
-    pub(super) fn restore(pinned: Digest, ledger: &Ledger) -> Self {
+    /// As the ledger has it. What cannot be read there is asked for anew, from the pinned digest on; without a history in it, the
+    /// one of the join counts.
+    pub(super) fn restore(pinned: Digest, joined: LogHead, ledger: &Ledger) -> Self {
         let chain = ledger.roots.split_first().and_then(|(first, later)| {
             let mut chain = walk::begin(pinned, first.text.as_bytes()).ok()?;
             for root in later {
@@ -35,7 +36,7 @@ impl Trust {
         });
         let root = ledger.log.root.parse().ok();
         let head = root.map(|root| LogHead { size: ledger.log.size, root });
-        Self { pinned, chain, head: head.unwrap_or_default() }
+        Self { pinned, chain, head: head.unwrap_or(joined) }
     }
 
     /// The newest version that is known; 0 for none.

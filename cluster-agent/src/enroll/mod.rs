@@ -11,6 +11,7 @@ pub mod recipient;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hanse_domain::history::log::LogHead;
 use hanse_domain::ids::{ClusterId, Digest};
 use hanse_proto::enroll::EnrollRequest;
 use hanse_proto::enroll::enroll_service_client::EnrollServiceClient;
@@ -66,6 +67,8 @@ pub struct Hub {
 pub struct Pledge {
     /// Digest of the fleet's first trust root, from the join command: never from the hub.
     pub fleet: Digest,
+    /// How far the history had come, from the join command; nothing when it does not say.
+    pub history: Option<LogHead>,
     /// The age recipient that the agent has made.
     pub recipient: String,
     /// By the join command's own key; empty when it has none.
@@ -139,6 +142,7 @@ impl Hub {
             cluster_uid: cluster.uid.clone(),
             trust_domain: answer.trust_domain,
             fleet_id: pledge.fleet.to_string(),
+            history: pledge.history.map(|head| format!("{}:{}", head.size, head.root)),
             agent_address: answer.agent_address,
         };
         let now = Timestamp::now();

@@ -12,6 +12,7 @@ pub mod cluster;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use hanse_domain::ids::Digest;
 use hanse_sealing::{
     Identity, IdentityFile, IdentityFileError, MAX_IDENTITY_FILE_BYTES, OpenError, Recipient,
     Refusal, SecretContext, SecretData, open, unwrap,
@@ -20,6 +21,7 @@ use secrecy::ExposeSecret as _;
 use zeroize::Zeroizing;
 
 use super::{make_directory, write_private};
+use crate::kube::ledger::LedgerKeys;
 
 /// The file with the identities.
 pub const AGE_KEY_FILE: &str = "age.key";
@@ -153,6 +155,18 @@ impl AgeIdentities {
             version = unwrap(wrap, context, identity);
         }
         open(context, payload, &version?)
+    }
+
+    /// What authenticates the ledger, for each identity: the newest first.
+    pub fn ledger_keys(&self) -> LedgerKeys {
+        let key = |identity: &Identity| {
+            let secret = identity.expose();
+            let parts = [b"hanse ledger key v1\n".as_slice(), secret.expose_secret().as_bytes()];
+            Zeroizing::new(Digest::of_parts(&parts).0)
+        };
+        LedgerKeys::new(
+            std::iter::once(&self.newest).chain(self.older.iter().rev()).map(key).collect(),
+        )
     }
 
     fn all(&self) -> impl Iterator<Item = &Identity> {

@@ -18,7 +18,8 @@ pub mod store;
 
 use std::path::{Path, PathBuf};
 
-use hanse_domain::ids::{ClusterId, Digest};
+use hanse_domain::history::log::LogHead;
+use hanse_domain::ids::{ClusterId, Digest, InvalidId};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -51,14 +52,34 @@ pub struct Facts {
     pub trust_domain: String,
     /// SHA-256 of the fleet's first trust root, in hexadecimal.
     pub fleet_id: String,
+    /// How far the fleet's history had come when the cluster joined, as the join command said, as
+    /// "number:Merkle tree hash": a past that does not lead there is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<String>,
     /// Where the agent connects, as "host:port".
     pub agent_address: String,
+}
+
+/// Reads "number:Merkle tree hash in hexadecimal".
+pub fn parse_history(text: &str) -> Result<LogHead, String> {
+    let (size, root) = text.split_once(':').ok_or("it is NUMBER:HASH")?;
+    let size = size.parse().map_err(|_| "it begins with the number of a revision")?;
+    let root = root.parse().map_err(|error: InvalidId| error.to_string())?;
+    Ok(LogHead { size, root })
 }
 
 impl Facts {
     /// The fleet's id.
     pub fn fleet(&self) -> Result<Digest, IdentityError> {
         self.fleet_id.parse().map_err(|_| IdentityError::Content(IDENTITY_FILE, "fleetId".into()))
+    }
+
+    /// The history that every later one must extend; the beginning when nothing was said.
+    pub fn head(&self) -> Result<LogHead, IdentityError> {
+        let bad = |_| IdentityError::Content(IDENTITY_FILE, "history".into());
+        self.history
+            .as_deref()
+            .map_or(Ok(LogHead::default()), |text| parse_history(text).map_err(bad))
     }
 
     /// The one name in the agent's certificate.
@@ -184,6 +205,7 @@ impl Identity {
         let facts: Facts = serde_json::from_str(&read(IDENTITY_FILE)?)
             .map_err(|error| IdentityError::Content(IDENTITY_FILE, error.to_string()))?;
         facts.fleet()?;
+        facts.head()?;
         let credentials = Credentials::decode(&read(CREDENTIALS_FILE)?)?;
         if credentials.certificate.uri.as_deref() != Some(facts.spiffe_id().as_str()) {
             return Err(CertificateError::OtherName.into());

@@ -1,4 +1,6 @@
-//! Where a renewed certificate goes.
+//! Where a renewed certificate goes. In the cluster there are two Secrets: the agent may write the one
+//! with its credentials, and not the one that says whom it believes, so that whoever has its token
+//! cannot have it believe somebody else.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,8 +11,8 @@ use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use secrecy::ExposeSecret as _;
 
-use super::{Identity, IdentityError, write_private};
-use crate::kube::{CallError, IDENTITY_SECRET, NAMESPACE, within};
+use super::{CREDENTIALS_FILE, Identity, IdentityError, write_private};
+use crate::kube::{CallError, IDENTITY_SECRET, NAMESPACE, PINS_SECRET, within};
 
 const FIELD_MANAGER: &str = "hanse-agent/identity";
 
@@ -19,7 +21,7 @@ const FIELD_MANAGER: &str = "hanse-agent/identity";
 pub enum IdentityStore {
     /// In a directory.
     Directory(PathBuf),
-    /// In a Secret, which is mounted where it was read from.
+    /// In a Secret, which is mounted where it was read from; what it may not change is in another.
     Secret(Client),
 }
 
@@ -40,7 +42,7 @@ impl IdentityStore {
         match self {
             Self::Directory(directory) => {
                 let content = identity.credentials.encode();
-                let name = super::CREDENTIALS_FILE;
+                let name = CREDENTIALS_FILE;
                 let write = write_private(directory, name, content.expose_secret().as_bytes());
                 Ok(write.map_err(|error| IdentityError::Write(directory.join(name), error))?)
             }
@@ -58,15 +60,16 @@ impl IdentityStore {
     }
 }
 
-/// Makes the Secret, with an administrator's rights.
-pub async fn create_secret(
+/// Makes both Secrets, with an administrator's rights.
+pub async fn create_secrets(
     client: &Client,
     identity: &Identity,
     dry_run: bool,
 ) -> Result<(), StoreError> {
     let params = PatchParams { dry_run, ..PatchParams::apply("hanse-agent/join").force() };
-    let patch = Patch::Apply(secret(identity)?);
-    within(secrets(client).patch(IDENTITY_SECRET, &params, &patch)).await?;
+    for (name, secret) in [(IDENTITY_SECRET, secret(identity)?), (PINS_SECRET, pins(identity)?)] {
+        within(secrets(client).patch(name, &params, &Patch::Apply(secret))).await?;
+    }
     Ok(())
 }
 
@@ -74,16 +77,31 @@ fn secrets(client: &Client) -> Api<Secret> {
     Api::namespaced(client.clone(), NAMESPACE)
 }
 
+/// The credentials.
 fn secret(identity: &Identity) -> Result<Secret, IdentityError> {
+    with_files(IDENTITY_SECRET, identity, |name| name == CREDENTIALS_FILE)
+}
+
+/// Who the agent is, and whom it believes.
+fn pins(identity: &Identity) -> Result<Secret, IdentityError> {
+    with_files(PINS_SECRET, identity, |name| name != CREDENTIALS_FILE)
+}
+
+fn with_files(
+    secret: &str,
+    identity: &Identity,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Secret, IdentityError> {
     let data: BTreeMap<String, ByteString> = identity
         .files()?
         .into_iter()
+        .filter(|(name, _)| wanted(name))
         .map(|(name, content)| (name.to_owned(), ByteString(content.expose_secret().into())))
         .collect();
     let label = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     Ok(Secret {
         metadata: ObjectMeta {
-            name: Some(IDENTITY_SECRET.to_owned()),
+            name: Some(secret.to_owned()),
             labels: Some(BTreeMap::from([
                 label("app.kubernetes.io/name", "hanse-agent"),
                 label("app.kubernetes.io/part-of", "hanse"),

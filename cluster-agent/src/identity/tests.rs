@@ -37,6 +37,7 @@ fn facts() -> Facts {
         cluster_uid: "uid".into(),
         trust_domain: "fleet.example".into(),
         fleet_id: Digest::of(b"root").to_string(),
+        history: None,
         agent_address: "hub.example:7443".into(),
     }
 }

@@ -12,13 +12,18 @@
 //! two agents in one cluster the one that did not start last learns it at its next write.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use hanse_domain::ids::Digest;
 use hanse_domain::object::MANAGED_LABEL;
+use hmac::digest::KeyInit;
+use hmac::{Hmac, Mac as _};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams};
 use kube::{Api, Client};
+use sha2::Sha256;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::{CallError, NAMESPACE, within};
 use crate::core::io::Failure;
@@ -33,6 +38,48 @@ const CHUNK: &str = "ledger-chunk";
 const MAX_CHUNK_BYTES: usize = 700 * 1024;
 /// Most pieces: 32 MiB, twice the largest bundle.
 const MAX_CHUNKS: usize = 48;
+
+/// What authenticates the ledger: only who has one of the agent's keys for secrets can write one that
+/// is believed. Its token alone is not enough.
+#[derive(Clone)]
+pub struct LedgerKeys(Vec<Zeroizing<[u8; 32]>>);
+
+impl LedgerKeys {
+    /// The key that writes first, then those from before it.
+    pub const fn new(keys: Vec<Zeroizing<[u8; 32]>>) -> Self {
+        Self(keys)
+    }
+
+    fn mac(&self, digest: Digest, generation: u64) -> String {
+        let key = self.0.first().map_or(&[][..], |key| &key[..]);
+        hex::encode(hmac(key, digest, generation).finalize().into_bytes())
+    }
+
+    fn made(&self, mac: &str, digest: Digest, generation: u64) -> bool {
+        let Ok(mac) = hex::decode(mac) else { return false };
+        let by = |key: &Zeroizing<[u8; 32]>| {
+            hmac(&key[..], digest, generation).verify_slice(&mac).is_ok()
+        };
+        self.0.iter().any(by)
+    }
+}
+
+impl fmt::Debug for LedgerKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LedgerKeys({})", self.0.len())
+    }
+}
+
+fn hmac(key: &[u8], digest: Digest, generation: u64) -> Hmac<Sha256> {
+    // A block of SHA-256 (RFC 2104, section 2): a shorter key is filled up with zeros.
+    let mut block = Zeroizing::new([0; 64]);
+    for (to, from) in block.iter_mut().zip(key) {
+        *to = *from;
+    }
+    let mut mac = <Hmac<Sha256> as KeyInit>::new((&*block).into());
+    mac.update(format!("hanse ledger v1\n{digest}\n{generation}\n").as_bytes());
+    mac
+}
 
 /// A ledger that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -59,13 +106,14 @@ pub struct LedgerStore {
     version: Option<String>,
     /// Whether there may be pieces besides those of the head.
     litter: bool,
+    keys: LedgerKeys,
 }
 
 impl LedgerStore {
     /// Nothing is asked of the API server yet.
-    pub fn new(client: Client) -> Self {
+    pub fn new(client: Client, keys: LedgerKeys) -> Self {
         let maps = Api::namespaced(client, NAMESPACE);
-        Self { maps, writer: Uuid::new_v4().to_string(), version: None, litter: false }
+        Self { maps, writer: Uuid::new_v4().to_string(), version: None, litter: false, keys }
     }
 
     /// What was written last; nothing when nothing was. After [`LoadError::Damaged`] a write replaces
@@ -77,10 +125,17 @@ impl LedgerStore {
         let Some(head) = head else { return Ok(None) };
         self.version = head.metadata.resource_version;
         let mut data = head.data.unwrap_or_default();
+        let forged = |why: &str| LoadError::Damaged { why: why.to_owned(), generation: 0 };
+        let digest = data.remove("digest").ok_or_else(|| forged("it has no digest"))?;
+        let digest: Digest = digest.parse().map_err(|_| forged("its digest is none"))?;
         let generation = data.remove("generation").and_then(|n| n.parse().ok()).unwrap_or(0);
+        let mac = data.remove("mac").unwrap_or_default();
+        if !self.keys.made(&mac, digest, generation) {
+            return Err(forged(
+                "somebody else has written it, or the agent's key is another by now",
+            ));
+        }
         let damaged = |why: &str| LoadError::Damaged { why: why.to_owned(), generation };
-        let digest = data.remove("digest").ok_or_else(|| damaged("it has no digest"))?;
-        let digest: Digest = digest.parse().map_err(|_| damaged("its digest is none"))?;
         let chunks = data.remove("chunks").and_then(|chunks| chunks.parse::<usize>().ok());
         let text = match chunks {
             Some(0) => data.remove("ledger").ok_or_else(|| damaged("it has no content"))?,
@@ -119,6 +174,7 @@ impl LedgerStore {
         let mut data = BTreeMap::from([
             ("generation".to_owned(), ledger.generation.to_string()),
             ("digest".to_owned(), digest.to_string()),
+            ("mac".to_owned(), self.keys.mac(digest, ledger.generation)),
             ("writer".to_owned(), self.writer.clone()),
             ("chunks".to_owned(), chunks.len().to_string()),
         ]);

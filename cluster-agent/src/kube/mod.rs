@@ -30,6 +30,8 @@ pub const NAMESPACE: &str = "hanse-agent";
 pub const SERVICE_ACCOUNT: &str = "agent";
 /// The Secret with the agent's identity, where the agent runs in the cluster.
 pub const IDENTITY_SECRET: &str = "hanse-agent-identity";
+/// The Secret that says who the agent is and whom it believes. The agent cannot change it.
+pub const PINS_SECRET: &str = "hanse-agent-pins";
 
 /// The resource of a kind, without asking the API server.
 pub(crate) fn resource(kind: ObjectKind) -> ApiResource {

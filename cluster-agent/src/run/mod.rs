@@ -22,19 +22,19 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::backoff::Backoff;
-use crate::core::Core;
 use crate::core::io::Failure;
 use crate::core::ledger::Ledger;
+use crate::core::{Core, Pins};
 use crate::fence::FenceState;
 use crate::fence::running::{FenceWatch, Poke};
-use crate::identity::age::{self, AgeIdentities};
+use crate::identity::age::AgeIdentities;
 use crate::identity::store::IdentityStore;
 use crate::identity::{Identity, IdentityError};
 use crate::kube::CallError;
 use crate::kube::apply::Applier;
 use crate::kube::client::ClusterFacts;
 use crate::kube::events::Events;
-use crate::kube::ledger::{LedgerStore, LoadError};
+use crate::kube::ledger::{LedgerKeys, LedgerStore, LoadError};
 use crate::kube::observe::Observer;
 use crate::kube::secret::SecretWriter;
 use crate::kube::writers::Writers;
@@ -110,11 +110,11 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), RunE
 }
 
 async fn run_in_span(mut settings: Settings, stop: CancellationToken) -> Result<(), RunError> {
-    let facts = &settings.identity.facts;
+    let facts = settings.identity.facts.clone();
     let (id, fleet) = (facts.cluster_id, facts.fleet()?);
     tracing::info!("agent {} of cluster {} ({id}) starts", crate::VERSION, facts.cluster_name);
     let client = settings.writers.own().clone();
-    let begin = prepare(&client);
+    let begin = prepare(&client, settings.age.ledger_keys());
     let (cluster, store, ledger) = tokio::select! {
         () = stop.cancelled() => return Ok(()),
         begin = begin => begin,
@@ -140,7 +140,8 @@ async fn run_in_span(mut settings: Settings, stop: CancellationToken) -> Result<
     let (events, write_events) = Events::new(client.clone(), soft.clone());
     supervisor.spawn("the writer of Events", write_events.in_current_span());
     let (sender, link) = mpsc::channel(MESSAGES);
-    let core = Core::new(id, fleet, ledger).with_probe_every(settings.probe_every);
+    let pins = Pins { cluster: id, name: facts.cluster_name.clone(), fleet, head: facts.head()? };
+    let core = Core::new(pins, ledger).with_probe_every(settings.probe_every);
     let hands = Hands {
         applier: Applier::new(settings.writers.clone()),
         secrets: SecretWriter::new(client),
@@ -163,10 +164,8 @@ async fn tidy(settings: &mut Settings, ledger: &Ledger) {
     }
     let kept = match &settings.store {
         IdentityStore::Directory(dir) => settings.age.save(dir).map_err(|e| terminal::chain(&e)),
-        IdentityStore::Secret(client) => {
-            let saved = age::cluster::save(client, &settings.age).await;
-            saved.map_err(|error| terminal::chain(&error))
-        }
+        // In the cluster only an administrator can change them.
+        IdentityStore::Secret(_) => Ok(()),
     };
     if let Err(why) = kept {
         tracing::warn!("old keys for secrets are still there: {why}");
@@ -174,7 +173,7 @@ async fn tidy(settings: &mut Settings, ledger: &Ledger) {
 }
 
 /// What must be known before anything is applied. Waits for as long as the API server is away.
-async fn prepare(client: &Client) -> (ClusterFacts, LedgerStore, Ledger) {
+async fn prepare(client: &Client, keys: LedgerKeys) -> (ClusterFacts, LedgerStore, Ledger) {
     let mut patience = Patience::new();
     let facts = loop {
         match ClusterFacts::read(client).await {
@@ -182,7 +181,7 @@ async fn prepare(client: &Client) -> (ClusterFacts, LedgerStore, Ledger) {
             Err(error) => patience.wait(&error).await,
         }
     };
-    let mut store = LedgerStore::new(client.clone());
+    let mut store = LedgerStore::new(client.clone(), keys);
     let ledger = loop {
         match store.load().await {
             Ok(ledger) => break ledger.unwrap_or_default(),

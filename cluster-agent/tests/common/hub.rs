@@ -121,6 +121,7 @@ impl Control {
             cluster_uid: cluster_uid.into(),
             trust_domain: DOMAIN.into(),
             fleet_id: Digest::of(b"root").to_string(),
+            history: None,
             agent_address: self.agent_address.lock().unwrap().clone(),
         };
         let credentials = Credentials::new(&chain, &request, Timestamp::now()).unwrap();

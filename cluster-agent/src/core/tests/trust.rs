@@ -2,9 +2,12 @@ use std::sync::Arc;
 
 use hanse_domain::bundle::Condition;
 use hanse_domain::fleet::Edit;
+use hanse_domain::history::log::LogHead;
+use hanse_domain::history::roster::{ClusterEntry, Labels};
+use hanse_domain::ids::Digest;
 use hanse_domain::trust::root::{Origin, TrustRoot};
 
-use super::world::{World, cluster_role, role};
+use super::world::{CLUSTER, World, cluster_role, role};
 use crate::core::{Effect, Input, Ledger, Notice, ProgressPhase, Report};
 
 fn refusals(world: &World) -> Vec<Condition> {
@@ -137,5 +140,41 @@ fn nothing_is_written_while_the_fence_does_not_stand() {
     world.settle();
     let live = &world.objects[&cluster_role("hanse:ns:dev")];
     assert_eq!(live.body["rules"][0]["verbs"], serde_json::json!(["get"]));
+    assert_eq!(world.last_progress().phase, ProgressPhase::Applied);
+}
+
+#[test]
+fn another_clusters_bundle_is_refused_although_the_hub_gave_us_its_id() {
+    let mut world = World::new();
+    world.commit(vec![role("dev", "get", "Enforce")]);
+    world.settle();
+    let (before, requests) = (world.names(), world.requests);
+    let entry = ClusterEntry::new(CLUSTER, "another".to_owned(), Labels::new());
+    world.commit(vec![Edit::PutCluster(entry), role("dev", "delete", "Enforce")]);
+    world.settle();
+    assert_eq!(refusals(&world), [Condition::Manifest]);
+    assert!(world.last_progress().message.contains("it is of cluster another, and this is c"));
+    assert_eq!((world.names(), world.requests), (before, requests));
+}
+
+#[test]
+fn a_past_that_does_not_lead_to_the_join_is_refused() {
+    let mut world = World::new();
+    world.commit(vec![role("dev", "get", "Enforce")]);
+    world.settle();
+    let honest = LogHead { size: 2, root: world.fleet.history };
+    let other = LogHead { size: 2, root: Digest::of(b"another past") };
+    for (head, expected) in [(other, vec![Condition::Statement]), (honest, Vec::new())] {
+        world.ledger = Ledger::default();
+        world.notices.clear();
+        world.joined = head;
+        world.restart();
+        world.settle();
+        // It asks for all of it first.
+        let offer = world.offer();
+        world.input(Input::Offered(offer));
+        world.settle();
+        assert_eq!(refusals(&world), expected);
+    }
     assert_eq!(world.last_progress().phase, ProgressPhase::Applied);
 }

@@ -7,7 +7,7 @@ use hanse_domain::bundle::{Evidence, Offer, Shown};
 use hanse_domain::change::Change;
 use hanse_domain::fleet::{Edit, Fleet};
 use hanse_domain::history::changes::{Changes, ProvenChange, Subject};
-use hanse_domain::history::log::LogProof;
+use hanse_domain::history::log::{LogHead, LogProof};
 use hanse_domain::history::merkle::Tree;
 use hanse_domain::history::roster::{ClusterEntry, Labels};
 use hanse_domain::history::statement::Statement;
@@ -25,7 +25,7 @@ use ssh_key::{HashAlg, LineEnding, PrivateKey};
 use uuid::Uuid;
 
 use crate::core::{
-    Core, DriftRecord, Effect, Failure, Input, Ledger, Live, Notice, Probe, Progress, Report,
+    Core, DriftRecord, Effect, Failure, Input, Ledger, Live, Notice, Pins, Probe, Progress, Report,
 };
 
 pub(super) const CLUSTER: ClusterId = ClusterId(Uuid::from_u128(7));
@@ -39,6 +39,8 @@ pub(super) struct World {
     key: PrivateKey,
     /// The hub commits, and offers nothing by itself.
     pub(super) silent: bool,
+    /// What the join command said of the history.
+    pub(super) joined: LogHead,
     pub(super) core: Core,
     pub(super) objects: BTreeMap<ObjectRef, Live>,
     /// The newest ledger that was written.
@@ -75,6 +77,10 @@ fn key(seed: u8) -> PrivateKey {
 fn sign(key: &PrivateKey, message: &[u8]) -> Vec<u8> {
     let signature = key.sign("hanse", HashAlg::Sha512, message).unwrap();
     signature.to_pem(LineEnding::LF).unwrap().into_bytes()
+}
+
+fn pins(fleet: &Fleet, head: LogHead) -> Pins {
+    Pins { cluster: CLUSTER, name: "c".to_owned(), fleet: fleet.id(), head }
 }
 
 pub(super) fn document(text: &str) -> Edit {
@@ -129,12 +135,13 @@ impl World {
         let fleet = Fleet::new(RootChain::begin(root).unwrap());
         let mut world = Self {
             now: "2026-11-24T10:00:00Z".parse().unwrap(),
-            core: Core::new(CLUSTER, fleet.id(), Ledger::default()),
+            core: Core::new(pins(&fleet, LogHead::default()), Ledger::default()),
             fleet,
             history: Vec::new(),
             log: Tree::default(),
             key,
             silent: false,
+            joined: LogHead::default(),
             objects: BTreeMap::new(),
             ledger: Ledger::default(),
             version: 100,
@@ -178,7 +185,7 @@ impl World {
     pub(super) fn restart(&mut self) {
         self.queue.clear();
         self.wake = None;
-        self.core = Core::new(CLUSTER, self.fleet.id(), self.ledger.clone());
+        self.core = Core::new(pins(&self.fleet, self.joined), self.ledger.clone());
         self.start();
     }
 
