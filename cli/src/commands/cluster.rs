@@ -2,6 +2,7 @@
 //! accepting, labelling and removing are revisions like any other change.
 
 mod fence;
+mod known;
 mod recipient;
 mod roster;
 
@@ -110,6 +111,7 @@ impl Command {
 }
 
 pub(crate) use fence::{ceiling_lines, fence_line, fence_state, recipient_line, recipient_state};
+pub(crate) use known::invited;
 pub(crate) use roster::accept;
 
 async fn list(hub: &Hub, all: bool, format: Format) -> Outcome {

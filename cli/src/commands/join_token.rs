@@ -3,7 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Subcommand;
-use hanse_domain::ids::{ClusterId, Digest};
+use hanse_domain::fleet::Fleet;
+use hanse_domain::ids::ClusterId;
 use hanse_domain::names;
 use hanse_domain::trust::recipient::VouchKey;
 use hanse_proto::admin::{Cluster, CreateJoinTokenRequest, CreateJoinTokenResponse};
@@ -70,6 +71,7 @@ struct Made<'m> {
     #[serde(flatten)]
     token: &'m CreateJoinTokenResponse,
     fleet: String,
+    history: String,
 }
 
 impl Command {
@@ -87,24 +89,30 @@ impl Create {
             cluster_name: self.cluster.clone(),
             ttl_seconds: self.ttl.as_secs(),
         };
-        let fleet = fleet::fetch(&hub).await?.id();
+        let base = fleet::fetch(&hub).await?;
         let mut service = hub.clusters_service();
         let mut made = hub.call(service.create_join_token(request)).await?;
         let id = made.cluster_id.parse().map_err(|_| {
             Failure::new("hub-error", "the hub's answer has no valid cluster id")
                 .hint("hanse check")
         })?;
+        cluster::invited(&base, &self.cluster, id, self.accept)?;
         add_key(&mut made, id)?;
-        if self.accept {
+        let base = if self.accept {
             self.accept_now(&hub, id).await?;
-        }
+            // With the acceptance in the history that the agent must see.
+            fleet::fetch(&hub).await?
+        } else {
+            base
+        };
         match self.output {
             TextOrJson::Json => {
-                output::json(&Made { token: &made, fleet: FleetPin(fleet).into() })?;
+                let (fleet, history) = (FleetPin(base.id()).into(), history(&base));
+                output::json(&Made { token: &made, fleet, history })?;
             }
             TextOrJson::Text => {
                 let context = self.kube_context.as_deref().unwrap_or(&self.cluster);
-                output::line(&command(&made, &fleet, &self.cluster, context))?;
+                output::line(&command(&made, &base, &self.cluster, context))?;
             }
         }
         if let Some(expires) = time(made.expires_at.as_ref()) {
@@ -182,12 +190,14 @@ fn then(known: &[Cluster], id: &str, cluster: &str) -> String {
 /// The command to paste. Arguments can be seen by everybody on a machine, so the token is not among
 /// them but on standard input, in a form that every POSIX shell has. Everything that the hub chose is
 /// quoted for a shell.
-fn command(made: &CreateJoinTokenResponse, fleet: &Digest, cluster: &str, context: &str) -> String {
-    let fleet = String::from(FleetPin(*fleet));
+fn command(made: &CreateJoinTokenResponse, base: &Fleet, cluster: &str, context: &str) -> String {
+    let fleet = String::from(FleetPin(base.id()));
+    let history = history(base);
     let words = [
         ("--hub", made.hub_address.as_str()),
         ("--ca-hash", &made.ca_hash),
         ("--fleet", &fleet),
+        ("--history", &history),
         ("--cluster", cluster),
         ("--context", context),
     ];
@@ -195,6 +205,11 @@ fn command(made: &CreateJoinTokenResponse, fleet: &Digest, cluster: &str, contex
         words.iter().map(|(option, value)| format!("{option} {}", quoted(value))).collect();
     let token = escape(&made.token);
     format!("hanse-agent join {} --token-file - <<'TOKEN'\n{token}\nTOKEN", options.join(" "))
+}
+
+/// How far the history was verified here: the agent refuses a past that does not lead there.
+fn history(base: &Fleet) -> String {
+    format!("{}:{}", base.number, base.history)
 }
 
 fn quoted(word: &str) -> String {
@@ -230,8 +245,8 @@ mod tests {
             hub_address: "hub.example:7443".into(),
             ..CreateJoinTokenResponse::default()
         };
-        insta::assert_snapshot!(command(&made, &Digest([1; 32]), "prod-1", "admin@prod"), @"
-        hanse-agent join --hub hub.example:7443 --ca-hash sha256:00ff --fleet sha256:0101010101010101010101010101010101010101010101010101010101010101 --cluster prod-1 --context admin@prod --token-file - <<'TOKEN'
+        insta::assert_snapshot!(command(&made, &fleet::example(""), "prod-1", "admin@prod"), @"
+        hanse-agent join --hub hub.example:7443 --ca-hash sha256:00ff --fleet sha256:febae65ac6263fb4bcc0b77966cba026cf79631265aa114d960cddc237896529 --history 4:259aa8ef98a8b91de574cd904138ef643240c23080cf24da4793a6f10a43fa9d --cluster prod-1 --context admin@prod --token-file - <<'TOKEN'
         hjt_abc_-123
         TOKEN
         ");
@@ -240,8 +255,8 @@ mod tests {
             token: "x\nTOKEN\nrm -rf ~".into(),
             ..made
         };
-        insta::assert_snapshot!(command(&evil, &Digest([1; 32]), "a", "b"), @r"
-        hanse-agent join --hub 'x; rm -rf ~ '\''\u{a}' --ca-hash sha256:00ff --fleet sha256:0101010101010101010101010101010101010101010101010101010101010101 --cluster a --context b --token-file - <<'TOKEN'
+        insta::assert_snapshot!(command(&evil, &fleet::example(""), "a", "b"), @r"
+        hanse-agent join --hub 'x; rm -rf ~ '\''\u{a}' --ca-hash sha256:00ff --fleet sha256:febae65ac6263fb4bcc0b77966cba026cf79631265aa114d960cddc237896529 --history 4:259aa8ef98a8b91de574cd904138ef643240c23080cf24da4793a6f10a43fa9d --cluster a --context b --token-file - <<'TOKEN'
         x\u{a}TOKEN\u{a}rm -rf ~
         TOKEN
         ");
@@ -251,15 +266,16 @@ mod tests {
     #[test]
     fn a_shell_reads_the_token_on_standard_input() {
         let made = CreateJoinTokenResponse { token: "hjt_$x`y`".into(), ..Default::default() };
-        let script = command(&made, &Digest([1; 32]), "a", "b").replace("hanse-agent", "show");
+        let script = command(&made, &fleet::example(""), "a", "b").replace("hanse-agent", "show");
         let show = "show() { echo \"$*\"; cat; }\n";
         let output =
             std::process::Command::new("sh").args(["-c", &format!("{show}{script}")]).output();
         let shown = output.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).ok();
-        let fleet = Digest([1; 32]);
+        let base = fleet::example("");
+        let (fleet, history) = (base.id(), base.history);
         let expected = format!(
-            "join --hub  --ca-hash  --fleet sha256:{fleet} --cluster a --context b --token-file -\n\
-             hjt_$x`y`\n"
+            "join --hub  --ca-hash  --fleet sha256:{fleet} --history 4:{history} --cluster a \
+             --context b --token-file -\nhjt_$x`y`\n"
         );
         assert_eq!(shown, Some(expected));
     }

@@ -63,6 +63,10 @@ pub(crate) struct State {
     pub(crate) phase: Phase,
     /// A cluster of the first one's name was revoked before.
     pub(crate) revoked: bool,
+    /// What it says of its clusters instead of the truth.
+    pub(crate) says: fn(&mut Cluster),
+    /// The id of whoever is invited.
+    pub(crate) invited: String,
     /// The recipient that every agent made, and what vouches for it.
     pub(crate) offered: (String, Vec<u8>),
     /// The ceiling that every agent reports.
@@ -248,6 +252,8 @@ impl Running {
             intruder: None,
             phase: Phase::Synced,
             revoked: false,
+            says: |_| {},
+            invited: "0192f0c1-2a3b-7c4d-8e5f-60718293a4b9".to_owned(),
             offered: (String::new(), Vec::new()),
             ceiling: String::new(),
             dry_run: Vec::new(),
@@ -461,7 +467,9 @@ impl Hub {
             ..Cluster::default()
         });
         let members = state.fleet.members().values().enumerate().map(cluster);
-        revoked.into_iter().chain(members).collect()
+        let mut clusters: Vec<Cluster> = revoked.into_iter().chain(members).collect();
+        clusters.iter_mut().for_each(state.says);
+        clusters
     }
 }
 
@@ -481,7 +489,7 @@ impl ClusterService for Hub {
         _: Request<CreateJoinTokenRequest>,
     ) -> Result<Response<CreateJoinTokenResponse>, Status> {
         Ok(Response::new(CreateJoinTokenResponse {
-            cluster_id: "0192f0c1-2a3b-7c4d-8e5f-60718293a4b9".to_owned(),
+            cluster_id: self.0.lock().unwrap().invited.clone(),
             token: "the-token".to_owned(),
             ca_hash: "sha256:00".to_owned(),
             hub_address: "127.0.0.1:1".to_owned(),

@@ -264,11 +264,14 @@ async fn the_join_command_is_alone_on_stdout() {
     let args = ["join-token", "create", "cluster-3", "--accept", "--label", "env=test"];
     let (code, stdout, stderr) = world.hanse(&args).await;
     assert_eq!(code, 0, "{stderr}");
-    let fleet = world.running.hub.0.lock().unwrap().fleet.id();
+    let (fleet, history) = {
+        let fleet = &world.running.hub.0.lock().unwrap().fleet;
+        (fleet.id(), fleet.history)
+    };
     let (command, token) = stdout.split_once('\n').unwrap();
     let expected = format!(
-        "hanse-agent join --hub 127.0.0.1:1 --ca-hash sha256:00 --fleet sha256:{fleet} --cluster \
-         cluster-3 --context cluster-3 --token-file - <<'TOKEN'"
+        "hanse-agent join --hub 127.0.0.1:1 --ca-hash sha256:00 --fleet sha256:{fleet} --history \
+         2:{history} --cluster cluster-3 --context cluster-3 --token-file - <<'TOKEN'"
     );
     assert_eq!(command, expected);
     let key = token.strip_prefix("the-token.").unwrap().strip_suffix("\nTOKEN\n").unwrap();

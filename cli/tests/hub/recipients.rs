@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hanse_domain::trust::recipient::{VouchKey, vouch};
+use hanse_proto::admin::cluster::Phase;
 
 use crate::{ROLE, World};
 
@@ -51,6 +52,79 @@ async fn a_recipient_is_taken_when_the_join_command_vouches_for_it() {
     assert_eq!(recipient("cluster-1").as_deref(), Some(ONE));
     let (_, stdout, _) = world.hanse(&["cluster", "list", "-o", "wide"]).await;
     assert!(stdout.contains("Accepted") && stdout.contains("Offered"), "{stdout}");
+}
+
+#[tokio::test]
+async fn the_id_of_another_cluster_is_not_accepted() {
+    let world = World::new().await;
+    let hub = &world.running.hub.0;
+    let sent = || hub.lock().unwrap().signed;
+    hub.lock().unwrap().offered = (ONE.to_owned(), Vec::new());
+    // Cluster-1 is shown as west, which waits to be accepted.
+    hub.lock().unwrap().says = |cluster| {
+        if cluster.name == "cluster-1" {
+            (cluster.name, cluster.accepted) = ("west".to_owned(), false);
+            cluster.phase = Phase::Pending.into();
+        }
+    };
+    let accept = ["cluster", "accept", "west", "--yes", "--recipient", ONE];
+    for args in [&accept[..], &[&accept[..4], &["--no-recipient", "--label", "a=b"]].concat()] {
+        let (code, _, stderr) = world.hanse(args).await;
+        assert!(code == 1 && stderr.contains("code:  other-cluster"), "{stderr}");
+        assert!(stderr.contains("is that of cluster-1"), "{stderr}");
+    }
+    // Another is shown as cluster-1.
+    hub.lock().unwrap().says = |cluster| cluster.id = cluster.id.replace("a401", "a477");
+    let (code, _, stderr) =
+        world.hanse(&["cluster", "accept", "cluster-1", "--yes", "--recipient", ONE]).await;
+    assert!(code == 1 && stderr.contains("code:  other-cluster"), "{stderr}");
+    // The same on the way of an invitation; the key of cluster-1 is not written over either.
+    let joins = world.directory.path().join(".local/state/hanse/joins");
+    hub.lock().unwrap().invited = "0192f0c1-2a3b-7c4d-8e5f-60718293a401".to_owned();
+    for (args, code) in [
+        (&["join-token", "create", "west", "--accept", "--yes"][..], "other-cluster"),
+        (&["join-token", "create", "west"], "other-cluster"),
+        (&["join-token", "create", "cluster-1", "--accept", "--yes"], "accepted"),
+    ] {
+        let (exit, stdout, stderr) = world.hanse(args).await;
+        assert!(exit == 1 && stdout.is_empty(), "{stdout}");
+        assert!(stderr.contains(&format!("code:  {code}")), "{args:?}: {stderr}");
+        assert!(!joins.exists());
+    }
+    assert_eq!((sent(), world.revision()), (0, 1));
+}
+
+#[tokio::test]
+async fn another_recipient_in_place_of_one_is_asked_for_in_any_case() {
+    let world = World::new().await;
+    let hub = &world.running.hub.0;
+    let accept = ["cluster", "accept", "cluster-1", "--yes"];
+    let given = |recipient| [&accept[..], &["--recipient", recipient]].concat();
+    hub.lock().unwrap().offered = (ONE.to_owned(), Vec::new());
+    assert_eq!(world.hanse(&given(ONE)).await.0, 0);
+    let two = ONE.replace("8p", "p8");
+    hub.lock().unwrap().offered = (two.clone(), Vec::new());
+    let (code, _, stderr) = world.hanse(&accept).await;
+    assert!(code == 1 && stderr.contains("code:  needs-recipient"), "{stderr}");
+    hub.lock().unwrap().offered = (ONE.to_owned(), Vec::new());
+    let (code, _, stderr) = world.hanse(&given(&two)).await;
+    assert!(code == 1 && !stderr.contains("committed"), "{stderr}");
+}
+
+#[tokio::test]
+async fn removals_are_confirmed_for_what_was_signed() {
+    let world = World::new().await;
+    let confirm = ["cluster", "confirm-removals", "cluster-1", "7"];
+    world.running.hub.0.lock().unwrap().says = |cluster| cluster.generation_desired += 1;
+    let (code, _, stderr) = world.hanse(&confirm).await;
+    assert!(code == 1 && stderr.contains("code:  other-generation"), "{stderr}");
+    assert_eq!(world.running.hub.0.lock().unwrap().signed, 0);
+    world.running.hub.0.lock().unwrap().says = |_| {};
+    let (code, _, stderr) = world.hanse(&confirm).await;
+    assert_eq!(code, 0, "{stderr}");
+    let fleet = world.running.hub.0.lock().unwrap().fleet.clone();
+    let confirmed = fleet.member_named("cluster-1").unwrap().entry.confirmed_removals.unwrap();
+    assert_eq!((confirmed.generation.0, confirmed.count), (1, 7));
 }
 
 #[tokio::test]

@@ -33,6 +33,9 @@ enum Decision {
     /// Whatever is there stays.
     Nothing,
     Take(String),
+    /// It is vouched for and takes the place of another: a person says yes where one can be asked,
+    /// since the hub may show what the agent made long ago.
+    Replace(String),
     /// Only a person can say whether this is the agent's.
     Ask(String),
 }
@@ -50,7 +53,8 @@ pub(super) async fn choose(
     match decide(args, cluster, fleet, known.as_deref(), key)? {
         Decision::Nothing => Ok(known),
         Decision::Take(recipient) => Ok(Some(recipient)),
-        Decision::Ask(recipient) => {
+        Decision::Replace(recipient) if !output::can_ask() => Ok(Some(recipient)),
+        Decision::Replace(recipient) | Decision::Ask(recipient) => {
             ask(&cluster.name, known.as_deref(), &recipient).await?;
             Ok(Some(recipient))
         }
@@ -82,7 +86,10 @@ fn decide(
         return Ok(Decision::Ask(offered.clone()));
     };
     if check_vouch(key, name, fleet, offered, &cluster.recipient_vouch) {
-        return Ok(Decision::Take(offered.clone()));
+        return Ok(match known {
+            Some(_) => Decision::Replace(offered.clone()),
+            None => Decision::Take(offered.clone()),
+        });
     }
     // An agent that made another recipient later has no join command to vouch with.
     if known.is_some() {
@@ -160,6 +167,9 @@ mod tests {
         assert_eq!(with(&none, &offer(ONE, &[]), None, Some(&key)), other);
         assert_eq!(with(&none, &offer("age1", &[]), None, None), other);
         assert_eq!(with(&none, &offer(ONE, &[]), Some(&two), Some(&key)), ask, "rotated");
+        let replace = Ok(Decision::Replace(ONE.into()));
+        assert_eq!(with(&none, &good, Some(&two), Some(&key)), replace, "rotated back");
+        assert_eq!(with(&none, &good, Some(&two), None), ask);
         let given = RecipientArgs { recipient: Some(ONE.into()), no_recipient: false };
         assert_eq!(with(&given, &good, None, None), take);
         assert_eq!(with(&given, &offer("", &[]), None, None), take);

@@ -6,6 +6,7 @@ use hanse_domain::ids::{ClusterId, RevisionNumber};
 use hanse_proto::admin::Cluster;
 use hanse_proto::admin::cluster::Phase;
 
+use super::known;
 use super::recipient::{self, RecipientArgs};
 use crate::change::{self, CommitArgs, Confirm, Order};
 use crate::failure::{Failure, Outcome};
@@ -24,7 +25,7 @@ pub(super) async fn join(
     let cluster = hub.cluster(name).await?;
     let id = joining(&cluster)?;
     let base = fleet::fetch(hub).await?;
-    let entry = base.member(id).map(|member| (*member.entry).clone());
+    let entry = known::entry(&base, name, id)?;
     if entry.is_some() && !labels.is_empty() {
         return Err(accepted(name));
     }
@@ -45,8 +46,12 @@ pub(super) async fn join(
     }
     let order = Order::new(commit, Confirm::Risks);
     change::make(hub, &order, |fleet| {
+        // The recipient was chosen for this very entry.
+        if known::entry(fleet, name, id)? != entry {
+            return Err(change::stale());
+        }
         let new = || ClusterEntry::new(id, name.to_owned(), labels.clone());
-        let mut entry = fleet.member(id).map_or_else(new, |member| (*member.entry).clone());
+        let mut entry = entry.clone().unwrap_or_else(new);
         entry.recipient.clone_from(&chosen);
         Ok(vec![Edit::PutCluster(entry)])
     })
@@ -76,7 +81,7 @@ fn id(text: &str) -> Outcome<ClusterId> {
     })
 }
 
-/// Commits a new roster entry. `aside`: stdout is for something else.
+/// Commits the entry of a cluster that is new. `aside`: stdout is for something else.
 pub(crate) async fn accept(
     hub: &Hub,
     id: ClusterId,
@@ -87,7 +92,11 @@ pub(crate) async fn accept(
 ) -> Outcome {
     let entry = ClusterEntry::new(id, name.to_owned(), labels);
     let order = Order { aside, ..Order::new(commit, Confirm::Risks) };
-    change::make(hub, &order, |_| Ok(vec![Edit::PutCluster(entry.clone())])).await
+    change::make(hub, &order, |fleet| {
+        known::new(fleet, name, id)?;
+        Ok(vec![Edit::PutCluster(entry.clone())])
+    })
+    .await
 }
 
 pub(super) async fn label(
@@ -117,18 +126,22 @@ pub(super) async fn confirm_removals(
     count: u32,
     commit: &CommitArgs,
 ) -> Outcome {
-    let (confirmation, id) = (confirmation(cluster, count)?, id(&cluster.id)?);
-    let name = &cluster.name;
     change::make(hub, &Order::new(commit, Confirm::Risks), |fleet| {
-        let mut entry = entry_of(fleet, name, id)?;
-        entry.confirmed_removals = Some(confirmation);
+        let mut entry = entry_of(fleet, &cluster.name, id(&cluster.id)?)?;
+        let generation = fleet.member(entry.id).map(|member| member.generation);
+        entry.confirmed_removals = Some(confirmation(cluster, generation, count)?);
         Ok(vec![Edit::PutCluster(entry)])
     })
     .await
 }
 
-/// The number that a person typed must be the number that waits.
-fn confirmation(cluster: &Cluster, count: u32) -> Outcome<ConfirmedRemovals> {
+/// The number that a person typed must be the number that waits, for what was signed last and for
+/// nothing else. `generation`: that of the cluster in the verified fleet.
+fn confirmation(
+    cluster: &Cluster,
+    generation: Option<RevisionNumber>,
+    count: u32,
+) -> Outcome<ConfirmedRemovals> {
     let name = &cluster.name;
     if cluster.removals_waiting == 0 {
         return Err(Failure::new("nothing-waits", format!("no removals wait in cluster {name}"))
@@ -141,7 +154,25 @@ fn confirmation(cluster: &Cluster, count: u32) -> Outcome<ConfirmedRemovals> {
         )
         .hint(format!("look at them first: hanse describe cluster {name}")));
     }
-    Ok(ConfirmedRemovals { generation: RevisionNumber(cluster.generation_desired), count })
+    match generation {
+        Some(generation) if generation.0 == cluster.generation_desired => {
+            Ok(ConfirmedRemovals { generation, count })
+        }
+        _ => Err(other_generation(cluster, generation)),
+    }
+}
+
+fn other_generation(cluster: &Cluster, verified: Option<RevisionNumber>) -> Failure {
+    let (name, said) = (&cluster.name, cluster.generation_desired);
+    let verified = verified.map_or_else(|| "none".to_owned(), |generation| generation.to_string());
+    Failure::new("other-generation", format!("the removals in cluster {name} were not confirmed"))
+        .why(format!(
+            "the hub says that they wait for generation {said}, and by what was signed {name} is at {verified}"
+        ))
+        .hint(format!(
+            "if the fleet has changed just now, look again: hanse describe cluster {name}; otherwise \
+             do not trust this hub until it is known why"
+        ))
 }
 
 fn entry(fleet: &Fleet, name: &str) -> Outcome<ClusterEntry> {
@@ -179,13 +210,15 @@ mod tests {
             generation_desired: 9,
             ..Cluster::default()
         };
-        let confirmed = confirmation(&cluster, 7).ok();
-        assert_eq!(confirmed, Some(ConfirmedRemovals { generation: RevisionNumber(9), count: 7 }));
-        assert_eq!(confirmation(&cluster, 8).err().map(|f| f.code()), Some("other-number"));
-        assert_eq!(
-            confirmation(&Cluster::default(), 0).err().map(|f| f.code()),
-            Some("nothing-waits")
-        );
+        let confirmed = |cluster: &Cluster, generation: u64, count| {
+            confirmation(cluster, Some(RevisionNumber(generation)), count).map_err(|f| f.code())
+        };
+        let generation = RevisionNumber(9);
+        assert_eq!(confirmed(&cluster, 9, 7), Ok(ConfirmedRemovals { generation, count: 7 }));
+        assert_eq!(confirmed(&cluster, 9, 8), Err("other-number"));
+        assert_eq!(confirmed(&Cluster::default(), 9, 0), Err("nothing-waits"));
+        assert_eq!(confirmed(&cluster, 8, 7), Err("other-generation"));
+        assert_eq!(confirmed(&cluster, 10, 7), Err("other-generation"));
     }
 
     #[test]
