@@ -100,7 +100,9 @@ async fn damage(bed: &Bed) -> Outcome {
 
 /// Whoever has the agent's token can write a ledger, and not one that the agent believes.
 async fn forged(bed: &Bed) -> Outcome {
-    LedgerStore::new(bed.agent().await?, keys()).write(&ledger(8, 10)).await.unwrap();
+    let mut ours = LedgerStore::new(bed.agent().await?, keys());
+    let _ = ours.load().await;
+    ours.write(&ledger(8, 10)).await.unwrap();
     let thief = LedgerKeys::new(vec![[9; 32].into()]);
     let mut store = LedgerStore::new(bed.agent().await?, thief);
     let _ = store.load().await;

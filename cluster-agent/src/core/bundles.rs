@@ -55,6 +55,7 @@ impl Core {
             }
             Ok(Some(bundle)) => {
                 self.refused = None;
+                self.refused_before = None;
                 self.asked_for_all = None;
                 self.accept(bundle, now);
             }

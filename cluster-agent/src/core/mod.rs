@@ -86,6 +86,9 @@ pub struct Core {
     asked_for_all: Option<Generation>,
     /// Why the newest offer was refused; nothing when it was accepted.
     refused: Option<(Condition, String)>,
+    /// What was refused on an earlier stream, until something is accepted: whoever runs the hub should
+    /// know of it.
+    refused_before: Option<String>,
     /// Why nothing may be written; nothing when the fence stands.
     unfenced: Option<String>,
     /// How often Secrets are looked after.
@@ -162,6 +165,7 @@ impl Core {
             waiting_offer: None,
             asked_for_all: None,
             refused: None,
+            refused_before: None,
             unfenced: Some(UNCHECKED.to_owned()),
             probe_every: PROBE_EVERY,
             next_probe: None,
@@ -251,6 +255,10 @@ impl Core {
     fn on_connected(&mut self) {
         self.stream = Stream::Up;
         self.asked_for_all = None;
+        // It was said of what came on another stream, perhaps from somebody else.
+        if let Some((condition, why)) = self.refused.take() {
+            self.refused_before = Some(format!("refused on an earlier stream: {condition}: {why}"));
+        }
         let held = self.bundle.as_ref().map(|bundle| (bundle.generation, bundle.digest));
         self.hello(held);
     }
@@ -372,6 +380,9 @@ impl Core {
             message = self.removals.waiting_names();
             ProgressPhase::AwaitingConfirmation
         } else {
+            if let Some(before) = self.refused_before.as_ref().filter(|_| message.is_empty()) {
+                message.clone_from(before);
+            }
             ProgressPhase::Applied
         };
         let made = self.objects.values().filter(|owned| owned.uid.is_some()).count();

@@ -51,6 +51,29 @@ fn what_is_not_signed_is_refused_reported_and_the_last_good_state_stays() {
 }
 
 #[test]
+fn the_hub_that_comes_back_hears_of_what_was_refused_meanwhile() {
+    let mut world = World::new();
+    world.settle();
+    world.silent = true;
+    world.commit(vec![role("dev", "get", "Enforce")]);
+    let mut offer = world.offer();
+    offer.signatures.clear();
+    world.input(Input::Offered(offer));
+    world.settle();
+    world.input(Input::Disconnected);
+    world.connect();
+    world.settle();
+    let progress = world.last_progress();
+    assert_eq!((progress.phase, progress.refused), (ProgressPhase::Applied, None));
+    assert!(progress.message.starts_with("refused on an earlier stream: condition 1"));
+    world.silent = false;
+    let offer = world.offer();
+    world.input(Input::Offered(offer));
+    world.settle();
+    assert_eq!(world.last_progress().message, "");
+}
+
+#[test]
 fn nothing_is_believed_before_the_pinned_trust_root_is_there() {
     let mut world = World::new();
     let other = World::in_fleet(3);
