@@ -5,7 +5,8 @@
 //! pins that it does not hold ───────────────────────────▶ statement of the pin's number
 //! pins older than an entry that is new to it ───────────▶ its manifest when the entry changed
 //! pins that it held and that are gone ─ bisect bundles ─▶ statement since which they are gone
-//! what took the place of what it never held ─ rights ───▶ every statement in between
+//! what took the place of what it never held ─ rights ───▶ every statement in between that touched
+//!                                                         it, with the bytes that it then held
 //!                                      each with its place in the history and with the changes
 //!                                      that concern this cluster, and no others
 //! ```
@@ -24,6 +25,7 @@ use hanse_domain::trust::walk::RootStep;
 
 use super::ServiceError;
 use super::fleet::Current;
+use super::rights::Between;
 use super::said::Said;
 use crate::store::{BundleRow, Store, StoreError};
 
@@ -154,10 +156,18 @@ impl<'c> Witnesses<'c> {
                 successors.extend(gone.iter().map(|subject| (number, subject.clone())));
                 need.gone.extend(gone);
             }
-            for (number, subject, content) in self.in_between(generation, held, &successors).await?
+            for Between { number, document, bytes } in
+                self.in_between(generation, held, &successors).await?
             {
-                needs.entry(number).or_default().subjects.insert(subject);
-                shows.contents.extend(content);
+                let need = needs.entry(number).or_default();
+                need.subjects.insert(document.clone());
+                match bytes {
+                    Some(bytes) => drop(shows.contents.insert(bytes)),
+                    None => {
+                        need.subjects.insert(own.clone());
+                        need.gone.insert(document);
+                    }
+                }
             }
         }
         // The bundle's own statement comes with the bundle.
@@ -185,8 +195,9 @@ impl<'c> Witnesses<'c> {
         let place = said.number.0.checked_sub(1).zip(generation.0.checked_sub(1));
         let inclusion = place.and_then(|(index, size)| self.current.tree.inclusion(index, size));
         // What the statement itself removes needs no manifest to be seen gone.
-        let removed = |subject| said.transition(subject).is_some_and(|t| t.after.is_none());
-        let seen_gone = need.gone.iter().all(removed);
+        let removed =
+            |subject: &Subject| said.transition(subject).is_some_and(|t| t.after.is_none());
+        let seen_gone = removed(&Subject::Cluster(self.cluster)) || need.gone.iter().all(removed);
         let shown =
             if seen_gone && !need.older { None } else { Some(self.shown(said.number).await?) };
         Ok(Evidence {
@@ -209,7 +220,7 @@ impl<'c> Witnesses<'c> {
 
     /// For subjects that were there after statement `low` and are not after `high`: statements after
     /// which they were not there any more. Each look at a manifest halves where to look.
-    async fn gone_since(
+    pub(super) async fn gone_since(
         &self,
         low: RevisionNumber,
         high: RevisionNumber,
@@ -231,15 +242,20 @@ impl<'c> Witnesses<'c> {
                 open.push((middle, high, subjects));
                 continue;
             };
-            let bytes = self.store.content(&row.manifest).await?;
-            let manifest = bytes.and_then(|bytes| Manifest::decode(&bytes).ok());
-            let manifest = manifest.ok_or_else(|| no_bundle(self.cluster, row.generation))?;
+            let manifest = self.manifest_of(&row).await?;
             let (there, gone) =
                 subjects.into_iter().partition(|subject| manifest.pin(subject).is_some());
             open.push((middle, high, there));
             open.push((low, row.generation.0, gone));
         }
         Ok(found)
+    }
+
+    /// The manifest of a bundle of this cluster.
+    pub(super) async fn manifest_of(&self, row: &BundleRow) -> Result<Manifest, ServiceError> {
+        let bytes = self.store.content(&row.manifest).await?;
+        let manifest = bytes.and_then(|bytes| Manifest::decode(&bytes).ok());
+        manifest.ok_or_else(|| no_bundle(self.cluster, row.generation))
     }
 
     async fn all_said(&self, numbers: &[RevisionNumber]) -> Result<Vec<Arc<Said>>, ServiceError> {

@@ -1,6 +1,6 @@
 //! Who may replace or take away a document must have the right to the one that is there. An agent
 //! that was away knows the one that it holds, and not those that came and went since: where the right
-//! to the one that it holds does not do, it is shown all of them.
+//! to the one that it holds does not do, it is shown all of them that its cluster had to hold.
 
 use hanse_domain::document::{DocumentRef, Kind};
 use hanse_domain::history::changes::{Subject, WrapRef};
@@ -11,16 +11,25 @@ use hanse_domain::parse;
 use hanse_domain::trust::authority::Signed;
 
 use super::ServiceError;
-use super::evidence::{Held, Witnesses};
+use super::evidence::{Held, Witnesses, no_bundle};
+
+/// What became of a document in between.
+pub(super) struct Between {
+    pub(super) number: RevisionNumber,
+    pub(super) document: Subject,
+    /// The bytes that this cluster then held; `None` where the document left it.
+    pub(super) bytes: Option<Digest>,
+}
 
 impl Witnesses<'_> {
-    /// The statements in between, with what they say of which subject and the bytes that they brought.
+    /// The statements in between, as far as they changed what this cluster had to hold: bytes that were
+    /// placed on others only are not its own, and it is shown that it held nothing then.
     pub(super) async fn in_between(
         &self,
         generation: Generation,
         held: Held<'_>,
         successors: &[(RevisionNumber, Subject)],
-    ) -> Result<Vec<(RevisionNumber, Subject, Option<Digest>)>, ServiceError> {
+    ) -> Result<Vec<Between>, ServiceError> {
         let mut between = Vec::new();
         if successors.is_empty() || self.follows(generation, held.manifest) {
             return Ok(between);
@@ -35,9 +44,59 @@ impl Witnesses<'_> {
             if all.is_empty() || self.has_the_right(*number, held, subject, &document).await? {
                 continue;
             }
-            between.extend(all.into_iter().map(|(of, bytes)| (of, document.clone(), bytes)));
+            // Since when it is there, as far as was seen.
+            let mut there = Some(held.since);
+            for (of, _) in all {
+                let manifest = self.manifest_at(of).await?;
+                match (manifest.pin(&document), there) {
+                    (Some(pin), _) if pin.number == of => {
+                        let (document, bytes) = (document.clone(), Some(pin.digest));
+                        between.push(Between { number: of, document, bytes });
+                        there = Some(of);
+                    }
+                    // It is from before the cluster was taken out of the roster.
+                    (Some(_), _) => {
+                        let number = self.removed_before(of).await?;
+                        between.extend(number.map(|number| Between {
+                            number,
+                            document: document.clone(),
+                            bytes: None,
+                        }));
+                        there = None;
+                    }
+                    (None, Some(low)) => {
+                        let gone = self.gone_since(low, of, vec![document.clone()]).await?;
+                        between.extend(gone.into_iter().map(|(number, _)| Between {
+                            number,
+                            document: document.clone(),
+                            bytes: None,
+                        }));
+                        there = None;
+                    }
+                    (None, None) => {}
+                }
+            }
         }
         Ok(between)
+    }
+
+    /// The last statement before another that took the cluster out of the roster.
+    async fn removed_before(
+        &self,
+        number: RevisionNumber,
+    ) -> Result<Option<RevisionNumber>, ServiceError> {
+        let own = Subject::Cluster(self.cluster).to_string();
+        // The statement itself may be the one.
+        let entries = self.store.leaves_between(&own, RevisionNumber(0), number.next()).await?;
+        let removed = entries.into_iter().rev().find(|(_, entry)| entry.is_none());
+        Ok(removed.map(|(number, _)| number))
+    }
+
+    /// What the cluster had to hold after a statement, whether that changed it or not.
+    async fn manifest_at(&self, number: RevisionNumber) -> Result<Manifest, ServiceError> {
+        let row = self.store.bundle_at(self.cluster, number).await?;
+        let row = row.ok_or_else(|| no_bundle(self.cluster, number))?;
+        self.manifest_of(&row).await
     }
 
     /// Whether a bundle comes right after the one with this manifest.

@@ -13,7 +13,7 @@ use hanse_domain::authorise::authorise;
 use hanse_domain::bundle::Offer;
 use hanse_domain::change::{Change, ChangeError};
 use hanse_domain::document::DocumentRef;
-use hanse_domain::fleet::{Edit, secret_version};
+use hanse_domain::fleet::{Edit, Member, secret_version};
 use hanse_domain::history::changes::{Subject, WrapRef};
 use hanse_domain::history::log::LogProof;
 use hanse_domain::history::roster::ClusterEntry;
@@ -123,9 +123,16 @@ struct Agent {
     belief: Belief,
     session: Option<Has>,
     held: BTreeSet<Subject>,
+    contents: BTreeSet<Digest>,
 }
 
 impl Agent {
+    /// What its cluster has to hold from now on.
+    fn must_hold(&mut self, member: &Member) {
+        self.held.extend(member.manifest.pins().map(|(subject, _)| subject));
+        self.contents.extend(member.manifest.digests());
+    }
+
     fn has(&self) -> Has {
         Has {
             bundle: self.belief.bundle.as_ref().map(|b| (b.generation, b.digest)),
@@ -169,7 +176,7 @@ impl Agent {
             self.belief.walk(current.fleet.id(), &first, &roots.steps);
         }
         if let Some(member) = member {
-            self.held.extend(member.manifest.pins().map(|(subject, _)| subject));
+            self.must_hold(member);
         }
         let before = self.has().bundle;
         match bundle {
@@ -196,11 +203,15 @@ impl Agent {
         }
     }
 
-    /// Nothing of other clusters is in the proofs.
+    /// Nothing of other clusters is in the proofs, and no bytes that were not placed here.
     fn only_its_own(&self, bundle: &Bundle) {
         let evidence = bundle.evidence.iter().flat_map(|evidence| &evidence.changes);
         for change in bundle.changes.iter().chain(evidence) {
             assert!(self.held.contains(&change.subject), "{} crossed", change.subject);
+        }
+        for content in &bundle.contents {
+            let ours = self.contents.contains(&Digest::of(content));
+            assert!(ours, "crossed: {}", String::from_utf8_lossy(content));
         }
     }
 }
@@ -297,7 +308,7 @@ async fn random_history(seed: u64) -> BTreeMap<&'static str, usize> {
         let current = hub.fleet.current();
         for (n, agent) in agents.iter_mut().enumerate() {
             if let Some(member) = current.fleet.member(id(n)) {
-                agent.held.extend(member.manifest.pins().map(|(subject, _)| subject));
+                agent.must_hold(member);
             }
             match random.random_range(0..10) {
                 0..3 => agent.hear(&hub, id(n), &mut random, &mut seen).await,
@@ -327,4 +338,64 @@ async fn whatever_was_missed_is_proven() {
     for what in ["statements", "bundles", "evidence", "shown", "steps", "wraps", "within"] {
         assert!(all[what] > 5, "{what}: {all:?}");
     }
+}
+
+/// A role in one namespace, which its author may sign.
+fn scoped(namespace: &str, clusters: &str, verb: &str) -> Edit {
+    document(&format!(
+        "apiVersion: hanse.dev/v1alpha1\nkind: FederatedRoleBinding\nmetadata: {{name: x}}\n\
+         spec: {{placement: {{clusterNames: [{clusters}]}}, namespaces: [{namespace}], \
+         subjects: [{{kind: User, name: {verb}}}], roleRef: {{kind: ClusterRole, name: view}}}}\n"
+    ))
+}
+
+fn labelled(n: usize, env: &str) -> Edit {
+    let labels = [("env".to_owned(), env.to_owned())].into();
+    Edit::PutCluster(ClusterEntry::new(id(n), CLUSTERS[n].to_owned(), labels))
+}
+
+/// What was placed on B only while A was away stays with B, and A can verify what came after it.
+async fn away(meanwhile: Vec<Vec<Edit>>) {
+    let hub = Hub::make().await;
+    assert!(hub.commit(vec![labelled(0, "dev"), labelled(1, "dev")]).await);
+    assert!(hub.commit(vec![scoped("shop", "a", "first")]).await);
+    let mut agent = Agent::default();
+    let mut random = StdRng::seed_from_u64(1);
+    let mut all = meanwhile;
+    all.push(vec![scoped("billing", "a, b", "third")]);
+    for edits in std::iter::once(Vec::new()).chain(all) {
+        if !edits.is_empty() {
+            assert!(hub.commit(edits).await);
+        }
+        if let Some(member) = hub.fleet.current().fleet.member(id(0)) {
+            agent.must_hold(member);
+        }
+        if agent.belief.bundle.is_none() {
+            // Until it has heard once; it may begin by having lost what it had.
+            agent.hear(&hub, id(0), &mut random, &mut BTreeMap::new()).await;
+            agent.session = None;
+        }
+    }
+    let mut has = agent.has();
+    for whole in [false, true] {
+        has.whole = whole;
+        let delivery = hub.delivery.for_agent(id(0), &has).await.unwrap();
+        let bundle = delivery.bundle.unwrap();
+        agent.only_its_own(&bundle);
+        if !whole {
+            agent.belief.accept(id(0), &offer(&bundle));
+        }
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_were_placed_elsewhere_stay_there() {
+    let on_b = |verb| scoped("billing", "b", verb);
+    away(vec![vec![on_b("second")]]).await;
+    away(vec![vec![on_b("second")], vec![on_b("again")]]).await;
+    away(vec![vec![scoped("billing", "a", "here")], vec![on_b("second")]]).await;
+    away(vec![vec![on_b("second")], vec![scoped("billing", "a", "here")]]).await;
+    // It was out of the roster meanwhile.
+    let out = vec![Edit::RemoveCluster(id(0))];
+    away(vec![out, vec![on_b("second")], vec![labelled(0, "dev")]]).await;
 }

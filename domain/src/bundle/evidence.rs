@@ -175,7 +175,7 @@ impl<'w> Witnesses<'w> {
 
     /// Whether the statements that change `subject` may take away or replace a document that was held,
     /// as each of them found it. Where one replaced it with bytes that are shown, the next one needs
-    /// the right to those.
+    /// the right to those; where it is seen to have left this cluster, whatever comes is new to it.
     fn rights(
         &self,
         reference: &DocumentRef,
@@ -183,17 +183,26 @@ impl<'w> Witnesses<'w> {
         before: &VerifiedBundle,
     ) -> BTreeMap<RevisionNumber, Result<(), NotAllowed>> {
         let document = Subject::Document(reference.clone());
+        let own = Subject::Cluster(self.cluster);
         let replaced = before.document(reference);
         let mut now = replaced.map(Cow::Borrowed);
         let mut rights = BTreeMap::new();
         for (number, witness) in self.after(before) {
             let after = witness.changes.get(&document);
+            let shown = witness.manifest.as_ref();
+            let left = witness.changes.get(&own) == Some(&None)
+                || shown.is_some_and(|manifest| manifest.pin(&document).is_none());
             if after.is_none() && !witness.changes.contains_key(subject) {
+                let relabelled = left && witness.changes.contains_key(&own);
+                if relabelled && witness.signed.may_change_roster(&own).is_ok() {
+                    now = None;
+                }
                 continue;
             }
             let right = now.as_ref().map_or(Ok(()), |now| witness.signed.may_remove(now));
             match after {
                 Some(None) if right.is_ok() => now = None,
+                Some(Some(_)) if right.is_ok() && left => now = None,
                 Some(Some(digest)) if right.is_ok() => {
                     let next = self.contents.document(*digest, reference).map(Cow::Owned);
                     now = next.or(now).or_else(|| replaced.map(Cow::Borrowed));
