@@ -87,13 +87,24 @@ pub enum ChangeError {
 }
 
 impl Change {
-    /// Writes the statement for some edits. Edits that change nothing are left out, and of several of
+    /// Writes the statement for some edits, for one signature. Edits that change nothing are left out, and of several of
     /// one subject the last one counts; with none left the error is `Empty`.
     pub fn propose(
         base: &Fleet,
         edits: Vec<Edit>,
         message: &str,
         now: Timestamp,
+    ) -> Result<Self, ChangeError> {
+        Self::propose_for(base, edits, message, now, 1)
+    }
+
+    /// The same for this many signatures: as many as `authorise::signers_needed` finds, or more.
+    pub fn propose_for(
+        base: &Fleet,
+        edits: Vec<Edit>,
+        message: &str,
+        now: Timestamp,
+        signers: usize,
     ) -> Result<Self, ChangeError> {
         let effective = base.effective(edits);
         let changes: BTreeMap<Subject, Transition> = effective
@@ -113,6 +124,7 @@ impl Change {
             history: base.history,
             time: to_microseconds(now),
             message: message.to_owned(),
+            signers,
             change_count: changes.0.len() as u64,
             changes: changes.root(),
             fleet_root: fleet.root(),

@@ -8,11 +8,13 @@
 //! history <Merkle tree hash over statements 1 to 3>
 //! time 2026-11-24T10:57:00.123456Z
 //! message "give the payments team its namespace"
+//! signers 1
 //! changes 2 <Merkle tree hash over the lines of its changes>
 //! fleet-root <Merkle tree hash over the clusters' manifests after the change>
 //! ```
 //!
-//! The message is a JSON string.
+//! The message is a JSON string. `signers` is how many keys of the trust root must have signed: with
+//! fewer it is a proposal and no part of any history.
 
 use std::fmt::Write as _;
 
@@ -22,11 +24,14 @@ use super::changes::ProvenChange;
 use super::encoding::{Lines, Malformed, words};
 use super::merkle::{self, BadProof};
 use crate::ids::{Digest, RevisionNumber};
+use crate::trust::signature::MAX_SIGNATURES;
 
 const WHAT: &str = "statement";
 const HEADER: &str = "hanse statement v1";
 /// Most bytes that a statement may have.
 pub const MAX_STATEMENT_BYTES: usize = 32 * 1024;
+/// Most keys that a statement may need: as many as can sign it.
+pub const MAX_SIGNERS: usize = MAX_SIGNATURES;
 /// Most bytes that a message may have.
 pub const MAX_MESSAGE_BYTES: usize = 4096;
 
@@ -45,6 +50,9 @@ pub struct Statement {
     pub time: Timestamp,
     /// Why, in the author's words.
     pub message: String,
+    /// How many keys of the trust root must sign it, 1 at least. Who sees only a part of what it changes
+    /// knows by this whether it was ever complete.
+    pub signers: usize,
     /// How many subjects it adds, changes and removes.
     pub change_count: u64,
     /// Merkle tree hash over the lines of its changes.
@@ -57,13 +65,15 @@ impl Statement {
     /// The canonical encoding.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = format!(
-            "{HEADER}\nfleet {}\nroot {}\nnumber {}\nhistory {}\ntime {}\nmessage {}\n",
+            "{HEADER}\nfleet {}\nroot {}\nnumber {}\nhistory {}\ntime {}\nmessage {}\n\
+             signers {}\n",
             self.fleet,
             self.root,
             self.number,
             self.history,
             canonical_time(self.time),
             serde_json::Value::from(self.message.as_str()),
+            self.signers,
         );
         let _ = writeln!(out, "changes {} {}", self.change_count, self.changes);
         let _ = writeln!(out, "fleet-root {}", self.fleet_root);
@@ -83,14 +93,28 @@ impl Statement {
         if message.len() > MAX_MESSAGE_BYTES {
             return Err(lines.fail(format_args!("a message over {MAX_MESSAGE_BYTES} bytes")));
         }
+        let signers = lines.field("signers")?.parse().map_err(|e| lines.fail(e))?;
+        if !(1..=MAX_SIGNERS).contains(&signers) {
+            return Err(lines.fail(format_args!("{signers} signers; it is 1 to {MAX_SIGNERS}")));
+        }
         let [count, changes] = words(lines.field("changes")?)
             .ok_or_else(|| lines.fail("a number and a digest expected"))?;
         let change_count = count.parse().map_err(|e| lines.fail(e))?;
         let changes = changes.parse().map_err(|e| lines.fail(e))?;
         let fleet_root = lines.field("fleet-root")?.parse().map_err(|e| lines.fail(e))?;
         lines.end()?;
-        let statement =
-            Self { fleet, root, number, history, time, message, change_count, changes, fleet_root };
+        let statement = Self {
+            fleet,
+            root,
+            number,
+            history,
+            time,
+            message,
+            signers,
+            change_count,
+            changes,
+            fleet_root,
+        };
         if number.0 == 0 {
             return Err(Malformed { what: WHAT, why: "number 0".to_owned() });
         }
@@ -107,6 +131,8 @@ impl Statement {
             format!("{} bytes, more than {MAX_STATEMENT_BYTES}", bytes.len())
         } else if self.message.len() > MAX_MESSAGE_BYTES {
             format!("a message over {MAX_MESSAGE_BYTES} bytes")
+        } else if !(1..=MAX_SIGNERS).contains(&self.signers) {
+            format!("{} signers; it is 1 to {MAX_SIGNERS}", self.signers)
         } else {
             return Ok(());
         };

@@ -15,6 +15,8 @@ use crate::plan;
 #[derive(Clone, Debug)]
 pub struct Signed<'c> {
     version: &'c Version,
+    number: RevisionNumber,
+    needed: usize,
     keys: BTreeSet<PublicKey>,
     names: BTreeSet<KeyName>,
 }
@@ -52,6 +54,16 @@ pub enum Untrusted {
         version: u64,
         /// Their fingerprints.
         keys: String,
+    },
+    /// Fewer have signed than the statement itself asks for: it is a proposal, and no history.
+    #[error("statement {number} needs {needed} signatures and has {signed}")]
+    Incomplete {
+        /// The statement's.
+        number: RevisionNumber,
+        /// How many, as it says.
+        needed: usize,
+        /// How many keys of the trust root have signed.
+        signed: usize,
     },
 }
 
@@ -129,7 +141,8 @@ impl<'c> Signed<'c> {
         }
         let keys = signature::signers(bytes, signatures)?;
         let names = version.root.names_of(&keys);
-        Ok(Self { version, keys, names })
+        let (number, needed) = (statement.number, statement.signers);
+        Ok(Self { version, number, needed, keys, names })
     }
 
     /// The names of the keys that signed.
@@ -137,9 +150,17 @@ impl<'c> Signed<'c> {
         &self.names
     }
 
+    /// An error when it cannot be a part of the history: signed by nobody with a part of their own, or
+    /// by fewer than it needs.
+    pub fn known(self) -> Result<Self, Untrusted> {
+        self.has_part()?;
+        self.is_complete()?;
+        Ok(self)
+    }
+
     /// An error when no signature is by a key that has a part of its own: authors, and who keeps the
     /// roster or the trust root. A key that only helps others to sign must not move a history on.
-    pub fn known(self) -> Result<Self, Untrusted> {
+    pub fn has_part(&self) -> Result<(), Untrusted> {
         let root = &self.version.root;
         let has_part = |name: &KeyName| {
             root.authors.contains_key(name)
@@ -147,10 +168,20 @@ impl<'c> Signed<'c> {
                 || root.root.names.contains(name)
         };
         if self.names.iter().any(has_part) {
-            return Ok(self);
+            return Ok(());
         }
         let keys: Vec<String> = self.keys.iter().map(PublicKey::fingerprint).collect();
         Err(Untrusted::UnknownKeys { version: root.version, keys: keys.join(", ") })
+    }
+
+    /// An error when fewer keys of the trust root have signed than the statement says that it needs.
+    /// Whoever sees only a part of what it changes cannot know by other means that it lacks some.
+    pub fn is_complete(&self) -> Result<(), Untrusted> {
+        let (number, needed, signed) = (self.number, self.needed, self.names.len());
+        if signed < needed {
+            return Err(Untrusted::Incomplete { number, needed, signed });
+        }
+        Ok(())
     }
 
     /// Whether they may accept, change and remove clusters.

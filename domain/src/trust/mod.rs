@@ -11,6 +11,7 @@
 
 pub mod authority;
 pub mod chain;
+pub(crate) mod fewest;
 pub mod recipient;
 pub mod root;
 pub mod scope;

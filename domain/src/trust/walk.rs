@@ -82,7 +82,9 @@ pub fn step(
     if !says_so || statement.lists(&step.change).is_err() {
         return Err(RootRefusal::OtherStatement(statement.number.0));
     }
-    Signed::check(chain, &statement, &step.statement, &step.signatures)?.may_change_root(&root)?;
+    let signed = Signed::check(chain, &statement, &step.statement, &step.signatures)?;
+    signed.may_change_root(&root)?;
+    signed.known()?;
     let head = head
         .admit(&statement, &step.statement, &step.log)
         .map_err(|_| RootRefusal::OtherHistory(head.size))?;

@@ -1,11 +1,11 @@
 //! Attacks on the trust root: which version follows which, who has signed it, and where it was said.
 
-use hanse_domain::authorise::authorise;
+use hanse_domain::authorise::{authorise, signers_needed};
 use hanse_domain::change::{Change, ChangeError};
 use hanse_domain::fleet::Edit;
 use hanse_domain::history::changes::{Subject, Transition};
 use hanse_domain::ids::Digest;
-use hanse_domain::trust::authority::NotAllowed;
+use hanse_domain::trust::authority::{NotAllowed, Untrusted};
 use hanse_domain::trust::chain::BrokenChain;
 use hanse_domain::trust::root::TrustRoot;
 use hanse_domain::trust::walk::{RootRefusal, RootStep, begin};
@@ -122,6 +122,22 @@ fn both_quorums_sign() {
         assert!(authorise(&world.fleet, &change, &sign(&change.bytes, signers)).is_err());
     }
     assert!(authorise(&world.fleet, &change, &sign(&change.bytes, &[&ada(), &eve()])).is_ok());
+    // Where the old keys must be two of the new quorum, the statement says so.
+    let two = |roots: &str| {
+        let edits = vec![Edit::PutRoot(eves(&world, 2, first, roots).into())];
+        signers_needed(&world.fleet, &Change::propose(&world.fleet, edits, "", NOW).unwrap())
+    };
+    assert_eq!(["1 eve", "2 ada eve", "2 ada bob", "2 ada bob eve"].map(two), [1, 1, 2, 1]);
+    let edits = vec![Edit::PutRoot(eves(&world, 2, first, "1 ada").into())];
+    let change = Change::propose_for(&world.fleet, edits, "", NOW, 2).unwrap();
+    let mut half = world.clone();
+    half.push(change.clone(), sign(&change.bytes, &[&ada()]));
+    let mut agent = Agent::new(1, &half);
+    let refused = agent.walk(&half.steps(&agent)).unwrap_err();
+    assert!(
+        matches!(refused, RootRefusal::Untrusted(Untrusted::Incomplete { signed: 1, .. })),
+        "{refused}"
+    );
     // What takes a key away wants that key no more, and a new one takes no part before it is there.
     let broken = vec![Edit::PutRoot(eves(&world, 3, first, "1 eve").into())];
     let broken = Change::propose(&world.fleet, broken, "", NOW).unwrap_err();

@@ -5,7 +5,7 @@ use hanse_domain::history::changes::{Changes, MAX_CHANGES_BYTES, Subject, Transi
 use hanse_domain::history::encoding::Malformed;
 use hanse_domain::history::manifest::{Manifest, Pin};
 use hanse_domain::history::roster::{ClusterEntry, ConfirmedRemovals, MAX_ENTRY_BYTES};
-use hanse_domain::history::statement::{MAX_MESSAGE_BYTES, Statement};
+use hanse_domain::history::statement::{MAX_MESSAGE_BYTES, MAX_SIGNERS, Statement};
 use hanse_domain::history::wrap::{MAX_WRAP_BYTES, Wrap};
 use hanse_domain::ids::{Digest, RevisionNumber};
 use jiff::Timestamp;
@@ -95,8 +95,14 @@ fn changes() -> impl Strategy<Value = Changes> {
 fn statement() -> impl Strategy<Value = Statement> {
     let message = ".{0,40}|[\u{0}-\u{1f}\u{2028}\"\\\\\u{1f600}]{0,10}";
     let digests = (digest(), digest(), digest(), digest(), digest());
-    (digests, 1u64.., 0i64..4_000_000_000_000_000, message, any::<u64>()).prop_map(
-        |((fleet, root, history, changes, fleet_root), number, time, message, change_count)| {
+    let numbers = (1u64.., 1..=MAX_SIGNERS, any::<u64>());
+    (digests, numbers, 0i64..4_000_000_000_000_000, message).prop_map(
+        |(
+            (fleet, root, history, changes, fleet_root),
+            (number, signers, change_count),
+            time,
+            message,
+        )| {
             Statement {
                 fleet,
                 root,
@@ -104,6 +110,7 @@ fn statement() -> impl Strategy<Value = Statement> {
                 history,
                 time: Timestamp::from_microsecond(time).unwrap(),
                 message,
+                signers,
                 change_count,
                 changes,
                 fleet_root,
@@ -195,6 +202,7 @@ fn small_statement() -> Statement {
         history: Digest([2; 32]),
         time: NOW,
         message: "a".to_owned(),
+        signers: 1,
         change_count: 1,
         changes: Digest([4; 32]),
         fleet_root: Digest([3; 32]),
@@ -248,7 +256,10 @@ fn what_is_not_canonical_is_told() {
     insta::assert_snapshot!(refused("number 1\n", ""), @"not a valid statement: line 4: `number` expected");
     insta::assert_snapshot!(refused("message \"a\"", "message \"\\u0061\""), @"not a valid statement: not in canonical order or form");
     insta::assert_snapshot!(refused("v1", "v2"), @"not a valid statement: another header line");
-    insta::assert_snapshot!(refused("changes 1", "changes"), @"not a valid statement: line 8: a number and a digest expected");
+    insta::assert_snapshot!(refused("changes 1", "changes"), @"not a valid statement: line 9: a number and a digest expected");
+    insta::assert_snapshot!(refused("signers 1\n", ""), @"not a valid statement: line 8: `signers` expected");
+    insta::assert_snapshot!(refused("signers 1", "signers 0"), @"not a valid statement: line 8: 0 signers; it is 1 to 8");
+    insta::assert_snapshot!(refused("signers 1", "signers 9"), @"not a valid statement: line 8: 9 signers; it is 1 to 8");
     insta::assert_snapshot!(refused("number 1", "number 0"), @"not a valid statement: number 0");
     let text = String::from_utf8(small_changes().encode()).unwrap();
     let refused = |from: &str, to: &str| {

@@ -2,7 +2,6 @@
 //! the fleet says.
 
 use hanse_domain::authorise::authorise;
-use hanse_domain::change::Change;
 use hanse_domain::document::Document;
 use hanse_domain::fleet::{Edit, Fleet};
 use hanse_domain::plan::verify;
@@ -10,7 +9,7 @@ use proptest::prelude::*;
 use ssh_key::PrivateKey;
 
 use crate::people::{LEAS_SCOPE, RECIPIENT, ada, bob, first_root, lea, put_wrap, rob, root, wrap};
-use crate::support::{NOW, READS_PODS, cluster, cluster_id, document, put, sign, text};
+use crate::support::{READS_PODS, cluster, cluster_id, document, put, sign, text};
 use crate::world::{Agent, World};
 
 const CLUSTERS: u128 = 3;
@@ -118,7 +117,7 @@ fn commit(world: &mut World, acts: Vec<Act>) {
         Act::Rotate(with_lea) => next_root(&world.fleet, with_lea),
     });
     let edits: Vec<Edit> = edits.collect();
-    let Ok(change) = Change::propose(&world.fleet, edits, "", NOW) else { return };
+    let Ok(change) = world.written(edits) else { return };
     if !verify(&change.fleet, &change.edits).is_empty() {
         return;
     }

@@ -8,9 +8,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use hanse_domain::authorise::authorise;
+use hanse_domain::authorise::{authorise, signers_needed};
 use hanse_domain::bundle::{Evidence, Held, Offer, Refusal, Shown, VerifiedBundle, verify};
-use hanse_domain::change::Change;
+use hanse_domain::change::{Change, ChangeError};
 use hanse_domain::fleet::{Edit, Fleet};
 use hanse_domain::history::changes::{Changes, Subject, Transition};
 use hanse_domain::history::log::{LogHead, LogProof};
@@ -65,9 +65,16 @@ impl World {
         }
     }
 
+    /// A change for as many signatures as it needs.
+    pub(crate) fn written(&self, edits: Vec<Edit>) -> Result<Change, ChangeError> {
+        let change = Change::propose(&self.fleet, edits.clone(), "test", NOW)?;
+        let signers = signers_needed(&self.fleet, &change);
+        Change::propose_for(&self.fleet, edits, "test", NOW, signers)
+    }
+
     /// A change by people who may make it.
     pub(crate) fn commit(&mut self, edits: Vec<Edit>, signers: &[&PrivateKey]) {
-        let change = Change::propose(&self.fleet, edits, "test", NOW).unwrap();
+        let change = self.written(edits).unwrap();
         let signatures = sign(&change.bytes, signers);
         let checked =
             Change::check(&self.fleet, &change.bytes, &change.changes.encode(), &change.contents)
@@ -121,6 +128,7 @@ impl World {
             history: self.log.root(),
             time: NOW,
             message: String::new(),
+            signers: 1,
             change_count: changes.0.len() as u64,
             changes: changes.root(),
             fleet_root: leaf,
