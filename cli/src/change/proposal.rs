@@ -1,15 +1,21 @@
 //! A change that somebody proposed: what the hub keeps of it, checked on this machine's own fleet.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use hanse_domain::authorise::authorise;
 use hanse_domain::change::{Change, ChangeError};
 use hanse_domain::fleet::{Edit, Fleet};
-use hanse_domain::history::changes::{Changes, Subject};
+use hanse_domain::history::changes::{Changes, Subject, Transition};
 use hanse_domain::history::roster::ClusterEntry;
 use hanse_domain::history::statement::Statement;
 use hanse_domain::history::wrap::Wrap;
 use hanse_domain::ids::Digest;
 use hanse_domain::parse::parse_document;
+use hanse_domain::trust::root::KeyName;
+use hanse_domain::trust::signature;
+use hanse_proto::admin as proto;
+use hanse_proto::admin::change::Action;
 use hanse_proto::admin::{CommitRequest, GetProposalRequest, Proposal};
 
 use crate::failure::{Failure, Outcome};
@@ -18,20 +24,31 @@ use crate::hub::Hub;
 /// Fewest digits by which a proposal can be named.
 const MIN_DIGITS: usize = 8;
 
+/// How many digits a whole digest has.
+const ALL_DIGITS: usize = 64;
+
 /// A proposal, as the hub has it.
 #[derive(Clone, Debug)]
 pub(crate) struct Proposed {
     /// What the hub says of it.
-    pub(crate) said: Proposal,
+    said: Proposal,
     /// The digest of its statement, as it was computed here.
     pub(crate) digest: Digest,
+    pub(crate) statement: Statement,
     pub(crate) request: CommitRequest,
+}
+
+/// Whether a digest that a person gave is all of it: only then they have said which one they mean.
+pub(crate) fn is_whole(digest: &str) -> bool {
+    digest.len() == ALL_DIGITS
 }
 
 /// Checks the digest, or its beginning, as a person types it.
 pub(crate) fn digest(text: &str) -> Result<String, String> {
     let text = text.strip_prefix("sha256:").unwrap_or(text).to_lowercase();
-    if !(MIN_DIGITS..=64).contains(&text.len()) || !text.chars().all(|c| c.is_ascii_hexdigit()) {
+    if !(MIN_DIGITS..=ALL_DIGITS).contains(&text.len())
+        || !text.chars().all(|c| c.is_ascii_hexdigit())
+    {
         return Err(format!("a digest, or {MIN_DIGITS} hexadecimal digits of its beginning"));
     }
     Ok(text)
@@ -55,7 +72,52 @@ impl Proposed {
         if !found.to_string().starts_with(digest) {
             return Err(untrusted(&format!("the statement that it shows has the digest {found}")));
         }
-        Ok(Self { said: answer.proposal.unwrap_or_default(), digest: found, request })
+        let statement =
+            Statement::decode(&request.statement).map_err(|e| untrusted(&e.to_string()))?;
+        let said = answer.proposal.unwrap_or_default();
+        Ok(Self { said, digest: found, statement, request })
+    }
+
+    /// Who has signed it, with a key of the trust root in force. Errors: nobody has, or there is a
+    /// signature of something else.
+    pub(crate) fn signers(&self, base: &Fleet) -> Outcome<BTreeSet<KeyName>> {
+        let CommitRequest { statement, signatures, .. } = &self.request;
+        let keys = if signatures.is_empty() {
+            BTreeSet::new()
+        } else {
+            signature::signers(statement, signatures).map_err(|e| untrusted(&e.to_string()))?
+        };
+        let names = base.trust.current().root.names_of(&keys);
+        if names.is_empty() {
+            return Err(untrusted("nobody whom the trust root names has signed it"));
+        }
+        Ok(names)
+    }
+
+    /// What was checked here, in place of what the hub says of it. Only who sent it, and when, is the
+    /// hub's word.
+    pub(crate) fn verified(&self, base: &Fleet) -> Outcome<Proposal> {
+        let signed_by = self.signers(base)?.iter().map(ToString::to_string).collect();
+        let changes = self.changes(base)?;
+        let (stale, missing) = match self.open(base) {
+            Ok(change) => {
+                let refused = authorise(base, &change, &self.request.signatures).err();
+                (false, refused.map(|refused| refused.to_string()).unwrap_or_default())
+            }
+            Err(failure) if failure.code() == "stale" => (true, String::new()),
+            Err(failure) => return Err(failure),
+        };
+        Ok(Proposal {
+            digest: self.digest.to_string(),
+            number: self.statement.number.0,
+            stale,
+            author: self.said.author.clone(),
+            message: self.statement.message.clone(),
+            proposed_at: self.said.proposed_at,
+            changes: changes.0.iter().map(listed).collect(),
+            signed_by,
+            missing,
+        })
     }
 
     /// The change on this fleet. Errors: it is stale, or the hub has altered it.
@@ -75,12 +137,7 @@ impl Proposed {
     /// What it changes, to be made anew on another fleet. Errors: what it changes is not as it was
     /// when it was proposed.
     pub(crate) fn edits(&self, base: &Fleet) -> Outcome<Vec<Edit>> {
-        let broken = |error: &dyn std::error::Error| untrusted(&error.to_string());
-        let statement = Statement::decode(&self.request.statement).map_err(|e| broken(&e))?;
-        let changes = Changes::decode(&self.request.changes).map_err(|e| broken(&e))?;
-        if changes.root() != statement.changes || statement.fleet != base.id() {
-            return Err(untrusted("its list of changes is another, or it is of another fleet"));
-        }
+        let changes = self.changes(base)?;
         let contents = self.contents();
         let mut edits = Vec::new();
         for (subject, transition) in &changes.0 {
@@ -105,14 +162,33 @@ impl Proposed {
         Ok(edits)
     }
 
-    /// Why, in its author's words.
-    pub(crate) fn message(&self) -> String {
-        Statement::decode(&self.request.statement)
-            .map_or_else(|_| self.said.message.clone(), |statement| statement.message)
+    /// The list of what it changes, as it was signed.
+    fn changes(&self, base: &Fleet) -> Outcome<Changes> {
+        let changes =
+            Changes::decode(&self.request.changes).map_err(|e| untrusted(&e.to_string()))?;
+        if changes.root() != self.statement.changes || self.statement.fleet != base.id() {
+            return Err(untrusted("its list of changes is another, or it is of another fleet"));
+        }
+        Ok(changes)
     }
 
     fn contents(&self) -> Vec<Vec<u8>> {
         self.request.contents.iter().map(|content| content.to_vec()).collect()
+    }
+}
+
+fn listed((subject, transition): (&Subject, &Transition)) -> proto::Change {
+    let action = match (transition.before, transition.after) {
+        (None, _) => Action::Add,
+        (Some(_), Some(_)) => Action::Change,
+        (Some(_), None) => Action::Remove,
+    };
+    let digest = |digest: Option<Digest>| digest.map(|d| d.to_string()).unwrap_or_default();
+    proto::Change {
+        action: action.into(),
+        subject: subject.to_string(),
+        digest_before: digest(transition.before),
+        digest_after: digest(transition.after),
     }
 }
 

@@ -81,7 +81,10 @@ pub(crate) fn show_table(proposals: &[Proposal]) -> Outcome<()> {
     };
     output::data(&table(proposals, Timestamp::now()).to_string())?;
     let digest = escape(&short(first)).into_owned();
-    output::note(&format!("next: hanse proposals show {digest}; hanse sign {digest}"));
+    output::note(&format!(
+        "that is what the hub says; what is verified: hanse proposals show {digest}; then: hanse sign \
+         {digest}"
+    ));
     Ok(())
 }
 
@@ -108,12 +111,13 @@ fn table(proposals: &[Proposal], now: Timestamp) -> Table {
 }
 
 async fn show(hub: &Hub, digest: &str, format: TextOrJson) -> Outcome<()> {
-    let proposed = Proposed::fetch(hub, digest).await?;
-    if format == TextOrJson::Json {
-        return output::json(&proposed.said);
-    }
-    output::data(&header(&proposed))?;
     let base = fleet::fetch(hub).await?;
+    let proposed = Proposed::fetch(hub, digest).await?;
+    let verified = proposed.verified(&base)?;
+    if format == TextOrJson::Json {
+        return output::json(&verified);
+    }
+    output::data(&header(&verified))?;
     match proposed.open(&base) {
         Ok(change) => {
             let mut plan = change::planned(&base, change.edits)?;
@@ -123,26 +127,26 @@ async fn show(hub: &Hub, digest: &str, format: TextOrJson) -> Outcome<()> {
         Err(failure) if failure.code() == "stale" => {
             output::warn(&failure.summary());
             output::note(failure.hint_text().unwrap_or_default());
-            output::data(&changes(&proposed.said))
+            output::data(&changes(&verified))
         }
         Err(failure) => Err(failure),
     }
 }
 
-fn header(proposed: &Proposed) -> String {
-    let said = &proposed.said;
+/// What was verified of a proposal, above its plan.
+pub(crate) fn header(verified: &Proposal) -> String {
     crate::commands::describe::pairs(&[
-        ("Digest".to_owned(), proposed.digest.to_string()),
-        ("Revision".to_owned(), said.number.to_string()),
-        ("Author".to_owned(), or_dash(said.author.clone())),
-        ("Proposed".to_owned(), age_of(Timestamp::now(), said.proposed_at.as_ref())),
-        ("Signed by".to_owned(), or_dash(said.signed_by.join(", "))),
-        ("Missing".to_owned(), or_dash(said.missing.clone())),
-        ("Message".to_owned(), or_dash(proposed.message())),
+        ("Digest".to_owned(), verified.digest.clone()),
+        ("Revision".to_owned(), verified.number.to_string()),
+        ("Sent by".to_owned(), format!("{}, says the hub", or_dash(verified.author.clone()))),
+        ("Proposed".to_owned(), age_of(Timestamp::now(), verified.proposed_at.as_ref())),
+        ("Signed by".to_owned(), or_dash(verified.signed_by.join(", "))),
+        ("Missing".to_owned(), or_dash(verified.missing.clone())),
+        ("Message".to_owned(), or_dash(verified.message.clone())),
     ])
 }
 
-/// What the hub says that a proposal changes, where it cannot be checked any more.
+/// What a proposal changes, where it cannot be planned any more.
 fn changes(proposal: &Proposal) -> String {
     let sign = |action| match action {
         Action::Add => "+",

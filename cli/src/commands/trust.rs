@@ -13,7 +13,7 @@ use hanse_domain::trust::chain::Version;
 use hanse_domain::trust::root::{KeyName, TrustRoot};
 
 use crate::app::Session;
-use crate::change::{self, CommitArgs, Confirm, Order};
+use crate::change::{self, CommitArgs, Confirm, Order, proposal};
 use crate::commands::{init, proposals, sign};
 use crate::editor::{self, Kept};
 use crate::failure::{Exit, Failure, Outcome};
@@ -49,7 +49,8 @@ Examples:
     },
     /// Put another key in the place of one
     #[command(after_help = "\
-Whoever held the old key must sign; where the new key is at hand, it signs, too. What the old key
+As for every version, any quorum of the role `root` signs, the old version's and the new one's: the
+old key itself need not be among them. Where the new key is at hand, it signs, too. What the old key
 signed before stays believed, and it signs nothing any more.
 
 Example:
@@ -65,6 +66,9 @@ Example:
     },
     /// Sign a version of the trust root that somebody proposed
     Sign {
+        /// Digest of the proposal; without it, the one that waits is shown, and you are asked
+        #[arg(value_parser = proposal::digest)]
+        digest: Option<String>,
         #[command(flatten)]
         commit: CommitArgs,
     },
@@ -89,7 +93,10 @@ impl Command {
             Self::Show { output } => show::show(&fleet::fetch(&hub).await?, output),
             Self::Edit { file, commit } => edit(&hub, file.as_deref(), &commit).await,
             Self::Rotate { name, key, commit } => rotate(&hub, &name, &key, &commit).await,
-            Self::Sign { commit } => sign_waiting(&hub, &commit).await,
+            Self::Sign { digest: None, commit } => sign_waiting(&hub, &commit).await,
+            Self::Sign { digest: Some(digest), commit } => {
+                sign::sign(&hub, &digest, proposal::is_whole(&digest), &commit).await
+            }
         }
     }
 }
@@ -215,7 +222,11 @@ async fn sign_waiting(hub: &Hub, commit: &CommitArgs) -> Outcome {
     let mut waiting = proposals::waiting(hub).await?.proposals;
     waiting.retain(|p| !p.stale && p.changes.iter().any(|change| change.subject == SUBJECT));
     if let [one] = &waiting[..] {
-        return sign::sign(hub, &one.digest, commit).await;
+        // The hub named it, and no person has.
+        let digest = proposal::digest(&one.digest).map_err(|why| {
+            Failure::new("hub-error", "the hub lists a proposal without a digest").why(why)
+        })?;
+        return sign::sign(hub, &digest, false, commit).await;
     }
     proposals::show_table(&waiting)?;
     Ok(Exit::OK)

@@ -127,6 +127,7 @@ impl State {
             changes: change.iter().flat_map(|change| &change.changes.0).map(listed).collect(),
             author: "ann".to_owned(),
             missing: "a second key".to_owned(),
+            signed_by: vec!["zoe".to_owned()],
             ..Proposal::default()
         }
     }

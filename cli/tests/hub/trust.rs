@@ -1,5 +1,6 @@
 //! A hub that lies, and people who sign together.
 
+use hanse_domain::ids::Digest;
 use hanse_domain::trust::root::TrustRoot;
 use hanse_domain::trust::signature::append;
 
@@ -128,32 +129,49 @@ async fn a_hazard_waits_for_a_second_key() {
     let world = World::with(ann_and_bob).await;
     let hub = &world.running.hub.0;
     let wide = world.file("wide.yaml", &ROLE.replace("[pods]", "['*']"));
-    let (code, stdout, stderr) = world.hanse(&["apply", "-f", &wide, "--yes"]).await;
+    let apply = ["apply", "-f", &wide, "--yes", "-m", "let them in"];
+    let (code, stdout, stderr) = world.hanse(&apply).await;
     assert!(code == 0 && stdout.contains("(proposed)\nproposed as "), "{stdout}{stderr}");
     assert!(stderr.contains("needs a second key: FederatedRole/reader needs"), "{stderr}");
     let digest = proposed(&stdout);
     assert!(stderr.contains(&format!("next, by bob: hanse sign {digest}")), "{stderr}");
+    let whole = whole(&world);
     assert_eq!(world.revision(), 1);
 
     let proposals = hub.lock().unwrap().proposals.clone();
     // A signature of ann's alone does not do, twice neither.
-    let (code, _, stderr) = world.hanse(&["sign", &digest, "--yes"]).await;
+    let (code, _, stderr) = world.hanse(&["sign", &whole, "--yes"]).await;
     assert!(code == 1 && stderr.contains("ann signed it already"), "{stderr}");
     let (_, stdout, _) = world.hanse(&["proposals"]).await;
     assert!(stdout.contains(&digest), "{stdout}");
     let (code, stdout, stderr) = world.hanse(&["proposals", "show", &digest]).await;
     assert!(code == 0 && stdout.contains("ClusterRole hanse:ns:reader"), "{stdout}{stderr}");
+    // Who has signed and what is missing is what this machine has found, not what the hub says.
+    assert!(stdout.contains("Signed by:  ann\n") && !stdout.contains("zoe"), "{stdout}");
+    assert!(stdout.contains("FederatedRole/reader needs the signatures of 2"), "{stdout}");
+    let (_, stdout, _) = world.hanse(&["proposals", "show", &digest, "-o", "json"]).await;
+    let shown: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((&shown["digest"], &shown["signedBy"][0]), (&(&*whole).into(), &"ann".into()));
 
     let (code, _, stderr) = world.hanse(&["--context", "bob", "sign", &digest]).await;
     assert!(code == 1 && stderr.contains("code:  needs-yes"), "{stderr}");
-    let (code, stdout, stderr) = world.hanse(&["--context", "bob", "sign", &digest, "-y"]).await;
+    // The beginning of a digest is no answer to a question that nobody was asked.
+    let before = hub.lock().unwrap().signed;
+    for args in [&["sign", &digest, "-y"][..], &["sign", "--rebase", &digest, "-y"]] {
+        let (code, _, stderr) = world.hanse(&[&["--context", "bob"], args].concat()).await;
+        assert!(code == 1 && stderr.contains("code:  needs-digest"), "{stderr}");
+        assert!(stderr.contains(&format!("{whole} --yes")), "{stderr}");
+        assert!(stderr.contains("Message:    let them in"), "{stderr}");
+    }
+    assert_eq!(hub.lock().unwrap().signed, before);
+    let (code, stdout, stderr) = world.hanse(&["--context", "bob", "sign", &whole, "-y"]).await;
     assert!(code == 0 && stdout.contains("revision 2 committed"), "{stdout}{stderr}");
     assert!(stderr.contains("‼") && stderr.contains("cluster-1: applied in"), "{stderr}");
     assert_eq!(world.hanse(&["get", "all"]).await.0, 0);
 
     // It is there already: what was proposed on the old base is stale, and can be taken back.
     hub.lock().unwrap().proposals = proposals;
-    let (code, _, stderr) = world.hanse(&["--context", "bob", "sign", &digest, "-y"]).await;
+    let (code, _, stderr) = world.hanse(&["--context", "bob", "sign", &whole, "-y"]).await;
     assert!(code == 1 && stderr.contains("code:  stale"), "{stderr}");
     let (code, _, stderr) = world.hanse(&["proposals", "withdraw", &digest]).await;
     assert!(code == 0 && hub.lock().unwrap().proposals.is_empty(), "{stderr}");
@@ -164,8 +182,8 @@ async fn a_proposal_is_not_what_the_hub_makes_of_it() {
     let world = World::with(ann_and_bob).await;
     let hub = &world.running.hub.0;
     let wide = world.file("wide.yaml", &ROLE.replace("[pods]", "['*']"));
-    let (_, stdout, _) = world.hanse(&["apply", "-f", &wide, "--yes"]).await;
-    let digest = proposed(&stdout);
+    assert_eq!(world.hanse(&["apply", "-f", &wide, "--yes"]).await.0, 0);
+    let digest = whole(&world);
     let sent = || hub.lock().unwrap().signed;
     let before = sent();
     // A signature that is of something else.
@@ -176,6 +194,18 @@ async fn a_proposal_is_not_what_the_hub_makes_of_it() {
     let sign = ["--context", "bob", "sign", &digest, "-y"];
     let (code, _, stderr) = world.hanse(&sign).await;
     assert!(code == 1 && stderr.contains("code:  untrusted-proposal"), "{stderr}");
+    // No signature, and one of somebody's whom the trust root does not name.
+    let stranger = key(world.directory.path(), "stranger").sign(&honest.statement).unwrap();
+    for signatures in [Vec::new(), stranger] {
+        hub.lock().unwrap().proposals[0].signatures = signatures.into();
+        for args in
+            [&sign[..], &["proposals", "show", &digest], &["sign", "--rebase", &digest, "-y"]]
+        {
+            let (code, stdout, stderr) = world.hanse(args).await;
+            assert!(code == 1 && stdout.is_empty(), "{stdout}");
+            assert!(stderr.contains("code:  untrusted-proposal"), "{stderr}");
+        }
+    }
     // Other contents.
     hub.lock().unwrap().proposals[0].signatures = honest.signatures.clone();
     hub.lock().unwrap().proposals[0].contents = vec![ROLE.replace("get", "list").into()];
@@ -201,6 +231,12 @@ async fn who_may_not_sign_hears_it_from_their_own_program() {
     assert_eq!(signed(), 0);
 }
 
+/// The digest of the proposal that waits.
+fn whole(world: &World) -> String {
+    let hub = world.running.hub.0.lock().unwrap();
+    Digest::of(&hub.proposals.last().unwrap().statement).to_string()
+}
+
 /// The digest in "proposed as DIGEST: …".
 fn proposed(stdout: &str) -> String {
     stdout.split("proposed as ").nth(1).unwrap().split(':').next().unwrap().to_owned()
@@ -211,15 +247,15 @@ async fn a_proposal_is_made_anew_on_a_fleet_that_moved_on() {
     let world = World::with(ann_and_bob).await;
     let wide = world.file("wide.yaml", &ROLE.replace("[pods]", "['*']"));
     let (_, stdout, _) = world.hanse(&["apply", "-f", &wide, "--yes"]).await;
-    let digest = proposed(&stdout);
+    let (digest, old) = (proposed(&stdout), whole(&world));
     let other = world.file("other.yaml", &ROLE.replace("reader", "other"));
     assert_eq!(world.hanse(&["apply", "-f", &other]).await.0, 0);
-    let (code, _, stderr) = world.hanse(&["--context", "bob", "sign", &digest, "-y"]).await;
+    let (code, _, stderr) = world.hanse(&["--context", "bob", "sign", &old, "-y"]).await;
     assert!(code == 1 && stderr.contains(&format!("hanse sign --rebase {digest}")), "{stderr}");
-    let (code, stdout, stderr) = world.hanse(&["sign", "--rebase", &digest, "-y"]).await;
+    let (code, stdout, stderr) = world.hanse(&["sign", "--rebase", &old, "-y"]).await;
     assert_eq!(code, 0, "{stderr}");
-    let again = proposed(&stdout);
-    assert_ne!(again, digest);
+    assert!(proposed(&stdout) != digest && stderr.contains("Signed by:  ann"), "{stderr}");
+    let again = whole(&world);
     let (code, stdout, stderr) = world.hanse(&["--context", "bob", "sign", &again, "-y"]).await;
     assert!(code == 0 && stdout.contains("revision 3 committed"), "{stdout}{stderr}");
 
@@ -227,8 +263,8 @@ async fn a_proposal_is_made_anew_on_a_fleet_that_moved_on() {
     let (_, stdout, _) = world.hanse(&["apply", "-f", &wide.clone(), "--yes"]).await;
     assert!(stdout.contains("unchanged"), "{stdout}");
     let wider = world.file("wide.yaml", &ROLE.replace("[pods]", "['*']").replace("get", "list"));
-    let (_, stdout, _) = world.hanse(&["apply", "-f", &wider, "--yes"]).await;
-    let digest = proposed(&stdout);
+    assert_eq!(world.hanse(&["apply", "-f", &wider, "--yes"]).await.0, 0);
+    let digest = whole(&world);
     assert_eq!(world.hanse(&["delete", "role/reader", "-y"]).await.0, 0);
     let (code, _, stderr) = world.hanse(&["sign", "--rebase", &digest, "-y"]).await;
     assert!(code == 1 && stderr.contains("somebody else changed FederatedRole/reader"), "{stderr}");
@@ -273,7 +309,11 @@ async fn a_trust_root_is_edited_and_waits_for_the_second_person() {
     let (code, stdout, stderr) = world.hanse(&["trust", "edit", "--file", &good, "-y"]).await;
     assert!(code == 0 && stderr.contains("+ roster 1 ann bob"), "{stderr}");
     proposed(&stdout);
-    let (code, stdout, stderr) = world.hanse(&["--context", "bob", "trust", "sign", "-y"]).await;
+    let whole = whole(&world);
+    let sign = ["--context", "bob", "trust", "sign", "-y"];
+    let (code, _, stderr) = world.hanse(&sign).await;
+    assert!(code == 1 && stderr.contains("code:  needs-digest"), "{stderr}");
+    let (code, stdout, stderr) = world.hanse(&[&sign[..], &[&whole]].concat()).await;
     assert!(code == 0 && stdout.contains("revision 2 committed"), "{stdout}{stderr}");
     let (code, stdout, _) = world.hanse(&["trust", "show"]).await;
     assert!(code == 0 && stdout.contains("1 of 2") && stdout.contains("ann, bob"), "{stdout}");
