@@ -61,6 +61,10 @@ impl Agent {
         if let Some(context) = &self.context {
             command.args(["--context", context]);
         }
+        // Which of the two models, for whoever wants to compare them: "bind" or "impersonate".
+        if let Ok(model) = std::env::var("HANSE_E2E_MODEL") {
+            command.args(["--model", &model]);
+        }
         command.env("NO_COLOR", "1").stdin(Stdio::piped());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().context("cannot start hanse-agent")?;
