@@ -86,7 +86,9 @@ pub struct Delivery {
     /// It has something newer than this hub: an old backup was restored here. The newest generation
     /// that this hub knows.
     pub ahead: Option<Generation>,
-    /// What it has once it got all this.
+    /// What it has once it believes the trust roots, and not yet the bundle.
+    pub rooted: Has,
+    /// What it has once it believes all this.
     pub has: Has,
 }
 
@@ -107,7 +109,8 @@ impl DeliveryService {
     pub async fn for_agent(&self, cluster: ClusterId, has: &Has) -> Result<Delivery, ServiceError> {
         let current = self.fleet.current();
         let member = current.fleet.member(cluster);
-        let nothing = Delivery { roots: None, bundle: None, ahead: None, has: has.clone() };
+        let (rooted, unchanged) = (has.clone(), has.clone());
+        let nothing = Delivery { roots: None, bundle: None, ahead: None, rooted, has: unchanged };
         let ours = member.map(|member| member.generation).unwrap_or_default();
         let newer = has.bundle.is_some_and(|(generation, _)| member.is_some() && generation > ours);
         let trust = &current.fleet.trust;
@@ -125,14 +128,15 @@ impl DeliveryService {
         let witnesses = Witnesses::new(&self.store, &current, cluster);
         let (roots, has) = roots(&witnesses, &current, has).await?;
         let Some(member) = member.filter(|member| has.whole || !is_newest(member, &has)) else {
-            return Ok(Delivery { roots, has, ..nothing });
+            return Ok(Delivery { roots, rooted: has.clone(), has, ..nothing });
         };
         let bundle = self.bundle(&witnesses, &current, member, &has).await?;
         let (log, log_size) = log_proof(&current.tree, member.generation, has.log_size)?;
         let bundle = Some(Box::new(Bundle { log, ..bundle }));
         let held = Some((member.generation, member.digest));
+        let rooted = has.clone();
         let has = Has { bundle: held, log_size, whole: false, at_least: None, ..has };
-        Ok(Delivery { roots, bundle, ahead: None, has })
+        Ok(Delivery { roots, bundle, ahead: None, rooted, has })
     }
 
     async fn bundle(

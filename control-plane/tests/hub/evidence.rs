@@ -167,7 +167,7 @@ impl Agent {
         }
         let current = hub.fleet.current();
         let member = current.fleet.member(cluster);
-        let Delivery { roots, bundle, ahead, has } =
+        let Delivery { roots, bundle, ahead, has, .. } =
             hub.delivery.for_agent(cluster, &has).await.unwrap();
         assert_eq!(ahead, None);
         if let Some(roots) = roots {

@@ -85,6 +85,7 @@ on_both! {
         a_late_cluster_gets_old_documents,
         an_agent_without_its_ledger_gets_everything,
         an_agent_gets_one_bundle_at_a_time,
+        what_was_refused_is_not_held,
         fences_and_recipients_are_shown,
     }
     session {

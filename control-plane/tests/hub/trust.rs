@@ -6,7 +6,7 @@ use hanse_proto::agent::session_request::Message as Say;
 use hanse_proto::{admin, agent};
 use tonic::Code;
 
-use crate::agent::{RECIPIENT, accepted, join};
+use crate::agent::{RECIPIENT, Talk, accepted, join};
 use crate::author::{
     ADA, BOB, EVE, commit, entry, fleet, next_root, placed_role, role, send, signed,
 };
@@ -167,6 +167,38 @@ pub(crate) async fn an_agent_gets_one_bundle_at_a_time(hub: &Hub) {
     assert_eq!(talk.silently().await.generation.0, 5);
     commit(hub, vec![role("x", &[], "e")]).await.unwrap();
     assert_eq!(talk.silently().await.generation.0, 6);
+}
+
+/// Tells the hub that the newest bundle was refused.
+async fn refuse(talk: &Talk) {
+    let agent::Hello { generation, digest, .. } = talk.hello();
+    let phase = agent::applied::Phase::Refused.into();
+    talk.say(Say::Applied(agent::Applied { generation, digest, phase, ..Default::default() }))
+        .await;
+}
+
+pub(crate) async fn what_was_refused_is_not_held(hub: &Hub) {
+    let [cluster] = accepted(hub, ["prod"]).await;
+    let (mut talk, _) = cluster.connect(hub).await;
+    talk.bundle().await;
+    for name in ["a", "b"] {
+        commit(hub, vec![role(name, &[], "get")]).await.unwrap();
+        talk.offered().await;
+        refuse(&talk).await;
+    }
+    // It is not sent again by itself.
+    talk.quiet().await;
+    // What comes next begins where the agent still is.
+    commit(hub, vec![role("c", &[], "get")]).await.unwrap();
+    let repaired = talk.bundle().await;
+    assert_eq!((repaired.generation.0, repaired.documents.len()), (4, 3));
+    // A first bundle may be refused, too.
+    let [second] = accepted(hub, ["second"]).await;
+    let (mut talk, _) = second.connect(hub).await;
+    talk.offered().await;
+    refuse(&talk).await;
+    commit(hub, vec![role("d", &[], "get")]).await.unwrap();
+    assert_eq!(talk.bundle().await.documents.len(), 4);
 }
 
 async fn until(hub: &Hub, wanted: impl Fn(&admin::Cluster) -> bool) -> admin::Cluster {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hanse_domain::ids::{ClusterId, Generation};
+use hanse_domain::ids::{ClusterId, Digest, Generation};
 use hanse_proto::agent::session_response::Message as Out;
 use prost::Message as _;
 use tokio::time::Instant;
@@ -34,6 +34,8 @@ impl Talk {
         }
         live.has = delivery.has;
         if let Some(roots) = delivery.roots {
+            live.known.root_version = delivery.rooted.root_version;
+            live.known.log_size = delivery.rooted.log_size;
             self.out.extend(convert::trust_roots(roots).map(Out::TrustRoots));
         }
         if let Some(bundle) = delivery.bundle {
@@ -42,6 +44,7 @@ impl Talk {
                 live.session.set_seen(Seen { ahead: None, ..seen });
             }
             live.unanswered = Some(Instant::now() + ANSWER);
+            live.sent = (live.has.bundle, live.has.log_size);
             let bundle = convert::bundle(*bundle);
             let bytes = bundle.encoded_len();
             if bytes >= MAX_RESPONSE_BYTES {
@@ -64,6 +67,26 @@ impl Talk {
     pub(super) async fn answered(&mut self, live: &mut Live) -> Result<(), ServiceError> {
         live.unanswered = None;
         if live.due { self.deliver(live).await } else { Ok(()) }
+    }
+
+    /// The agent said that it holds this now, and whether it refused what it was sent last. That it
+    /// refused is not sent again by itself: what comes next begins where the agent still is.
+    pub(super) async fn holds(
+        &mut self,
+        live: &mut Live,
+        held: Option<(Generation, Digest)>,
+        refused: bool,
+    ) -> Result<(), ServiceError> {
+        let accepted = !refused && held.is_some() && held == live.sent.0;
+        if !refused && !accepted {
+            return Ok(());
+        }
+        if accepted {
+            live.known.log_size = live.known.log_size.max(live.sent.1);
+        }
+        live.known.bundle = held;
+        live.has = live.known.clone();
+        self.answered(live).await
     }
 
     /// The agent holds more than this hub knows of: once a stream is enough to say so.

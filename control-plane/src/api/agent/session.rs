@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream;
-use hanse_domain::ids::{Digest, RevisionNumber};
+use hanse_domain::ids::{Digest, Generation, RevisionNumber};
 use hanse_domain::trust::recipient::check_recipient;
 use hanse_proto::agent as proto;
 use hanse_proto::agent::session_request::Message as In;
@@ -107,7 +107,12 @@ pub(super) struct Talk {
 /// After the Hello.
 pub(super) struct Live {
     pub(super) session: Session,
+    /// What it has when it believes all that was sent.
     pub(super) has: Has,
+    /// What it has as it said itself, with the trust roots that it was sent.
+    pub(super) known: Has,
+    /// The bundle that was sent last, and how many statements it accepts with it.
+    pub(super) sent: (Option<(Generation, Digest)>, u64),
     /// By when the agent should have said what became of the bundle that was sent last.
     pub(super) unanswered: Option<Instant>,
     /// There may be more to deliver after that.
@@ -198,9 +203,12 @@ impl Talk {
             drift_wanted: theirs != Some(known),
         }));
         let now = Instant::now();
+        let has = has(&hello)?;
         let mut live = Live {
             session,
-            has: has(&hello)?,
+            known: has.clone(),
+            sent: (None, 0),
+            has,
             unanswered: None,
             due: false,
             applied: row.applied,
@@ -291,7 +299,8 @@ impl Talk {
                     return Err(ServiceError::Exhausted(why.to_owned()));
                 }
                 let at_least = live.applied.digest.map(|digest| (live.applied.generation, digest));
-                live.has = Has { whole: true, at_least, ..has(&hello)? };
+                live.known = has(&hello)?;
+                live.has = Has { whole: true, at_least, ..live.known.clone() };
                 live.unanswered = None;
                 self.deliver(live).await
             }
@@ -338,12 +347,9 @@ impl Talk {
             live.applied = applied;
             self.services.sessions.changed(self.row.id);
         }
-        let sent = live.has.bundle.map(|(generation, _)| generation);
+        let held = live.applied.digest.map(|digest| (live.applied.generation, digest));
         let refused = msg.phase() == proto::applied::Phase::Refused;
-        if refused || Some(live.applied.generation) == sent {
-            self.answered(live).await?;
-        }
-        Ok(())
+        self.holds(live, held.filter(|(generation, _)| generation.0 > 0), refused).await
     }
 }
 
