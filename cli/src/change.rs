@@ -12,11 +12,13 @@ mod dry_run;
 mod effect;
 pub(crate) mod proposal;
 mod report;
+mod signed;
 pub(crate) mod signing;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hanse_domain::authorise::signers_needed;
 use hanse_domain::change::Change;
 use hanse_domain::fleet::{Edit, Fleet};
 use hanse_domain::plan::{Plan, plan};
@@ -28,6 +30,7 @@ use commit::{Sent, commit, request};
 use effect::Effect;
 pub(crate) use report::subjects;
 use report::{Fate, results};
+use signed::{Signed, at_large};
 
 use crate::failure::{Exit, Failure, Outcome};
 use crate::hub::Hub;
@@ -119,6 +122,22 @@ pub(crate) fn planned(base: &Fleet, edits: Vec<Edit>) -> Outcome<Plan> {
     })
 }
 
+/// Edits as a statement, which says how many must sign it: with fewer signatures, which have left this
+/// machine by then, nobody can take it for a part of the history.
+pub(crate) fn written(base: &Fleet, edits: Vec<Edit>, message: &str) -> Outcome<Change> {
+    let now = Timestamp::now();
+    let propose = |signers| {
+        Change::propose_for(base, edits.clone(), message, now, signers).map_err(|e| {
+            Failure::new("refused", "the change cannot be written down").why(e.to_string())
+        })
+    };
+    let change = propose(1)?;
+    match signers_needed(base, &change) {
+        1 => Ok(change),
+        needed => propose(needed),
+    }
+}
+
 /// A plan as it was shown.
 #[derive(Clone, Debug, Default)]
 struct Shown {
@@ -132,6 +151,17 @@ pub(crate) async fn make(
     hub: &Hub,
     order: &Order<'_>,
     edits: impl Fn(&Fleet) -> Outcome<Vec<Edit>>,
+) -> Outcome {
+    let mut left = None;
+    let made = attempts(hub, order, edits, &mut left).await;
+    at_large(made, left)
+}
+
+async fn attempts(
+    hub: &Hub,
+    order: &Order<'_>,
+    edits: impl Fn(&Fleet) -> Outcome<Vec<Edit>>,
+    left: &mut Option<Signed>,
 ) -> Outcome {
     let mut shown: Option<Shown> = None;
     for attempt in 0..MAX_ATTEMPTS {
@@ -153,15 +183,7 @@ pub(crate) async fn make(
             }
             Some(before) => again(before, &now, attempt, &base, &plan).await?,
         }
-        let change = Change::propose(
-            &base,
-            plan.edits.clone(),
-            &message(order.args, &base, &edits),
-            Timestamp::now(),
-        )
-        .map_err(|e| {
-            Failure::new("refused", "the change cannot be written down").why(e.to_string())
-        })?;
+        let change = written(&base, plan.edits.clone(), &message(order.args, &base, &edits))?;
         match order.dry_run {
             DryRun::None => {}
             DryRun::Client => {
@@ -172,7 +194,7 @@ pub(crate) async fn make(
                 return results(order, &base, &edits, Fate::Nothing).map(|()| Exit::OK);
             }
         }
-        if commit(hub, order, &base, &edits, &change).await? == Sent::Yes {
+        if commit(hub, order, (&base, &edits, &change), left).await? == Sent::Yes {
             return Ok(Exit::OK);
         }
         shown = Some(now);
@@ -188,14 +210,17 @@ pub(crate) async fn carry_out(hub: &Hub, order: &Order<'_>, file: &PlanFile) -> 
     ceilings::warn(hub, &mut plan).await;
     output::note(plan_view::show(&base, &plan).trim_end());
     confirm(order, &plan, output::can_ask()).await?;
-    match commit(hub, order, &base, &change.edits, &change).await? {
+    let mut left = None;
+    let sent = commit(hub, order, (&base, &change.edits, &change), &mut left).await;
+    let done = sent.and_then(|sent| match sent {
         Sent::Yes => Ok(Exit::OK),
         Sent::Stale => Err(stale()),
-    }
+    });
+    at_large(done, left)
 }
 
 pub(crate) fn stale() -> Failure {
-    Failure::new("stale", "somebody else changed the fleet in the meantime; nothing was committed")
+    Failure::new("stale", "somebody else changed the fleet in the meantime")
         .hint("run the command again: it plans on what the fleet is now")
 }
 

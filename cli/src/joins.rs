@@ -12,17 +12,17 @@ use hanse_domain::trust::recipient::VouchKey;
 
 use crate::failure::{Failure, Outcome};
 
-/// The folder; nothing without a home.
-pub(crate) fn folder(env: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+/// Where this program keeps what it must not forget; nothing without a home.
+pub(crate) fn state(env: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
     let absolute = |name| env(name).filter(|path: &PathBuf| path.is_absolute());
     let state =
         absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))?;
-    Some(state.join("hanse").join("joins"))
+    Some(state.join("hanse"))
 }
 
-/// The folder of this process.
+/// The folder of the keys, for this process; nothing without a home.
 pub(crate) fn of_process() -> Option<PathBuf> {
-    folder(|name| std::env::var_os(name).map(PathBuf::from))
+    Some(state(|name| std::env::var_os(name).map(PathBuf::from))?.join("joins"))
 }
 
 /// Keeps a key, readable for its owner alone. A newer key takes the place of an older one.

@@ -9,6 +9,7 @@ use hanse_proto::admin::{CommitRequest, CommitResponse, SignProposalRequest};
 use tonic::Status;
 
 use super::report::{Fate, results};
+use super::signed::{Signed, at_large};
 use super::signing::{self, Missing};
 use super::{Order, stale};
 use crate::failure::{Exit, Outcome};
@@ -24,23 +25,25 @@ pub(super) enum Sent {
     Stale,
 }
 
-/// Signs a change and commits it, or proposes it where others must sign, too.
+/// Signs a change and commits it, or proposes it where others must sign, too. `left`: what was signed
+/// and sent, and of which nothing is known yet.
 pub(super) async fn commit(
     hub: &Hub,
     order: &Order<'_>,
-    base: &Fleet,
-    edits: &[Edit],
-    change: &Change,
+    (base, edits, change): (&Fleet, &[Edit], &Change),
+    left: &mut Option<Signed>,
 ) -> Outcome<Sent> {
     let signed = signing::sign(hub, base, change, &[], order.keys).await?;
     let propose = signed.missing.is_some();
     let request = CommitRequest { propose, ..request(change, signed.ours) };
     let began = Instant::now();
     let mut service = hub.fleet_service();
+    *left = Some(sending(base, change));
     let answer = hub.try_call(service.commit(request)).await?;
     let Some(answer) = not_stale(hub, answer)? else {
         return Ok(Sent::Stale);
     };
+    *left = None;
     arrived(hub, order, (base, edits, change), answer, signed.missing.as_ref(), began).await?;
     Ok(Sent::Yes)
 }
@@ -58,13 +61,23 @@ pub(crate) async fn sign_proposal(
     let request = SignProposalRequest { digest, signature: signed.ours.into() };
     let began = Instant::now();
     let mut service = hub.fleet_service();
-    let answer = hub.try_call(service.sign_proposal(request)).await?;
+    let left = sending(base, change);
+    let answer = hub.try_call(service.sign_proposal(request)).await;
     let short = Digest::of(&change.bytes).short();
-    let answer = not_stale(hub, answer)?
-        .ok_or_else(|| stale().hint(format!("propose it anew: hanse sign --rebase {short}")))?;
+    let answer = answer.and_then(|answer| {
+        not_stale(hub, answer)?
+            .ok_or_else(|| stale().hint(format!("propose it anew: hanse sign --rebase {short}")))
+    });
+    let answer = at_large(answer, Some(left))?;
     let made = (base, &change.edits[..], change);
     arrived(hub, order, made, answer, signed.missing.as_ref(), began).await?;
     Ok(Exit::OK)
+}
+
+fn sending(base: &Fleet, change: &Change) -> Signed {
+    let signed = Signed::of(change);
+    signed.remember(base.id());
+    signed
 }
 
 /// The answer; nothing when somebody else was faster.

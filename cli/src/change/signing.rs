@@ -174,6 +174,11 @@ fn not_allowed(root: &TrustRoot, signers: &BTreeSet<PublicKey>, refused: &Refuse
                 .why(error.to_string())
                 .hint("hanse trust show")
         }
+        Refused::Signers { .. } => {
+            Failure::new("refused", "the change would count as signed before it is")
+                .why(refused.to_string())
+                .hint("nothing was committed; make the change again with this version of hanse")
+        }
         Refused::NotAllowed(reasons) => {
             let scope_of = |name| Some(format!("the scope of {name}: {}", root.authors.get(name)?));
             let scopes: Vec<String> = ours.iter().filter_map(scope_of).collect();

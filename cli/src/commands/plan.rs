@@ -2,9 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hanse_domain::change::Change;
 use hanse_domain::fleet::Edit;
-use jiff::Timestamp;
 
 use crate::app::Session;
 use crate::change;
@@ -75,10 +73,7 @@ impl Args {
                 .why("the fleet is like these files already"));
             }
             let message = self.message.unwrap_or_else(|| change::subjects(&base, &plan.edits));
-            let change =
-                Change::propose(&base, plan.edits, &message, Timestamp::now()).map_err(|e| {
-                    Failure::new("refused", "the change cannot be written down").why(e.to_string())
-                })?;
+            let change = change::written(&base, plan.edits, &message)?;
             PlanFile::of(&base, &change)?.store(path)?;
             output::note(&format!("next: hanse apply {}", path.display()));
         }

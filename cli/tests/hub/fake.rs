@@ -11,6 +11,7 @@ use hanse_domain::fleet::{Edit, Fleet};
 use hanse_domain::history::changes::{Subject, Transition};
 use hanse_domain::history::merkle::{Frontier, leaf_hash};
 use hanse_domain::history::roster::ClusterEntry;
+use hanse_domain::history::statement::Statement;
 use hanse_domain::ids::{ClusterId, Digest};
 use hanse_domain::trust::chain::RootChain;
 use hanse_domain::trust::root::{KeyName, Origin, Quorum, TrustRoot};
@@ -59,6 +60,8 @@ pub(crate) struct State {
     author: Key,
     /// A change of somebody else's that comes right before the next commit.
     pub(crate) intruder: Option<Vec<Edit>>,
+    /// The answer to the next commit is lost, and the hub has made nothing of it.
+    pub(crate) deaf: bool,
     /// What the first cluster's agent makes of every generation, which it holds at once.
     pub(crate) phase: Phase,
     /// A cluster of the first one's name was revoked before.
@@ -116,6 +119,11 @@ impl State {
             let change = checked(&self.fleet, &one.statement, &one.changes, &one.contents).unwrap();
             self.commit(change, &one.signatures);
         }
+    }
+
+    /// How many must sign the newest proposal, as it says itself.
+    pub(crate) fn waits_for(&self) -> usize {
+        Statement::decode(&self.proposals.last().unwrap().statement).unwrap().signers
     }
 
     fn proposal(&self, request: &CommitRequest) -> Proposal {
@@ -251,6 +259,7 @@ impl Running {
             sent: 0,
             author: key(folder, "ann"),
             intruder: None,
+            deaf: false,
             phase: Phase::Synced,
             revoked: false,
             says: |_| {},
@@ -345,6 +354,9 @@ impl FleetService for Hub {
         request: Request<CommitRequest>,
     ) -> Result<Response<CommitResponse>, Status> {
         let mut state = self.0.lock().unwrap();
+        if std::mem::take(&mut state.deaf) {
+            return Err(Status::unavailable("the connection is lost"));
+        }
         if let Some(edits) = state.intruder.take() {
             state.make(edits);
         }

@@ -240,8 +240,26 @@ async fn a_race_that_changes_the_plan_is_refused_where_nobody_can_be_asked() {
     let (code, stdout, stderr) = world.hanse(&["apply", "-f", &role, "--yes"]).await;
     assert!(code == 1 && stdout.is_empty(), "{stdout}");
     assert!(stderr.contains("What differs in the plan:"), "{stderr}");
-    assert!(stderr.contains("code:  stale"), "{stderr}");
+    assert!(stderr.contains("code:  stale") && !stderr.contains("nothing was"), "{stderr}");
+    assert!(stderr.contains("statement 2 (") && stderr.contains("has left this"), "{stderr}");
     assert_eq!(world.revision(), 2);
+}
+
+#[tokio::test]
+async fn a_signature_that_is_out_is_not_forgotten() {
+    let world = World::new().await;
+    let role = world.file("role.yaml", ROLE);
+    world.running.hub.0.lock().unwrap().deaf = true;
+    let (code, _, stderr) = world.hanse(&["apply", "-f", &role]).await;
+    assert!(code == 1 && stderr.contains("has left this machine"), "{stderr}");
+    assert!(!stderr.contains("nothing was"), "{stderr}");
+    let out = stderr.split("statement 2 (").nth(1).unwrap().split(')').next().unwrap().to_owned();
+    let other = world.file("other.yaml", &ROLE.replace("reader", "other"));
+    let (code, _, stderr) = world.hanse(&["apply", "-f", &other]).await;
+    let warning = format!("signed another statement 2 before, {out}");
+    assert!(code == 0 && stderr.contains(&warning), "{stderr}");
+    let (code, _, stderr) = world.hanse(&["apply", "-f", &role]).await;
+    assert!(code == 0 && !stderr.contains("warning"), "{stderr}");
 }
 
 #[tokio::test]

@@ -136,7 +136,7 @@ async fn a_hazard_waits_for_a_second_key() {
     let digest = proposed(&stdout);
     assert!(stderr.contains(&format!("next, by bob: hanse sign {digest}")), "{stderr}");
     let whole = whole(&world);
-    assert_eq!(world.revision(), 1);
+    assert_eq!((world.revision(), hub.lock().unwrap().waits_for()), (1, 2));
 
     let proposals = hub.lock().unwrap().proposals.clone();
     // A signature of ann's alone does not do, twice neither.
@@ -310,6 +310,7 @@ async fn a_trust_root_is_edited_and_waits_for_the_second_person() {
     assert!(code == 0 && stderr.contains("+ roster 1 ann bob"), "{stderr}");
     proposed(&stdout);
     let whole = whole(&world);
+    assert_eq!(world.running.hub.0.lock().unwrap().waits_for(), 2);
     let sign = ["--context", "bob", "trust", "sign", "-y"];
     let (code, _, stderr) = world.hanse(&sign).await;
     assert!(code == 1 && stderr.contains("code:  needs-digest"), "{stderr}");
