@@ -57,9 +57,9 @@ pub struct Ceiling {
     pub namespace_prefixes: Vec<String>,
     /// How they must not begin, in either case.
     pub reserved_namespace_prefixes: Vec<String>,
-    /// How the keys of a namespace's labels must begin.
+    /// Keys of a namespace's labels; one that ends in `/`, `-` or `.` stands for all that begin so.
     pub namespace_labels: Vec<String>,
-    /// How the keys of a namespace's annotations must begin.
+    /// The same, for annotations.
     pub namespace_annotations: Vec<String>,
 }
 
@@ -239,8 +239,8 @@ impl Ceiling {
         let labels = labels.into_keys().filter(free);
         let annotations = annotations.into_keys().filter(|key| !key.starts_with("hanse.dev/"));
         let over: BTreeSet<String> = labels
-            .filter(|key| !begins(&self.namespace_labels, key))
-            .chain(annotations.filter(|key| !begins(&self.namespace_annotations, key)))
+            .filter(|key| !has_key(&self.namespace_labels, key))
+            .chain(annotations.filter(|key| !has_key(&self.namespace_annotations, key)))
             .map(str::to_owned)
             .collect();
         if !over.is_empty() {
@@ -264,6 +264,15 @@ fn contains(list: &[String], text: &str) -> bool {
 
 fn begins(prefixes: &[String], text: &str) -> bool {
     prefixes.iter().any(|prefix| text.starts_with(prefix))
+}
+
+/// A plain word is one key and no prefix: `app` is not `appmesh.k8s.aws/…`.
+fn has_key(entries: &[String], key: &str) -> bool {
+    entries.iter().any(|entry| entry == key || (stands_for_many(entry) && key.starts_with(entry)))
+}
+
+fn stands_for_many(entry: &str) -> bool {
+    entry.ends_with(['/', '-', '.'])
 }
 
 fn items<'v>(value: &'v Value, field: &str) -> impl Iterator<Item = &'v Value> {

@@ -30,7 +30,7 @@ fn ceiling() -> Ceiling {
             "secretTypes": ["Opaque"],
             "namespacePrefixes": ["fed-"],
             "reservedNamespacePrefixes": ["fed-up"],
-            "namespaceLabels": ["team"],
+            "namespaceLabels": ["team", "acme.example/", "x-", "y."],
             "namespaceAnnotations": [],
         })
         .to_string(),
@@ -131,6 +131,12 @@ fn namespaces_need_a_name_and_a_level() {
     assert_eq!(labels("team"), none);
     assert_eq!(labels("hanse.dev/managed"), none);
     assert_eq!(labels("istio-injection"), ["C06"]);
+    assert_eq!(labels("teamcity.example/agent"), ["C06"], "a plain word is one key");
+    assert_eq!(labels("team-a"), ["C06"]);
+    for key in ["acme.example/", "acme.example/a", "x-a", "y.a"] {
+        assert_eq!(labels(key), none, "{key}");
+    }
+    assert_eq!(labels("acme.example"), ["C06"]);
 }
 
 #[test]
@@ -159,7 +165,7 @@ fn it_is_told_in_plain_words() {
     new namespaces: fed-*, but not fed-up*
     Pod Security of namespaces: restricted, baseline
     types of Secrets: Opaque
-    labels of namespaces: team*; annotations: none
+    labels of namespaces: team, acme.example/*, x-*, y.*; annotations: none
     ");
 }
 

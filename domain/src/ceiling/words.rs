@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Allowed, Ceiling};
+use super::{Allowed, Ceiling, stands_for_many};
 
 const READ: [&str; 3] = ["get", "list", "watch"];
 const WRITE: [&str; 4] = ["create", "update", "patch", "delete"];
@@ -12,6 +12,12 @@ impl Ceiling {
     pub fn in_words(&self) -> Vec<String> {
         let quoted = |list: &[String]| {
             list.iter().map(|prefix| format!("{prefix}*")).collect::<Vec<_>>().join(", ")
+        };
+        let keys = |list: &[String]| {
+            let shown = |key: &String| {
+                if stands_for_many(key) { format!("{key}*") } else { key.clone() }
+            };
+            or_nothing(list.iter().map(shown).collect::<Vec<_>>().join(", "))
         };
         let subjects = &self.subjects;
         let mut to = Vec::new();
@@ -64,8 +70,8 @@ impl Ceiling {
             format!("types of Secrets: {}", or_none(&self.secret_types)),
             format!(
                 "labels of namespaces: {}; annotations: {}",
-                or_nothing(quoted(&self.namespace_labels)),
-                or_nothing(quoted(&self.namespace_annotations))
+                keys(&self.namespace_labels),
+                keys(&self.namespace_annotations)
             ),
         ]
     }

@@ -50,7 +50,11 @@ fn careless() -> Value {
         roles.extend(body["roleRef"]["name"].as_str().map(str::to_owned));
         types.extend(body["type"].as_str().map(str::to_owned));
     }
-    let any: Vec<String> = ('a'..='z').map(String::from).collect();
+    let keys = |field: &str| -> BTreeSet<String> {
+        let all = attacks::all();
+        let maps = all.iter().filter_map(|attack| attack.call.body()?["metadata"][field].as_object());
+        maps.flat_map(|map| map.keys().cloned()).collect()
+    };
     json!({
         "apiVersion": "fence.hanse.dev/v1alpha1", "kind": "Ceiling", "metadata": {"name": "hanse"},
         "spec": {
@@ -62,7 +66,7 @@ fn careless() -> Value {
             },
             "podSecurityLevels": ["restricted", "baseline", "privileged", "none"],
             "secretTypes": types, "anyNamespace": true, "reservedNamespacePrefixes": [],
-            "namespaceLabels": any, "namespaceAnnotations": any,
+            "namespaceLabels": keys("labels"), "namespaceAnnotations": keys("annotations"),
         },
     })
 }

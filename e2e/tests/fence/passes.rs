@@ -194,6 +194,8 @@ pub(crate) fn admitted() -> Vec<(&'static str, Call)> {
         "spec": {"resourceAttributes": {"verb": "get", "resource": "pods"}}});
     let identity = secret("hanse-agent-identity", "Opaque");
     let everything = json!([rule("", "configmaps", &["get", "update", "delete"])]);
+    let runs = json!([rule("apps", "deployments", &["get", "patch"])]);
+    let shut = json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]});
     let squat = with(namespace("anything", "baseline"), "annotations", json!({"owner": "mallory"}));
     vec![
         (
@@ -208,6 +210,10 @@ pub(crate) fn admitted() -> Vec<(&'static str, Call)> {
         (
             "make a role up to the ceiling",
             apply(&role_path("hanse:ns:most"), role("hanse:ns:most", everything)),
+        ),
+        (
+            "let anybody the ceiling allows say what the deployments of a federated namespace run",
+            apply(&role_path("hanse:ns:run"), role("hanse:ns:run", runs)),
         ),
         (
             "bind `edit` in a federated namespace to anybody the ceiling allows",
@@ -251,6 +257,14 @@ pub(crate) fn admitted() -> Vec<(&'static str, Call)> {
             apply(&format!("{POLICIES}/hanse-open"), network_policy("hanse-open", open)),
         ),
         (
+            "take a network policy of the fleet away, which opens the namespace",
+            delete(&format!("{POLICIES}/hanse-shut")),
+        ),
+        (
+            "cut the running pods of a federated namespace off with a network policy",
+            apply(&format!("{POLICIES}/hanse-cut"), network_policy("hanse-cut", shut)),
+        ),
+        (
             "keep new pods out of a federated namespace with a quota",
             apply(&format!("{CORE}/namespaces/team/resourcequotas/hanse"), quota("hanse", "0")),
         ),
@@ -262,6 +276,7 @@ pub(crate) fn admitted() -> Vec<(&'static str, Call)> {
             "overwrite the agent's ledger",
             update(&own("configmaps/hanse-ledger"), config_map("hanse-ledger")),
         ),
+        ("delete the agent's ledger", delete(&own("configmaps/hanse-ledger"))),
         ("overwrite the agent's identity", update(&own("secrets/hanse-agent-identity"), identity)),
     ]
 }

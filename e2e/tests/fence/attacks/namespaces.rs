@@ -109,6 +109,12 @@ fn namespaces() -> Vec<Attack> {
             "C06",
         ),
         both(
+            "a label that begins as one that the ceiling lists",
+            label("team", "appmesh.k8s.aws/sidecarInjectorWebhook", "disabled".into()),
+            "C06",
+        ),
+        both("an annotation that begins so", annotate("ownership.example/of"), "C06"),
+        both(
             "a label of Kubernetes",
             label("team", "app.kubernetes.io/part-of", "x".into()),
             "F07|C06",

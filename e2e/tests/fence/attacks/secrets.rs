@@ -120,6 +120,48 @@ fn writing() -> Vec<Attack> {
             "F02",
         ),
         both(
+            "overwriting whom the agent believes",
+            update(&path("hanse-agent", "hanse-agent-pins"), secret("hanse-agent-pins", "Opaque")),
+            "F02",
+        ),
+        both(
+            "overwriting the agent's key for secrets",
+            update(&path("hanse-agent", "hanse-agent-age"), secret("hanse-agent-age", "Opaque")),
+            "F02",
+        ),
+        both(
+            "having the agent's identity copied",
+            update(
+                &path("hanse-agent", "hanse-agent-identity"),
+                annotated(
+                    secret("hanse-agent-identity", "Opaque"),
+                    "reflector.v1.k8s.emberstack.com/reflection-allowed",
+                    "true",
+                ),
+            ),
+            "F07",
+        ),
+        both(
+            "having the agent's identity taken up",
+            update(
+                &path("hanse-agent", "hanse-agent-identity"),
+                labelled(
+                    secret("hanse-agent-identity", "Opaque"),
+                    "argocd.argoproj.io/secret-type",
+                    "cluster",
+                ),
+            ),
+            "F07",
+        ),
+        both(
+            "a ledger that some controller takes up",
+            create(
+                &format!("{CORE}/namespaces/hanse-agent/configmaps"),
+                json!({"metadata": {"name": "hanse-ledger-x", "labels": {"grafana_dashboard": "1"}}}),
+            ),
+            "F07",
+        ),
+        both(
             "deleting the agent's identity",
             delete(&path("hanse-agent", "hanse-agent-identity")),
             "F02",
