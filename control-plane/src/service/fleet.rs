@@ -1,7 +1,7 @@
 //! The fleet as it stands now, in memory, and the only way to change it.
 //!
 //! ```text
-//! commit ─ (mutex) ─ catch up ─ Change::check ─ plan::verify ─ roster check ─ authorise ─ store.append
+//! commit ─ (mutex) ─ catch up ─ signatures ─ Change::check ─ plan::verify ─ roster check ─ authorise ─ store.append
 //!                                                                    │ wants more          │
 //!                                                                    └─▶ proposals         │
 //!       watchers ◀─ head (watch) ◀─ touched sessions wake ◀─ swap Current ◀────────────────┘
@@ -23,6 +23,7 @@ use hanse_domain::history::merkle::Tree;
 use hanse_domain::history::statement::Statement;
 use hanse_domain::ids::Digest;
 use hanse_domain::plan;
+use hanse_domain::trust::authority::Signed;
 use hanse_domain::trust::root::KeyName;
 use hanse_domain::trust::signature::MAX_SIGNATURES_LEN;
 use jiff::Timestamp;
@@ -36,6 +37,8 @@ use crate::store::{ProposalRow, StatementRow, Store, StoreError};
 
 /// Most bytes of a commit as it arrives.
 pub const MAX_COMMIT_BYTES: usize = 32 * 1024 * 1024;
+/// Most bytes that a change brings which nobody signed, and which is only tried.
+pub const MAX_UNSIGNED_BYTES: usize = 4 * 1024 * 1024;
 /// Statements that are read at once while catching up.
 const PAGE: usize = 50;
 /// How many of the newest statements are kept ready for delivery.
@@ -127,10 +130,6 @@ impl FleetService {
         propose: bool,
         now: Timestamp,
     ) -> Result<Committed, ServiceError> {
-        if submission.signatures.len() > MAX_SIGNATURES_LEN {
-            let why = format!("the signatures have more than {MAX_SIGNATURES_LEN} bytes");
-            return Err(ServiceError::invalid(why));
-        }
         let (inner, author) = (Arc::clone(&self.0), author.to_owned());
         self.to_the_end(async move { inner.commit(author, submission, propose, now).await }).await
     }
@@ -147,10 +146,24 @@ impl FleetService {
             .map_err(|error| ServiceError::Internal(format!("a commit failed: {error}")))?
     }
 
-    /// What the statement would make of the fleet, without making it and whoever signed it.
+    /// What the statement would make of the fleet, without making it. Nobody has to have signed it,
+    /// unless it is large.
     pub async fn try_out(&self, submission: &Submission) -> Result<Change, ServiceError> {
+        let unsigned = submission.signatures.is_empty();
+        let bytes: usize = submission.contents.iter().map(Vec::len).sum();
+        if unsigned && bytes + submission.changes.len() > MAX_UNSIGNED_BYTES {
+            let why = format!(
+                "it brings {bytes} bytes: at most {MAX_UNSIGNED_BYTES} are tried unsigned; try less of \
+                 it at once, or sign it"
+            );
+            return Err(ServiceError::invalid(why));
+        }
         self.catch_up().await?;
-        self.0.check(self.current(), submission).await
+        let base = self.current();
+        if !unsigned {
+            signed(Arc::clone(&base), submission).await?;
+        }
+        self.0.check(base, submission).await
     }
 
     /// Moves on to what other hubs have appended.
@@ -171,7 +184,11 @@ impl Inner {
         let _moving = self.moving.lock().await;
         self.catch_up().await?;
         let base = self.current.load_full();
-        let change = match self.check(Arc::clone(&base), &submission).await {
+        let checked = match signed(Arc::clone(&base), &submission).await {
+            Ok(()) => self.check(Arc::clone(&base), &submission).await,
+            Err(error) => Err(error),
+        };
+        let change = match checked {
             Ok(change) => change,
             Err(stale @ ServiceError::Stale { .. }) => {
                 let row = self.committed(&submission).await?.ok_or(stale)?;
@@ -332,6 +349,30 @@ impl Inner {
             "revision {number} landed"
         );
     }
+}
+
+/// Whether somebody with a part in the fleet signed a statement. It costs little, and is asked before
+/// anything that the statement brings is read.
+async fn signed(base: Arc<Current>, submission: &Submission) -> Result<(), ServiceError> {
+    if submission.signatures.len() > MAX_SIGNATURES_LEN {
+        let why = format!("the signatures have more than {MAX_SIGNATURES_LEN} bytes");
+        return Err(ServiceError::invalid(why));
+    }
+    let (bytes, signatures) = (submission.statement.clone(), submission.signatures.clone());
+    let checked = tokio::task::spawn_blocking(move || {
+        let statement = Statement::decode(&bytes).map_err(ServiceError::invalid)?;
+        let current = base.fleet.number;
+        if statement.fleet != base.fleet.id() {
+            return Err(refused(ChangeError::OtherFleet));
+        }
+        if statement.number != current.next() {
+            return Err(ServiceError::Stale { current });
+        }
+        Signed::check(&base.fleet.trust, &statement, &bytes, &signatures)
+            .and_then(|signed| signed.has_part())
+            .map_err(|why| ServiceError::Untrusted(why.to_string()))
+    });
+    checked.await.map_err(|error| broke(&error))?
 }
 
 /// Whether those who signed a change may make it, off the async threads.

@@ -140,6 +140,8 @@ impl Inner {
         let Some(row) = row.filter(|row| row.number > base.fleet.number) else {
             return self.passed(digest).await;
         };
+        // Before all that it brings is read again.
+        signature::signers(&row.statement, one).map_err(ServiceError::invalid)?;
         let submission = Submission {
             statement: row.statement.clone(),
             signatures: row.signatures.clone(),

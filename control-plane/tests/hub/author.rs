@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use hanse_domain::authorise::authorise;
+use hanse_domain::authorise::{authorise, signers_needed};
 use hanse_domain::change::Change;
 use hanse_domain::fleet::{Edit, Fleet};
 use hanse_domain::history::merkle::Frontier;
@@ -102,7 +102,10 @@ pub(crate) fn propose(fleet: &Fleet, edits: Vec<Edit>) -> admin::CommitRequest {
 }
 
 pub(crate) fn signed(fleet: &Fleet, edits: Vec<Edit>, keys: &[Key]) -> admin::CommitRequest {
-    let change = Change::propose(fleet, edits, "a test", Timestamp::now()).unwrap();
+    let now = Timestamp::now();
+    let change = Change::propose(fleet, edits.clone(), "a test", now).unwrap();
+    let needed = signers_needed(fleet, &change);
+    let change = Change::propose_for(fleet, edits, "a test", now, needed).unwrap();
     let signatures: Vec<u8> = keys.iter().flat_map(|key| key.sign(&change.bytes)).collect();
     admin::CommitRequest {
         statement: change.bytes.into(),

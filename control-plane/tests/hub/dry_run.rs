@@ -6,9 +6,10 @@ use hanse_domain::bundle::{Held, inspect};
 use hanse_proto::agent::session_request::Message as Say;
 use hanse_proto::agent::session_response::Message as Hear;
 use hanse_proto::{admin, agent};
+use tonic::Code;
 
 use crate::agent::accepted;
-use crate::author::{fleet, role, signed};
+use crate::author::{ADA, EVE, fleet, role, signed};
 use crate::decode::offer;
 use crate::hub::Hub;
 
@@ -59,5 +60,21 @@ pub(crate) async fn touched_clusters_are_asked(hub: &Hub) {
     assert_eq!((answers["a"].tried, answers["a"].problems.len()), (1, 1));
     assert_eq!(answers["c"].unavailable, "not connected");
     assert_eq!(fleet(hub).await.number.0, 1);
-    at_b.quiet().await;
+    at_b.quiet().await; // Signed by somebody unknown, or large and not signed: what it brings is not even read.
+    let base = fleet(hub).await;
+    let change = |keys: &[_], content: Vec<u8>| admin::CommitRequest {
+        contents: vec![content.into()],
+        ..signed(&base, vec![role("s", &["a"], "get")], keys)
+    };
+    let large = vec![b'x'; 5 * 1024 * 1024];
+    for (change, code, why) in [
+        (change(&[EVE], b"kind: Nothing".to_vec()), Code::PermissionDenied, "UNTRUSTED"),
+        (change(&[], large.clone()), Code::InvalidArgument, "unsigned"),
+        (change(&[ADA], large), Code::InvalidArgument, "content"),
+    ] {
+        let asked = admin::DryRunRequest { change: Some(change) };
+        let refused = client.dry_run(asked).await.unwrap_err();
+        assert_eq!(refused.code(), code, "{refused:?}");
+        assert!(refused.message().contains(why), "{refused:?}");
+    }
 }

@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use tonic::Code;
 
 use crate::agent::{accepted, join};
-use crate::author::{binding, commit, entry, fleet, propose, role, send, single_root};
+use crate::author::{
+    EVE, binding, commit, entry, fleet, propose, role, send, signed as signed_by, single_root,
+};
 use crate::hub::Hub;
 
 pub(crate) async fn what_is_committed_is_read_back(hub: &Hub) {
@@ -105,6 +107,16 @@ pub(crate) async fn what_cannot_be_is_refused_with_all_reasons(hub: &Hub) {
     for request in [without, more, cut, signed, unlisted, foreign, nothing] {
         let refused = send(hub, request).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");
+    }
+    // What nobody signed who may, is not read: what it brings is no document.
+    for keys in [&[][..], &[EVE]] {
+        let mut change = signed_by(&base, vec![role("a", &[], "get")], keys);
+        change.contents = vec!["kind: Nothing".into()];
+        for propose in [false, true] {
+            let change = admin::CommitRequest { propose, ..change.clone() };
+            let refused = send(hub, change).await.unwrap_err();
+            assert_eq!(refused.code(), Code::PermissionDenied, "{refused:?}");
+        }
     }
     assert_eq!(fleet(hub).await.number.0, 0);
     assert_eq!(send(hub, good).await.unwrap(), 1);
