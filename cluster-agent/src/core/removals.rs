@@ -85,7 +85,12 @@ impl Removals {
                 continue;
             }
             self.pending.entry(reference.clone()).or_insert_with(|| Removal {
-                uid: owned.uid.clone().filter(|_| owned.work != Work::InFlight),
+                // What is under way may end with another uid, which the watch tells; of Secrets nobody
+                // tells, and most of what is under way there is only a look.
+                uid: owned
+                    .uid
+                    .clone()
+                    .filter(|_| owned.work != Work::InFlight || !reference.kind.is_watched()),
                 confirmed: false,
                 expires_at: owned.rendered.expires_at,
                 stage: Stage::Wanted,

@@ -7,7 +7,7 @@ use hanse_domain::object::{ObjectKind, ObjectRef};
 use jiff::SignedDuration;
 
 use super::world::{CLUSTER, World, document, namespace};
-use crate::core::{DriftState, Effect, ProgressPhase};
+use crate::core::{DriftState, Effect, Input, Probe, ProgressPhase};
 
 fn secret(version: u64, drift: DriftPolicy) -> Edit {
     // "age-encryption.org/v1\n" and nothing behind it: what is inside is the writer's business.
@@ -127,4 +127,19 @@ fn what_is_only_reported_is_only_looked_at() {
     assert_eq!(world.requests - requests, 1, "one look and nothing else");
     assert_eq!(world.drift.last().unwrap().state, DriftState::Open);
     assert!(world.objects[&written()].body.get("data").is_some());
+}
+
+#[test]
+fn a_secret_that_is_withdrawn_while_it_is_looked_at_goes() {
+    let mut world = with_secret(DriftPolicy::Enforce);
+    world.now += SignedDuration::from_secs(61);
+    world.input(Input::Tick);
+    let looks = world.queue.iter().any(|effect| matches!(effect, Effect::ProbeSecret { .. }));
+    assert!(looks);
+    world.queue.clear();
+    world.commit(vec![Edit::Remove("FederatedSecret/db".parse().unwrap())]);
+    world.settle();
+    world.input(Input::Probed(written(), Ok(Probe::Unchanged)));
+    world.settle();
+    assert!(!world.objects.contains_key(&written()));
 }
