@@ -116,7 +116,7 @@ pub(super) async fn cluster(
             findings.bad(CLUSTER, check, why, "use the kubeconfig of that cluster, or join again");
         }
     }
-    let unfenced = match AgentSettings::load(dir) {
+    let unfenced = match AgentSettings::of(dir, matches!(access, Access::InCluster)) {
         Ok(settings) => settings.allow_unfenced,
         Err(error) => {
             findings.bad(FENCE, "its settings can be read", format!("{error:#}"), "ls -la");

@@ -62,7 +62,7 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
         Failed::new("the agent cannot open secrets", crate::terminal::chain(&error))
             .hint("join anew: hanse-agent join --force")
     })?;
-    let allowed = AgentSettings::load(&args.dir)?.allow_unfenced;
+    let allowed = AgentSettings::of(&args.dir, args.in_cluster)?.allow_unfenced;
     let store = if args.in_cluster {
         IdentityStore::Secret(writers.own().clone())
     } else {

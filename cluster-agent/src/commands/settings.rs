@@ -19,8 +19,14 @@ pub(super) struct AgentSettings {
 }
 
 impl AgentSettings {
+    /// Those of the agent that runs here. In the cluster the directory is a mounted Secret, which
+    /// whoever has the agent's token may write: there only the arguments count.
+    pub(super) fn of(dir: &Path, in_cluster: bool) -> anyhow::Result<Self> {
+        if in_cluster { Ok(Self::default()) } else { Self::load(dir) }
+    }
+
     /// Reads them; what `join` did not write is as it is by default.
-    pub(super) fn load(dir: &Path) -> anyhow::Result<Self> {
+    fn load(dir: &Path) -> anyhow::Result<Self> {
         let path = dir.join(FILE);
         match std::fs::read_to_string(&path) {
             Ok(text) => serde_json::from_str(&text).map_err(|error| {
@@ -51,7 +57,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert!(!AgentSettings::load(dir.path()).unwrap().allow_unfenced);
         AgentSettings { allow_unfenced: true }.save(dir.path()).unwrap();
-        assert!(AgentSettings::load(dir.path()).unwrap().allow_unfenced);
+        assert!(AgentSettings::of(dir.path(), false).unwrap().allow_unfenced);
+        assert!(!AgentSettings::of(dir.path(), true).unwrap().allow_unfenced);
         std::fs::write(dir.path().join(FILE), "{}").unwrap();
         assert!(!AgentSettings::load(dir.path()).unwrap().allow_unfenced);
         std::fs::write(dir.path().join(FILE), "true").unwrap();

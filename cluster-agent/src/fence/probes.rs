@@ -2,13 +2,15 @@
 //! server that answers enforces the policies; they say nothing of its peers.
 
 use hanse_domain::object::{MANAGED_LABEL, ObjectKind};
+use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use super::report::{Aspect, FenceReport};
+use crate::identity::age::cluster::AGE_SECRET;
 use crate::kube::writers::{Model, Writers};
-use crate::kube::{CallError, resource, within};
+use crate::kube::{CallError, NAMESPACE, PINS_SECRET, resource, within};
 
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
 const FIELD_MANAGER: &str = "hanse-agent/probe";
@@ -28,15 +30,27 @@ enum Expected {
 struct Probe {
     what: &'static str,
     expected: Expected,
-    /// Nothing for a Secret, which is made by POST and never patched.
-    kind: Option<ObjectKind>,
+    target: Target,
     body: Value,
+}
+
+/// What the dry run is about, and how it is asked.
+enum Target {
+    /// By server-side apply.
+    Object(ObjectKind),
+    /// A Secret that would be made: they are never patched.
+    NewSecret,
+    /// A Secret that would be overwritten. Where there is none, there is nothing to protect.
+    Secret,
 }
 
 pub(super) async fn check(writers: &Writers, report: &mut FenceReport) -> Result<(), CallError> {
     for probe in probes(report.model) {
         let answer = match run(writers, &probe).await {
             Ok(()) => None,
+            Err(error) if matches!(probe.target, Target::Secret) && error.is_not_found() => {
+                continue;
+            }
             // Somebody's denial, or the server's "no".
             Err(error) if error.status().is_some_and(|s| (400..500).contains(&s.code)) => {
                 Some(error.to_string())
@@ -108,7 +122,14 @@ fn probes(model: Model) -> Vec<Probe> {
         Model::Bind => Expected::Denied("C01"),
         Model::Impersonate => Expected::Says(NOT_HELD),
     };
-    let probe = |what, expected, kind, body| Probe { what, expected, kind: Some(kind), body };
+    let probe =
+        |what, expected, kind, body| Probe { what, expected, target: Target::Object(kind), body };
+    let overwrite = |what, name| Probe {
+        what,
+        expected: Expected::Denied("F02"),
+        target: Target::Secret,
+        body: secret(NAMESPACE, name),
+    };
     vec![
         probe(
             "a role without rules",
@@ -150,29 +171,41 @@ fn probes(model: Model) -> Vec<Probe> {
         Probe {
             what: "a Secret in kube-system",
             expected: Expected::Denied("F02"),
-            kind: None,
-            body: json!({
-                "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
-                "metadata": { "name": "hanse-fence-probe", "namespace": "kube-system" },
-            }),
+            target: Target::NewSecret,
+            body: secret("kube-system", "hanse-fence-probe"),
         },
+        overwrite("overwriting whom the agent believes", PINS_SECRET),
+        overwrite("overwriting the agent's key for secrets", AGE_SECRET),
     ]
 }
 
+/// Without a value.
+fn secret(namespace: &str, name: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+        "metadata": { "name": name, "namespace": namespace },
+    })
+}
+
 async fn run(writers: &Writers, probe: &Probe) -> Result<(), CallError> {
-    let Some(kind) = probe.kind else {
-        let secrets = Api::<k8s_openapi::api::core::v1::Secret>::namespaced(
-            writers.own().clone(),
-            "kube-system",
-        );
-        let params = PostParams { dry_run: true, field_manager: Some(FIELD_MANAGER.to_owned()) };
-        let secret = serde_json::from_value(probe.body.clone()).unwrap_or_default();
-        within(secrets.create(&params, &secret)).await?;
-        return Ok(());
+    let text = |field: &str| {
+        let value = probe.body.pointer(&format!("/metadata/{field}"));
+        value.and_then(Value::as_str).unwrap_or_default()
     };
-    let api = Api::<DynamicObject>::all_with(writers.of(kind).clone(), &resource(kind));
-    let name = probe.body.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-    let params = PatchParams { dry_run: true, ..PatchParams::apply(FIELD_MANAGER).force() };
-    within(api.patch(name, &params, &Patch::Apply(&probe.body))).await?;
+    let name = text("name");
+    if let Target::Object(kind) = probe.target {
+        let api = Api::<DynamicObject>::all_with(writers.of(kind).clone(), &resource(kind));
+        let params = PatchParams { dry_run: true, ..PatchParams::apply(FIELD_MANAGER).force() };
+        within(api.patch(name, &params, &Patch::Apply(&probe.body))).await?;
+        return Ok(());
+    }
+    let secrets = Api::<Secret>::namespaced(writers.own().clone(), text("namespace"));
+    let params = PostParams { dry_run: true, field_manager: Some(FIELD_MANAGER.to_owned()) };
+    let secret = serde_json::from_value(probe.body.clone()).unwrap_or_default();
+    if matches!(probe.target, Target::NewSecret) {
+        within(secrets.create(&params, &secret)).await?;
+    } else {
+        within(secrets.replace(name, &params, &secret)).await?;
+    }
     Ok(())
 }

@@ -2,19 +2,18 @@
 //! with its credentials, and not the one that says whom it believes, so that whoever has its token
 //! cannot have it believe somebody else.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
-use kube::{Api, Client};
+use hanse_domain::object::{Object, ObjectKind, ObjectRef};
+use hanse_sealing::SecretData;
+use kube::Client;
 use secrecy::ExposeSecret as _;
+use serde_json::json;
 
 use super::{CREDENTIALS_FILE, Identity, IdentityError, write_private};
-use crate::kube::{CallError, IDENTITY_SECRET, NAMESPACE, PINS_SECRET, within};
-
-const FIELD_MANAGER: &str = "hanse-agent/identity";
+use crate::core::io::Failure;
+use crate::kube::secret::SecretWriter;
+use crate::kube::{IDENTITY_SECRET, NAMESPACE, PINS_SECRET};
 
 /// Where the identity is kept.
 #[derive(Clone)]
@@ -31,9 +30,14 @@ pub enum StoreError {
     /// In the directory.
     #[error(transparent)]
     Directory(#[from] IdentityError),
-    /// In the Secret.
-    #[error("the Secret {NAMESPACE}/{IDENTITY_SECRET} cannot be written")]
-    Secret(#[from] CallError),
+    /// In a Secret.
+    #[error("the Secret {NAMESPACE}/{name} cannot be written: {why}")]
+    Secret {
+        /// Which.
+        name: &'static str,
+        /// Without anything of its content.
+        why: String,
+    },
 }
 
 impl IdentityStore {
@@ -48,68 +52,72 @@ impl IdentityStore {
             }
             Self::Secret(client) => {
                 // The agent may update this one Secret and read none, so it is written whole.
-                let params = PostParams {
-                    field_manager: Some(FIELD_MANAGER.to_owned()),
-                    ..PostParams::default()
-                };
-                let secret = secret(identity)?;
-                within(secrets(client).replace(IDENTITY_SECRET, &params, &secret)).await?;
-                Ok(())
+                let (object, data) = credentials(identity)?;
+                let writer = SecretWriter::new(client.clone());
+                writer.replace(&object, &data).await.map_err(cannot_write(IDENTITY_SECRET))
             }
         }
     }
 }
 
-/// Makes both Secrets, with an administrator's rights.
+/// Makes both Secrets, or overwrites those that are there, with an administrator's rights.
 pub async fn create_secrets(
     client: &Client,
     identity: &Identity,
     dry_run: bool,
 ) -> Result<(), StoreError> {
-    let params = PatchParams { dry_run, ..PatchParams::apply("hanse-agent/join").force() };
-    for (name, secret) in [(IDENTITY_SECRET, secret(identity)?), (PINS_SECRET, pins(identity)?)] {
-        within(secrets(client).patch(name, &params, &Patch::Apply(secret))).await?;
+    let writer = SecretWriter::new(client.clone());
+    let both = [(IDENTITY_SECRET, credentials(identity)?), (PINS_SECRET, pins(identity)?)];
+    for (name, (object, data)) in both {
+        if dry_run {
+            writer.dry_run(&object, &data).await.map_err(cannot_write(name))?;
+        } else {
+            // An administrator says so: what is there may be overwritten.
+            writer.write(&object, &data, None, true).await.map_err(cannot_write(name))?;
+        }
     }
     Ok(())
 }
 
-fn secrets(client: &Client) -> Api<Secret> {
-    Api::namespaced(client.clone(), NAMESPACE)
+fn cannot_write(name: &'static str) -> impl Fn(Failure) -> StoreError {
+    move |failure| {
+        let (Failure::Refused(why) | Failure::Unavailable(why) | Failure::Conflict(why)) = failure;
+        StoreError::Secret { name, why }
+    }
 }
 
-/// The credentials.
-fn secret(identity: &Identity) -> Result<Secret, IdentityError> {
+fn credentials(identity: &Identity) -> Result<(Object, SecretData), StoreError> {
     with_files(IDENTITY_SECRET, identity, |name| name == CREDENTIALS_FILE)
 }
 
 /// Who the agent is, and whom it believes.
-fn pins(identity: &Identity) -> Result<Secret, IdentityError> {
+fn pins(identity: &Identity) -> Result<(Object, SecretData), StoreError> {
     with_files(PINS_SECRET, identity, |name| name != CREDENTIALS_FILE)
 }
 
 fn with_files(
-    secret: &str,
+    secret: &'static str,
     identity: &Identity,
     wanted: impl Fn(&str) -> bool,
-) -> Result<Secret, IdentityError> {
-    let data: BTreeMap<String, ByteString> = identity
-        .files()?
-        .into_iter()
-        .filter(|(name, _)| wanted(name))
-        .map(|(name, content)| (name.to_owned(), ByteString(content.expose_secret().into())))
-        .collect();
-    let label = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-    Ok(Secret {
-        metadata: ObjectMeta {
-            name: Some(secret.to_owned()),
-            labels: Some(BTreeMap::from([
-                label("app.kubernetes.io/name", "hanse-agent"),
-                label("app.kubernetes.io/part-of", "hanse"),
-            ])),
-            ..ObjectMeta::default()
+) -> Result<(Object, SecretData), StoreError> {
+    let mut data = SecretData::default();
+    for (name, content) in identity.files()?.into_iter().filter(|(name, _)| wanted(name)) {
+        data.insert(name, content.expose_secret().as_bytes())
+            .map_err(|error| StoreError::Secret { name: secret, why: error.to_string() })?;
+    }
+    let body = json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": secret,
+            "namespace": NAMESPACE,
+            "labels": {
+                "app.kubernetes.io/name": "hanse-agent",
+                "app.kubernetes.io/part-of": "hanse",
+            },
         },
-        data: Some(data),
-        type_: Some("Opaque".to_owned()),
-        ..Secret::default()
-    })
+        "type": "Opaque",
+    });
+    let reference = ObjectRef::namespaced(ObjectKind::Secret, NAMESPACE, secret);
+    Ok((Object { reference, body }, data))
 }

@@ -7,7 +7,8 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 
 use super::writers::{CEILING_USER, Model};
-use super::{CallError, IDENTITY_SECRET, NAMESPACE, within};
+use super::{CallError, IDENTITY_SECRET, NAMESPACE, PINS_SECRET, within};
+use crate::identity::age::cluster::AGE_SECRET;
 
 /// One action on one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,9 +183,13 @@ pub fn forbidden(model: Model) -> Vec<Right> {
         name,
         verb,
     };
-    for verb in ["get", "list", "patch"] {
+    // A right by name is one that a question without a name does not find. That it may `update` some of
+    // these is the guard's matter (F02): the right to update Secrets has no names.
+    for verb in ["get", "list", "watch", "patch"] {
         rights.push(own(None, verb));
-        rights.push(own(Some(IDENTITY_SECRET), verb));
+        for name in [IDENTITY_SECRET, PINS_SECRET, AGE_SECRET] {
+            rights.push(own(Some(name), verb));
+        }
     }
     rights
 }

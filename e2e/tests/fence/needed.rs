@@ -52,7 +52,8 @@ fn careless() -> Value {
     }
     let keys = |field: &str| -> BTreeSet<String> {
         let all = attacks::all();
-        let maps = all.iter().filter_map(|attack| attack.call.body()?["metadata"][field].as_object());
+        let maps =
+            all.iter().filter_map(|attack| attack.call.body()?["metadata"][field].as_object());
         maps.flat_map(|map| map.keys().cloned()).collect()
     };
     json!({

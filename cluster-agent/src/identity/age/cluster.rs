@@ -1,15 +1,15 @@
 //! The identities of an agent in the cluster: the Secret `hanse-agent-age`, mounted as `age.key` beside
 //! the other files of the identity.
 //!
-//! `join` makes it, with an administrator's rights. The agent may update this one by name and can read
-//! it from the mount alone.
-
-use std::collections::BTreeMap;
+//! `join` makes it and `recipient --rotate` replaces it, with an administrator's rights. The agent cannot
+//! change it and reads it from the mount alone.
 
 use hanse_domain::object::{Object, ObjectKind, ObjectRef};
 use hanse_sealing::SecretData;
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client};
+use kube::api::GetParams;
+use kube::core::Request;
+use kube::{Client, Resource as _};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -27,6 +27,9 @@ pub enum AgeSecretError {
     /// With an administrator's rights.
     #[error("the Secret {NAMESPACE}/{AGE_SECRET} cannot be read")]
     Read(#[from] CallError),
+    /// An answer that is no Secret. What is wrong with it would quote it.
+    #[error("the API server's answer about the Secret {NAMESPACE}/{AGE_SECRET} cannot be read")]
+    Answer,
     /// Its content.
     #[error("the Secret {NAMESPACE}/{AGE_SECRET} cannot be used")]
     Content(#[source] AgeError),
@@ -41,12 +44,8 @@ pub async fn make_if_absent(
     client: &Client,
     dry_run: bool,
 ) -> Result<AgeIdentities, AgeSecretError> {
-    let secrets = Api::<Secret>::namespaced(client.clone(), NAMESPACE);
-    if let Some(found) = within(secrets.get_opt(AGE_SECRET)).await? {
-        let mut data: BTreeMap<_, _> = found.data.unwrap_or_default();
-        let content = data.remove(AGE_KEY_FILE).map(|value| Zeroizing::new(value.0));
-        let content = content.as_ref().map_or(&[][..], |content| content.as_slice());
-        return AgeIdentities::parse(content).map_err(AgeSecretError::Content);
+    if let Some(content) = read(client).await? {
+        return AgeIdentities::parse(&content).map_err(AgeSecretError::Content);
     }
     let made = AgeIdentities::make();
     let (object, data) = (object(), data(&made)?);
@@ -59,10 +58,26 @@ pub async fn make_if_absent(
     Ok(made)
 }
 
-/// Replaces the Secret's content, with the agent's own rights. The mount shows it a minute later.
+/// Replaces the Secret's content, with an administrator's rights. The mount shows it a minute later.
 pub async fn save(client: &Client, identities: &AgeIdentities) -> Result<(), AgeSecretError> {
     let writer = SecretWriter::new(client.clone());
     writer.replace(&object(), &data(identities)?).await.map_err(cannot_write)
+}
+
+/// The content of the Secret that is there. kube's own `get` logs an answer that it cannot read, with all
+/// that is in it; the text is read here instead.
+async fn read(client: &Client) -> Result<Option<Zeroizing<Vec<u8>>>, AgeSecretError> {
+    let path = Secret::url_path(&(), Some(NAMESPACE));
+    let request = Request::new(path).get(AGE_SECRET, &GetParams::default());
+    let request = request.map_err(|e| CallError::Kube(kube::Error::BuildRequest(e)))?;
+    let text = match within(client.request_text(request)).await {
+        Ok(text) => Zeroizing::new(text),
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let found: Secret = serde_json::from_str(&text).map_err(|_| AgeSecretError::Answer)?;
+    let content = found.data.and_then(|mut data| data.remove(AGE_KEY_FILE));
+    Ok(Some(Zeroizing::new(content.map(|value| value.0).unwrap_or_default())))
 }
 
 fn cannot_write(failure: Failure) -> AgeSecretError {
