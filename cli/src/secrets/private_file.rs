@@ -1,11 +1,13 @@
 //! A file for an editor that is never on a disk: in a folder of its own, in memory, that nobody else
-//! reads. It is written over and removed whatever happens, and so is what the editor puts beside it.
+//! reads. It is written over and removed whatever happens, and so is what the editor puts beside it. What
+//! nothing could be done about (SIGKILL, a crash), the next one sweeps away.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
 
 use super::buffer;
@@ -13,31 +15,54 @@ use crate::failure::{Failure, Outcome};
 
 /// Where files are in memory, when `XDG_RUNTIME_DIR` does not say.
 const SHARED_MEMORY: &str = "/dev/shm";
+const PREFIX: &str = "hanse-secret-";
 
 /// The file. It goes when this is dropped.
 #[derive(Debug)]
 pub(crate) struct PrivateFile {
     folder: tempfile::TempDir,
     path: PathBuf,
+    /// Of the folder: as long as it is held, somebody edits there.
+    _lock: File,
+}
+
+/// Returns when the terminal goes or somebody ends the program: then the file must go, too.
+pub(crate) async fn ended() -> Failure {
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::hangup()));
+    let (Ok(mut terminate), Ok(mut hangup)) = signals else {
+        return Failure::new("no-signals", "signals cannot be received")
+            .why("a secret in a file would be left over when the program is ended");
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    Failure::interrupted()
 }
 
 impl PrivateFile {
     /// Makes the folder. The file is there once it is written.
     pub(crate) fn new(name: &str, runtime: Option<PathBuf>) -> Outcome<Self> {
         let places = [runtime.filter(|path| path.is_absolute()), Some(SHARED_MEMORY.into())];
-        let found = places.into_iter().flatten().find(|path| path.is_dir());
-        let base = found.ok_or_else(|| {
+        let places: Vec<PathBuf> =
+            places.into_iter().flatten().filter(|path| path.is_dir()).collect();
+        let base = places.first().ok_or_else(|| {
             Failure::new("no-private-place", "there is no folder in memory for the editor's file")
                 .why("on a disk, what was in a file can be found again long after")
                 .hint("name one in XDG_RUNTIME_DIR; or without an editor: hanse secret set --merge")
         })?;
         let folder = tempfile::Builder::new()
-            .prefix("hanse-secret-")
+            .prefix(PREFIX)
             .permissions(Permissions::from_mode(0o700))
-            .tempdir_in(&base)
-            .map_err(|e| failed(&base, &e))?;
+            .tempdir_in(base)
+            .map_err(|e| failed(base, &e))?;
+        let lock = locked(folder.path()).map_err(|e| failed(folder.path(), &e))?;
+        let owner = lock.metadata().map_err(|e| failed(folder.path(), &e))?.uid();
+        for place in &places {
+            sweep(place, owner);
+        }
         let path = folder.path().join(name);
-        Ok(Self { folder, path })
+        Ok(Self { folder, path, _lock: lock })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -60,9 +85,36 @@ impl PrivateFile {
 
 impl Drop for PrivateFile {
     fn drop(&mut self) {
-        for entry in fs::read_dir(self.folder.path()).into_iter().flatten().flatten() {
-            let _ = wipe(&entry.path());
+        wipe_all(self.folder.path());
+    }
+}
+
+fn locked(folder: &Path) -> io::Result<File> {
+    let folder = File::open(folder)?;
+    folder.try_lock()?;
+    Ok(folder)
+}
+
+/// Removes folders of this user's that nobody holds any more.
+fn sweep(place: &Path, owner: u32) {
+    for entry in fs::read_dir(place).into_iter().flatten().flatten() {
+        // Of the entry itself: somebody else's link leads where they want.
+        let own = entry.metadata().is_ok_and(|found| found.is_dir() && found.uid() == owner);
+        if !own || !entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
+            continue;
         }
+        let folder = entry.path();
+        if let Ok(_lock) = locked(&folder) {
+            wipe_all(&folder);
+            // The next edit tries again.
+            let _ = fs::remove_dir_all(&folder);
+        }
+    }
+}
+
+fn wipe_all(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let _ = wipe(&entry.path());
     }
 }
 
@@ -111,6 +163,28 @@ mod tests {
             let mut left = Vec::new();
             io::Read::read_to_end(file, &mut left).unwrap();
             assert!(!left.is_empty() && left.iter().all(|byte| *byte == 0), "{left:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_left_over_goes_and_what_is_in_use_stays() {
+        let base = tempfile::tempdir().unwrap();
+        let left_over = base.path().join("hanse-secret-old");
+        let foreign = base.path().join("other");
+        for folder in [&left_over, &foreign] {
+            fs::create_dir(folder).unwrap();
+            fs::write(folder.join("db.yaml"), b"canary").unwrap();
+        }
+        std::os::unix::fs::symlink(&foreign, base.path().join("hanse-secret-link")).unwrap();
+        let mut opened = File::open(left_over.join("db.yaml")).unwrap();
+        let new = || PrivateFile::new("db.yaml", Some(base.path().to_owned())).unwrap();
+        let (one, other) = (new(), new());
+        assert!(!left_over.exists() && foreign.join("db.yaml").exists());
+        let mut left = Vec::new();
+        io::Read::read_to_end(&mut opened, &mut left).unwrap();
+        assert_eq!(left, [0; 6]);
+        for file in [one, other] {
+            assert!(file.path().parent().unwrap().exists());
         }
     }
 }

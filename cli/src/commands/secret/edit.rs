@@ -11,14 +11,14 @@ use crate::failure::{Exit, Failure, Outcome};
 use crate::secrets::edited;
 use crate::secrets::identity::IdentityArgs;
 use crate::secrets::outline::Outline;
-use crate::secrets::private_file::PrivateFile;
+use crate::secrets::private_file::{self, PrivateFile};
 use crate::{editor, fleet, output, secrets};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The editor is that of KUBE_EDITOR or EDITOR, vi by default. Its file is in memory (XDG_RUNTIME_DIR
-or /dev/shm), for you alone, and is written over and removed at the end. An editor that keeps
-copies elsewhere should be told not to: vim -n -i NONE.")]
+or /dev/shm), for you alone, and is written over and removed at the end; memory may be swapped to a
+disk. An editor that keeps copies elsewhere should be told not to: vim -n -i NONE.")]
 pub(crate) struct Args {
     /// Its name
     pub(super) name: String,
@@ -32,6 +32,13 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) async fn run(self, session: &Session) -> Outcome {
+        tokio::select! {
+            outcome = self.edit(session) => outcome,
+            failure = private_file::ended() => Err(failure),
+        }
+    }
+
+    async fn edit(&self, session: &Session) -> Outcome {
         let name = &self.name;
         let hub = session.hub().await?;
         let base = fleet::fetch(&hub).await?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use hanse_probes::canary;
 
-use super::support::{ANN, As, run, world};
+use super::support::{ANN, As, run, set, world};
 
 /// Every file below a folder.
 fn files(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
@@ -92,4 +92,21 @@ async fn no_value_is_anywhere_but_where_it_belongs() {
         }
     }
     assert_eq!(std::fs::read_dir(world.directory.path().join("run")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn an_edit_that_is_ended_leaves_nothing() {
+    let (world, _) = world().await;
+    let (code, _, stderr) = set(&world, b"canary").await;
+    assert_eq!(code, 0, "{stderr}");
+    let folder = world.directory.path().join("run");
+    for signal in ["TERM", "HUP"] {
+        // It has the file as long as it is there, and not forever.
+        let editor = format!(
+            "ended() {{ kill -s {signal} $PPID; for i in $(seq 100); do test -e \"$1\" || exit; sleep 0.05; done; }}; ended"
+        );
+        let (code, _, _) = run(&world, &As { editor: &editor, ..ANN }, &["edit", "db"]).await;
+        assert_eq!(code, 130, "{signal}");
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "{signal}");
+    }
 }
