@@ -12,6 +12,7 @@ use hanse_proto::admin::drift_service_client::DriftServiceClient;
 use hanse_proto::admin::fleet_service_client::FleetServiceClient;
 use hanse_proto::admin::identity_service_client::IdentityServiceClient;
 use hanse_proto::admin::{Cluster, ListClustersRequest};
+use tokio::sync::OnceCell;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Response, Status, Streaming};
 
@@ -35,6 +36,8 @@ pub(crate) struct Hub {
     config: PathBuf,
     /// The fleet that is meant, once it is known.
     fleet: Arc<OnceLock<Digest>>,
+    /// The clusters with their ceilings, once they were asked for.
+    ceilings: Arc<OnceCell<Vec<Cluster>>>,
 }
 
 impl Hub {
@@ -72,7 +75,7 @@ impl Hub {
                     let _ = fleet.set(digest);
                 }
                 let (context, config) = (Arc::new(context.clone()), config.to_owned());
-                Ok(Self { channel, context, config, fleet })
+                Ok(Self { channel, context, config, fleet, ceilings: Arc::default() })
             }
             Err(error) => Err(refined(context, trouble::of_transport(&server, &error)).await),
         }
@@ -177,17 +180,32 @@ impl Hub {
         trouble::of_status(self.server(), status)
     }
 
-    /// Every cluster that the hub knows, by name.
+    /// Every cluster that the hub knows, by name, without its ceiling.
     pub(crate) async fn clusters(&self) -> Outcome<Vec<Cluster>> {
+        self.list(ListClustersRequest { without_ceilings: true }).await
+    }
+
+    /// The same with the ceilings, as far as the hub says. They are long: it is asked once.
+    pub(crate) async fn with_ceilings(&self) -> &[Cluster] {
+        let request = ListClustersRequest { without_ceilings: false };
+        self.ceilings.get_or_init(|| async { self.list(request).await.unwrap_or_default() }).await
+    }
+
+    async fn list(&self, request: ListClustersRequest) -> Outcome<Vec<Cluster>> {
         let mut service = self.clusters_service();
-        let mut clusters = self.call(service.list_clusters(ListClustersRequest {})).await?.clusters;
+        let mut clusters = self.call(service.list_clusters(request)).await?.clusters;
         clusters.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(clusters)
     }
 
-    /// One cluster, by its name.
+    /// One cluster, by its name, without its ceiling.
     pub(crate) async fn cluster(&self, name: &str) -> Outcome<Cluster> {
         named(self.clusters().await?, name)
+    }
+
+    /// One cluster, by its name, as a whole.
+    pub(crate) async fn whole_cluster(&self, name: &str) -> Outcome<Cluster> {
+        named(self.list(ListClustersRequest::default()).await?, name)
     }
 }
 

@@ -15,11 +15,11 @@ const MAX_NAMED: usize = 5;
 
 /// Adds to a plan's warnings what clusters would refuse. A hub that does not say is no reason to stop.
 pub(crate) async fn warn(hub: &Hub, plan: &mut Plan) {
-    if plan.clusters.is_empty() {
-        return;
+    let writes = plan.clusters.values().flatten().any(|change| change.after.is_some());
+    if writes {
+        let warnings = warnings(hub.with_ceilings().await, plan);
+        plan.warnings.extend(warnings);
     }
-    let clusters = hub.clusters().await.unwrap_or_default();
-    plan.warnings.extend(warnings(&clusters, plan));
 }
 
 fn warnings(clusters: &[Cluster], plan: &Plan) -> Vec<String> {

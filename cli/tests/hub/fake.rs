@@ -74,6 +74,8 @@ pub(crate) struct State {
     pub(crate) offered: (String, Vec<u8>),
     /// The ceiling that every agent reports.
     pub(crate) ceiling: String,
+    /// How many times somebody asked for the ceilings.
+    pub(crate) ceilings: usize,
     /// What the clusters say to a dry run.
     pub(crate) dry_run: Vec<DryRunResponse>,
     /// What each watch of drift is sent before it ends, the next one at the end.
@@ -266,6 +268,7 @@ impl Running {
             invited: "0192f0c1-2a3b-7c4d-8e5f-60718293a4b9".to_owned(),
             offered: (String::new(), Vec::new()),
             ceiling: String::new(),
+            ceilings: 0,
             dry_run: Vec::new(),
             drift: Vec::new(),
         };
@@ -492,9 +495,15 @@ impl ClusterService for Hub {
 
     async fn list_clusters(
         &self,
-        _: Request<ListClustersRequest>,
+        request: Request<ListClustersRequest>,
     ) -> Result<Response<ListClustersResponse>, Status> {
-        Ok(Response::new(ListClustersResponse { clusters: self.clusters() }))
+        let mut clusters = self.clusters();
+        if request.into_inner().without_ceilings {
+            clusters.iter_mut().for_each(|cluster| cluster.fence = None);
+        } else {
+            self.0.lock().unwrap().ceilings += 1;
+        }
+        Ok(Response::new(ListClustersResponse { clusters }))
     }
 
     async fn create_join_token(

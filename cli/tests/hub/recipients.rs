@@ -138,6 +138,24 @@ async fn a_plan_says_whose_ceiling_would_refuse_it() {
     let warning =
         "by the ceilings of cluster-1, cluster-2: ClusterRole hanse:ns:reader would be refused";
     assert!(stdout.contains(warning), "{stdout}");
+    let asked = || std::mem::take(&mut world.running.hub.0.lock().unwrap().ceilings);
+    assert_eq!(asked(), 1);
+    // Once, also where it is planned again.
+    world.intrude(&ROLE.replace("reader", "other"));
     let (code, _, stderr) = world.hanse(&["apply", "-f", &role]).await;
     assert!(code == 0 && stderr.contains(warning), "{stderr}");
+    assert!(stderr.contains("came in between"), "{stderr}");
+    assert_eq!(asked(), 1);
+    let (_, stdout, _) = world.hanse(&["describe", "cluster", "cluster-1"]).await;
+    assert!(stdout.contains("secrets") && asked() == 1, "{stdout}");
+    // Nothing is written, or nothing is planned.
+    for args in [
+        &["apply", "-f", &role][..],
+        &["delete", "role/reader", "-y"],
+        &["cluster", "list"],
+        &["cluster", "label", "cluster-1", "a=b"],
+    ] {
+        let (code, _, stderr) = world.hanse(args).await;
+        assert_eq!((code, asked()), (0, 0), "{args:?}: {stderr}");
+    }
 }

@@ -16,7 +16,7 @@ use crate::clients::Credentials;
 use crate::hub::Hub;
 
 pub(crate) async fn list(hub: &Hub) -> Vec<admin::Cluster> {
-    let request = admin::ListClustersRequest {};
+    let request = admin::ListClustersRequest::default();
     hub.clusters().await.list_clusters(request).await.unwrap().into_inner().clusters
 }
 

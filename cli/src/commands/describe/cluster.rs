@@ -16,7 +16,7 @@ use crate::hub::Hub;
 use crate::text::{age, escape, labels, or_dash, time, until};
 
 pub(super) async fn describe(hub: &Hub, name: &str) -> Outcome<String> {
-    let cluster = hub.cluster(name).await?;
+    let cluster = hub.whole_cluster(name).await?;
     let drift = drift::list(hub, name, false).await?;
     let fleet = fleet::fetch(hub).await?;
     Ok(text(&cluster, &fleet, &drift, Timestamp::now()))

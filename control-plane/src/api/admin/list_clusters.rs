@@ -1,5 +1,7 @@
 //! `ListClusters`: every cluster, by name.
 
+use std::collections::BTreeMap;
+
 use hanse_proto::admin as proto;
 
 use crate::api::context::OpContext;
@@ -12,19 +14,22 @@ const CEILING_BYTES: usize = 32 * 1024 * 1024;
 pub(super) async fn handle(
     services: &Services,
     ctx: &OpContext,
-    _: proto::ListClustersRequest,
+    request: proto::ListClustersRequest,
 ) -> Result<proto::ListClustersResponse, ServiceError> {
-    let mut left = CEILING_BYTES;
-    let mut clusters = Vec::new();
-    for view in services.clusters.list(ctx.now).await? {
+    let views = services.clusters.list(ctx.now).await?;
+    // After the fences: one that was reported meanwhile is here, too.
+    let mut ceilings = if request.without_ceilings {
+        BTreeMap::new()
+    } else {
+        services.clusters.ceilings(CEILING_BYTES).await?
+    };
+    let clusters = views.into_iter().map(|view| {
+        let ceiling = ceilings.remove(&view.row.id);
         let mut cluster = convert::cluster(view);
-        if let Some(fence) = &mut cluster.fence {
-            match left.checked_sub(fence.ceiling.len()) {
-                Some(less) => left = less,
-                None => fence.ceiling.clear(),
-            }
+        if let Some((fence, ceiling)) = cluster.fence.as_mut().zip(ceiling) {
+            fence.ceiling = ceiling;
         }
-        clusters.push(cluster);
-    }
-    Ok(proto::ListClustersResponse { clusters })
+        cluster
+    });
+    Ok(proto::ListClustersResponse { clusters: clusters.collect() })
 }
