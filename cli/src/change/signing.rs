@@ -96,10 +96,13 @@ pub(super) async fn sign(
 
 /// The key at hand that is wanted: the context's, the one that `hanse init` made, or another.
 pub(crate) async fn find(hub: &Hub, wanted: &[PublicKey]) -> Outcome<Signer> {
+    Signer::find(wanted, key_file(hub, wanted), Surroundings::of_process()).await
+}
+
+/// The file of the key that is looked at first.
+pub(crate) fn key_file(hub: &Hub, wanted: &[PublicKey]) -> Option<PathBuf> {
     let home = std::env::var_os("HOME").map(PathBuf::from);
-    let configured =
-        hub.context().signing_key_file(home.as_deref()).or_else(|| own_key(hub, wanted));
-    Signer::find(wanted, configured, Surroundings::of_process()).await
+    hub.context().signing_key_file(home.as_deref()).or_else(|| own_key(hub, wanted))
 }
 
 /// The key that `hanse init` made, if it may sign.

@@ -1,5 +1,7 @@
 //! Whom one believes: the pinned fleet, what was verified, and the key that signs.
 
+use std::path::Path;
+
 use hanse_domain::fleet::Fleet;
 
 use super::findings::Findings;
@@ -8,7 +10,7 @@ use crate::config::FleetPin;
 use crate::failure::Outcome;
 use crate::fleet;
 use crate::hub::Hub;
-use crate::text::count;
+use crate::text::{count, escape};
 
 pub(super) async fn trust(hub: &Hub, findings: &mut Findings) -> Outcome<()> {
     findings.section("trust");
@@ -61,6 +63,8 @@ async fn key(hub: &Hub, fleet: &Fleet, findings: &mut Findings) {
             let names = root.names_of(&[signer.public_key().clone()].into());
             let name = names.first().map(ToString::to_string).unwrap_or_default();
             findings.ok(format!("you sign as {name}, with {}", signer.public_key().fingerprint()));
+            let file = signing::key_file(hub, &keys);
+            file.as_deref().into_iter().for_each(|file| apart_from_hub(file, findings));
         }
         Err(failure) => findings.warning(
             format!("you can read and not sign: {}", failure.summary()),
@@ -69,9 +73,56 @@ async fn key(hub: &Hub, fleet: &Fleet, findings: &mut Findings) {
     }
 }
 
+/// What a hub keeps beside its database and its keys.
+const HUB_FILE: &str = "hub.json";
+
+/// A stolen hub can sign nothing, unless the key is stolen with it.
+fn apart_from_hub(file: &Path, findings: &mut Findings) {
+    // A public key is no secret; the private one may be beside it.
+    let file = if file.extension().is_some_and(|end| end == "pub") {
+        file.with_extension("")
+    } else {
+        file.to_owned()
+    };
+    let Ok(file) = file.canonicalize() else { return };
+    if file.with_file_name(HUB_FILE).exists() {
+        findings.warning(
+            "the key is on the hub's machine: who steals the hub has it".to_owned(),
+            format!(
+                "move {} to a machine of your own, and name it as `signingKey` of the context there",
+                escape(&file.display().to_string())
+            ),
+        );
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
     use super::*;
+
+    #[test]
+    fn a_key_beside_a_hub_is_warned_of() {
+        let directory = tempfile::tempdir().unwrap();
+        let warned = |name: &str| {
+            let mut findings = Findings::default();
+            findings.section("trust");
+            apart_from_hub(&directory.path().join(name), &mut findings);
+            findings.text().contains("who steals the hub has it")
+        };
+        for name in ["admin.key", "alone.pub"] {
+            std::fs::write(directory.path().join(name), "").unwrap();
+        }
+        assert!(!warned("admin.key"), "there is no hub");
+        std::fs::write(directory.path().join(HUB_FILE), "{}").unwrap();
+        assert!(warned("admin.key") && warned("admin.key.pub"));
+        assert!(!warned("alone.pub"), "the private key is elsewhere");
+        let link = directory.path().join("elsewhere");
+        std::fs::create_dir(&link).unwrap();
+        std::os::unix::fs::symlink("../admin.key", link.join("key")).unwrap();
+        assert!(warned("elsewhere/key"));
+    }
 
     #[test]
     fn what_is_believed_is_said() {
