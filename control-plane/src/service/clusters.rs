@@ -124,6 +124,11 @@ impl ClusterService {
             .collect())
     }
 
+    /// The Ceilings of clusters as JSON, up to so many bytes of them all.
+    pub async fn ceilings(&self, most: usize) -> Result<BTreeMap<ClusterId, String>, ServiceError> {
+        Ok(self.store.ceilings(most).await?)
+    }
+
     /// The id of the cluster that has the name now.
     pub async fn named(&self, name: &str) -> Result<ClusterId, ServiceError> {
         let row = self.store.cluster_by_name(name).await?;

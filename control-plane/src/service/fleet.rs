@@ -410,6 +410,7 @@ fn refused(error: ChangeError) -> ServiceError {
         | ChangeError::TrustRoot(_)
         | ChangeError::Document(_)
         | ChangeError::Inconsistent(_)
-        | ChangeError::TooMuch { .. } => ServiceError::invalid(error),
+        | ChangeError::TooMuch { .. }
+        | ChangeError::TooMany { .. } => ServiceError::invalid(error),
     }
 }

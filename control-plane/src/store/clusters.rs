@@ -10,7 +10,7 @@ use sqlx::QueryBuilder;
 use super::backend::{Dialect, MAX_BINDS, read, run_tx};
 use super::columns::{
     ClusterColumn, CountColumn, FenceColumn, NamesColumn, OptionalDigestColumn, OptionalTimeColumn,
-    ProblemsColumn, RevisionColumn, SmallCountColumn, TimeColumn, int, micros, raw,
+    ProblemsColumn, RevisionColumn, SmallCountColumn, TimeColumn, int, micros, raw, rows,
 };
 use super::drift::ObjectKey;
 use super::{Store, StoreError};
@@ -116,8 +116,8 @@ pub struct FenceRow {
     pub model: String,
     /// What is wrong, for a person.
     pub problem: String,
-    /// The spec of the cluster's Ceiling as JSON.
-    pub ceiling: String,
+    /// SHA-256 of the cluster's Ceiling, which is read with [`Store::ceilings`]; empty for none.
+    pub ceiling_digest: String,
     /// Its `metadata.generation`.
     pub ceiling_generation: i64,
 }
@@ -299,19 +299,37 @@ impl Store {
         })
     }
 
-    /// Notes how an agent says that its cluster's fence stands. Errors as for `record_applied`.
-    pub async fn record_fence(&self, by: Writer, fence: &FenceRow) -> Result<(), StoreError> {
+    /// Notes how an agent says that its cluster's fence stands, and the spec of its Ceiling as JSON.
+    /// Errors as for `record_applied`.
+    pub async fn record_fence(
+        &self,
+        by: Writer,
+        fence: &FenceRow,
+        ceiling: &str,
+    ) -> Result<(), StoreError> {
         let fence = serde_json::to_string(fence)
             .map_err(|error| StoreError::invalid(format!("a fence as JSON: {error}")))?;
         run_tx!(self, "record-fence", ReadCommitted, |tx, Db| {
             admit!(tx, Db, by);
-            sqlx::query("UPDATE clusters SET fence = $2 WHERE id = $1")
+            sqlx::query("UPDATE clusters SET fence = $2, ceiling = $3 WHERE id = $1")
                 .bind(by.cluster.0)
                 .bind(&fence)
+                .bind(ceiling)
                 .execute(&mut *tx)
                 .await?;
             Ok(())
         })
+    }
+
+    /// The Ceilings of clusters as JSON, the first by id, up to so many bytes of them all.
+    pub async fn ceilings(&self, most: usize) -> Result<BTreeMap<ClusterId, String>, StoreError> {
+        let sql = "SELECT c.id, c.ceiling FROM clusters c JOIN ( \
+                       SELECT id, SUM(octet_length(ceiling)) OVER (ORDER BY id) AS total \
+                       FROM clusters WHERE octet_length(ceiling) > 0 \
+                   ) AS upto ON upto.id = c.id WHERE upto.total <= $1";
+        let all: Vec<(ClusterColumn, String)> =
+            read!(self, |conn| sqlx::query_as(sql).bind(rows(most)).fetch_all(&mut *conn).await?);
+        Ok(all.into_iter().map(|(id, ceiling)| (id.into(), ceiling)).collect())
     }
 
     /// Notes another recipient of an agent; nobody has vouched for that one. Errors as for

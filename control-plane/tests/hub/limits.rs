@@ -38,6 +38,16 @@ async fn a_flood_ends_its_stream_alone() {
         }
     }
     assert_eq!(talk.end().await.code(), Code::ResourceExhausted);
+    // Fences that are never the same.
+    let (mut talk, _) = flooding.connect(&hub).await;
+    for ceiling_generation in 0..20 {
+        let state = agent::fence_report::State::Broken.into();
+        let report = agent::FenceReport { state, ceiling_generation, ..Default::default() };
+        if !talk.try_say(Say::Fence(report)).await {
+            break;
+        }
+    }
+    assert_eq!(talk.end().await.code(), Code::ResourceExhausted);
     hub.end_well().await;
 }
 

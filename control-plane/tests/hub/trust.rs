@@ -244,6 +244,11 @@ pub(crate) async fn fences_and_recipients_are_shown(hub: &Hub) {
     let shown = until(hub, |cluster| cluster.fence.is_some()).await.fence.unwrap();
     assert_eq!(shown.state(), admin::fence::State::Broken);
     assert_eq!((shown.ceiling, shown.ceiling_generation), (fence.ceiling.clone(), 3));
+    // Nobody gets it who does not ask for it.
+    let request = admin::ListClustersRequest { without_ceilings: true };
+    let without = hub.clusters().await.list_clusters(request).await.unwrap().into_inner();
+    let without = without.clusters[0].fence.clone().unwrap();
+    assert_eq!((without.ceiling.as_str(), without.ceiling_generation), ("", 3));
     let refused = agent::Applied {
         generation: 1,
         digest: talk.hello().digest,

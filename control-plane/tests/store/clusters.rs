@@ -62,10 +62,19 @@ pub(crate) async fn a_fence_and_a_recipient_are_kept(place: Place) {
         state: 2,
         model: "bind".into(),
         problem: "changed \"x\"".into(),
-        ceiling: "{}".into(),
+        ceiling_digest: Digest::of(b"{}").to_string(),
         ceiling_generation: 7,
     };
-    store.record_fence(by(row.id), &fence).await.unwrap();
+    store.record_fence(by(row.id), &fence, "{}").await.unwrap();
+    let second = joined(&store, "second", cluster_id(2)).await;
+    store.record_fence(by(second.id), &fence, "{\"ä\":1}").await.unwrap();
+    joined(&store, "third", cluster_id(3)).await;
+    // As many as fit, in bytes.
+    for (most, found) in [(1, 0), (2, 1), (9, 1), (10, 2), (usize::MAX, 2)] {
+        let ceilings = store.ceilings(most).await.unwrap();
+        assert_eq!(ceilings.len(), found, "{most}");
+        assert!(ceilings.get(&row.id).is_none_or(|ceiling| ceiling == "{}"));
+    }
     // The same recipient again keeps what vouches for it, another one does not.
     store.record_recipient(by(row.id), "age1first").await.unwrap();
     let kept = store.cluster(row.id).await.unwrap().unwrap();
@@ -76,7 +85,7 @@ pub(crate) async fn a_fence_and_a_recipient_are_kept(place: Place) {
 
     store.revoke(row.id, at(9)).await.unwrap();
     for refused in [
-        store.record_fence(by(row.id), &fence).await,
+        store.record_fence(by(row.id), &fence, "").await,
         store.record_recipient(by(row.id), "age1third").await,
     ] {
         assert!(matches!(refused, Err(StoreError::CutOff)), "{refused:?}");

@@ -50,6 +50,8 @@ const MESSAGES: (u32, Duration) = (200, Duration::from_millis(5));
 const BYTES: (u32, Duration) = (16 * 1024 * 1024, Duration::from_nanos(954));
 /// The same for asking for a whole bundle again.
 const RESENDS: (u32, Duration) = (5, Duration::from_secs(10));
+/// The same for reports of the fence that differ from the one before: each is written.
+const FENCES: (u32, Duration) = (10, Duration::from_secs(10));
 const MAX_VERSION_BYTES: usize = 128;
 
 pub(super) async fn handle(
@@ -124,6 +126,7 @@ pub(super) struct Live {
     pub(super) messages: Bucket,
     pub(super) bytes: Bucket,
     pub(super) resends: Bucket,
+    pub(super) fences: Bucket,
     pub(super) complained: bool,
 }
 
@@ -218,6 +221,7 @@ impl Talk {
             messages: Bucket::new(MESSAGES.0, MESSAGES.1, now),
             bytes: Bucket::new(BYTES.0, BYTES.1, now),
             resends: Bucket::new(RESENDS.0, RESENDS.1, now),
+            fences: Bucket::new(FENCES.0, FENCES.1, now),
             complained: false,
         };
         self.deliver(&mut live).await?;
@@ -328,7 +332,11 @@ impl Talk {
     ) -> Result<(), ServiceError> {
         let fence = Some(convert::fence_report(report)?);
         if let (true, Some(new)) = (fence != live.fence, &fence) {
-            self.services.store.record_fence(live.writer, new).await?;
+            if !live.fences.take(Instant::now()) {
+                let why = "the report of the fence changes too often";
+                return Err(ServiceError::Exhausted(why.to_owned()));
+            }
+            self.services.store.record_fence(live.writer, new, &report.ceiling).await?;
             live.fence = fence;
             self.services.sessions.changed(self.row.id);
         }

@@ -1,6 +1,6 @@
 //! What agents say of their bundles, bounded.
 
-use hanse_domain::ids::RevisionNumber;
+use hanse_domain::ids::{Digest, RevisionNumber};
 use hanse_proto::{admin, agent};
 
 use super::{bounded, digest};
@@ -45,7 +45,7 @@ pub(in crate::api) fn applied(msg: &agent::Applied) -> Result<AppliedRow, Servic
     })
 }
 
-/// What an agent says of its fence, bounded.
+/// What an agent says of its fence, bounded; the ceiling itself is kept apart.
 pub(in crate::api) fn fence_report(msg: &agent::FenceReport) -> Result<FenceRow, ServiceError> {
     let state = msg.state();
     if state == agent::fence_report::State::Unspecified {
@@ -59,7 +59,11 @@ pub(in crate::api) fn fence_report(msg: &agent::FenceReport) -> Result<FenceRow,
         state: i16::try_from(state as i32).unwrap_or_default(),
         model: bounded(&msg.model, MAX_MODEL_BYTES),
         problem: bounded(&msg.problem, MAX_MESSAGE_BYTES),
-        ceiling: msg.ceiling.clone(),
+        ceiling_digest: if msg.ceiling.is_empty() {
+            String::new()
+        } else {
+            Digest::of(msg.ceiling.as_bytes()).to_string()
+        },
         ceiling_generation: msg.ceiling_generation,
     })
 }
