@@ -25,6 +25,10 @@ pub const MAX_EDITS: usize = 20_000;
 /// ledger.
 pub const MAX_BUNDLE_BYTES: usize = 12 * 1024 * 1024;
 
+/// Most documents and wrapped keys that one cluster can hold: for each of them an agent that joins may
+/// have to be shown a statement.
+pub const MAX_BUNDLE_ITEMS: usize = 4_000;
+
 /// A statement with what it brings.
 #[derive(Clone, Debug)]
 pub struct Change {
@@ -83,6 +87,17 @@ pub enum ChangeError {
         cluster: String,
         /// Of its manifest, its documents and the statement.
         bytes: usize,
+    },
+    /// More things than one cluster can hold.
+    #[error(
+        "cluster {cluster} would have to hold {count} documents and keys of secrets, more than \
+         {MAX_BUNDLE_ITEMS}: place fewer on it, or put more into each"
+    )]
+    TooMany {
+        /// Which one.
+        cluster: String,
+        /// Of documents and wrapped keys.
+        count: usize,
     },
 }
 
@@ -202,6 +217,10 @@ fn bounded(changes: &Changes) -> Result<(), ChangeError> {
 /// Every touched cluster must be able to hold its share.
 fn fits(fleet: &Fleet, touched: &BTreeSet<ClusterId>, statement: usize) -> Result<(), ChangeError> {
     for member in touched.iter().filter_map(|id| fleet.member(*id)) {
+        let count = member.manifest.documents.len() + member.manifest.wraps.len();
+        if count > MAX_BUNDLE_ITEMS {
+            return Err(ChangeError::TooMany { cluster: member.entry.name.clone(), count });
+        }
         let documents: usize = fleet.placed_on(member).map(|(d, _)| d.bytes.len()).sum();
         let wraps: usize = member.wraps().values().map(|held| held.wrap.key.len() * 2 + 400).sum();
         let bytes = statement + member.manifest.encode().len() + documents + wraps;

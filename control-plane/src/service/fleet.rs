@@ -77,6 +77,15 @@ pub enum Committed {
     Proposal(ProposalRow),
 }
 
+/// With what a change that was authorised lands.
+pub(super) struct Landing {
+    pub(super) signatures: Bytes,
+    pub(super) signers: Vec<KeyName>,
+    pub(super) author: String,
+    /// What it was proposed as.
+    pub(super) proposal: Option<Digest>,
+}
+
 /// The fleet. Clones share it.
 #[derive(Clone)]
 pub struct FleetService(pub(super) Arc<Inner>);
@@ -200,8 +209,8 @@ impl Inner {
         let (change, signers) = authorised(Arc::clone(&base), change, signatures.clone()).await?;
         match signers {
             Ok(signers) => {
-                let row = self.append(&base, change, signatures, &signers, author, now).await?;
-                Ok(Committed::Revision(row))
+                let landing = Landing { signatures, signers, author, proposal: None };
+                Ok(Committed::Revision(self.append(&base, change, landing, now).await?))
             }
             Err(why) if propose && why.wants_more() => {
                 let row = self.propose(&base, &change, submission, author, &why, now).await?;
@@ -216,14 +225,16 @@ impl Inner {
         &self,
         base: &Current,
         change: Change,
-        signatures: Bytes,
-        signers: &[KeyName],
-        author: String,
+        landing: Landing,
         now: Timestamp,
     ) -> Result<StatementRow, ServiceError> {
-        let landed = Landed::of(&base.fleet, &change, signatures);
-        let new = landed.to_store(&change, author, signers, now)?;
-        match self.store.append(&new).await {
+        let landed = Landed::of(&base.fleet, &change, landing.signatures);
+        let new = landed.to_store(&change, landing.author, &landing.signers, now)?;
+        let appended = match landing.proposal {
+            Some(proposal) => self.store.append_proposed(&new, &proposal).await,
+            None => self.store.append(&new).await,
+        };
+        match appended {
             Ok(()) => {}
             Err(StoreError::Stale { current }) => {
                 self.catch_up().await?;

@@ -29,7 +29,7 @@ use crate::trust::signature::MAX_SIGNATURES;
 const WHAT: &str = "statement";
 const HEADER: &str = "hanse statement v1";
 /// Most bytes that a statement may have.
-pub const MAX_STATEMENT_BYTES: usize = 32 * 1024;
+pub const MAX_STATEMENT_BYTES: usize = 8 * 1024;
 /// Most keys that a statement may need: as many as can sign it.
 pub const MAX_SIGNERS: usize = MAX_SIGNATURES;
 /// Most bytes that a message may have.
@@ -128,7 +128,10 @@ impl Statement {
     /// Whether it would be read again with these bytes of its encoding.
     pub(crate) fn bounded(&self, bytes: &[u8]) -> Result<(), Malformed> {
         let why = if bytes.len() > MAX_STATEMENT_BYTES {
-            format!("{} bytes, more than {MAX_STATEMENT_BYTES}", bytes.len())
+            format!(
+                "{} bytes, more than {MAX_STATEMENT_BYTES}: write a shorter message, without control characters",
+                bytes.len()
+            )
         } else if self.message.len() > MAX_MESSAGE_BYTES {
             format!("a message over {MAX_MESSAGE_BYTES} bytes")
         } else if !(1..=MAX_SIGNERS).contains(&self.signers) {

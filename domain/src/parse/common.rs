@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::cursor::{Cursor, Report};
+use super::node::Content;
 use super::{is_empty_map, own_spec, placed_from_json};
 use crate::document::Kind;
 use crate::history::roster::Labels;
@@ -94,6 +95,11 @@ pub(super) fn placement(report: &mut Report, cursor: &Cursor<'_>) -> Option<Plac
     })
 }
 
+/// Most overrides of one document.
+const MAX_OVERRIDES: usize = 32;
+/// Most bytes that a document's overrides can make of its spec together.
+const MAX_OVERRIDDEN_BYTES: usize = 4 * 1024 * 1024;
+
 /// `spec.overrides`: each must make a valid spec by itself.
 pub(super) fn overrides(
     report: &mut Report,
@@ -101,6 +107,19 @@ pub(super) fn overrides(
     kind: Kind,
     spec: &Cursor<'_>,
 ) -> Option<Vec<Override>> {
+    if let Content::List(items) = &cursor.node.content
+        && items.len() > MAX_OVERRIDES
+    {
+        let found = items.len();
+        cursor.error(
+            report,
+            format!("{found} overrides, more than {MAX_OVERRIDES}: make several documents of it"),
+        );
+        return None;
+    }
+    let spec = own_spec(spec.node);
+    let length = spec.to_string().len();
+    let mut overridden = 0;
     cursor.list(report, |report, item| {
         item.fields(report, |report, fields| {
             let clusters = fields.required(report, "clusterSelector");
@@ -122,7 +141,18 @@ pub(super) fn overrides(
                     return None;
                 }
             }
-            let mut patched = own_spec(spec.node);
+            overridden += length + value.to_string().len();
+            if overridden > MAX_OVERRIDDEN_BYTES {
+                patch.error(
+                    report,
+                    format!(
+                        "with their patches the overrides up to this one make more than \
+                         {MAX_OVERRIDDEN_BYTES} bytes of the spec: make several documents of it"
+                    ),
+                );
+                return None;
+            }
+            let mut patched = spec.clone();
             json_patch::merge(&mut patched, &value);
             match placed_from_json(kind, &patched) {
                 Ok(alone) => Some(Override { selector: selector?, patch: value, alone }),

@@ -32,6 +32,9 @@ const HEADER: &str = "hanse trust-root v1";
 /// Most bytes that a trust root may have.
 pub const MAX_ROOT_BYTES: usize = 256 * 1024;
 
+/// Highest threshold of a role: a statement carries few signatures, and each agent checks them all.
+pub const MAX_THRESHOLD: usize = 4;
+
 /// The name of a key, unique in its trust root: a DNS label.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyName(String);
@@ -81,7 +84,7 @@ pub enum Origin {
 /// Some keys, and how many of them must sign.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quorum {
-    /// 1 at least, and not more than there are keys.
+    /// 1 at least, `MAX_THRESHOLD` at the most, and not more than there are keys.
     pub threshold: usize,
     /// Whose signatures count.
     pub names: BTreeSet<KeyName>,
@@ -226,6 +229,9 @@ fn quorum(
         if !names.insert(known(lines, name, keys)?) {
             return Err(lines.fail(format_args!("{name} is here twice")));
         }
+    }
+    if threshold > MAX_THRESHOLD {
+        return Err(lines.fail(format_args!("{threshold} keys, more than {MAX_THRESHOLD}")));
     }
     if threshold == 0 || threshold > names.len() {
         let why = format_args!("{threshold} of {} keys cannot be", names.len());

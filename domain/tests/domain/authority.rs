@@ -64,6 +64,7 @@ fn what_is_wrong_with_a_trust_root_is_told() {
     assert_snapshot!(refused("key ada ", "key bob "), @"not a valid trust root: line 5: bob has a key already");
     assert_snapshot!(refused("root 1 ada bob", "root 0 ada bob"), @"not a valid trust root: line 8: 0 of 2 keys cannot be");
     assert_snapshot!(refused("root 1 ada bob", "root 3 ada bob"), @"not a valid trust root: line 8: 3 of 2 keys cannot be");
+    assert_snapshot!(refused("root 1 ada bob", "root 5 ada bob lea rob"), @"not a valid trust root: line 8: 5 keys, more than 4");
     assert_snapshot!(refused("root 1 ada bob", "root 2 ada ada"), @"not a valid trust root: line 8: ada is here twice");
     assert_snapshot!(refused("root 1 ada bob", "root 1 ada eve"), @"not a valid trust root: line 8: there is no key with the name eve");
     assert_snapshot!(refused("root 1 ada bob", "root ada bob"), @"not a valid trust root: line 8: invalid digit found in string");

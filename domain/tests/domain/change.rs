@@ -1,6 +1,6 @@
 //! What an author proposes is what the hub takes, and nothing else.
 
-use hanse_domain::change::{Change, ChangeError};
+use hanse_domain::change::{Change, ChangeError, MAX_BUNDLE_ITEMS};
 use hanse_domain::fleet::{Edit, Fleet};
 use hanse_domain::history::changes::{Changes, Transition};
 use hanse_domain::history::statement::{MAX_MESSAGE_BYTES, Statement};
@@ -8,7 +8,7 @@ use hanse_domain::ids::{Digest, RevisionNumber};
 use proptest::prelude::*;
 
 use crate::fleet::edit;
-use crate::support::{NOW, READS_PODS, cluster, new_fleet, put, role, three_clusters};
+use crate::support::{NOW, READS_PODS, after, cluster, new_fleet, put, role, three_clusters};
 
 fn proposed() -> (Fleet, Change) {
     let base = three_clusters();
@@ -174,6 +174,24 @@ fn what_cannot_be_read_again_is_not_proposed() {
     let error =
         Change::propose(&base, vec![put(role("a", READS_PODS))], &message, NOW).unwrap_err();
     insta::assert_snapshot!(error, @"not a valid statement: a message over 4096 bytes");
+}
+
+#[test]
+fn a_message_that_becomes_too_long_is_refused() {
+    let edits = vec![put(role("a", READS_PODS))];
+    let error = Change::propose(&three_clusters(), edits, &"\u{1}".repeat(2_000), NOW).unwrap_err();
+    insta::assert_snapshot!(error, @"not a valid statement: 12447 bytes, more than 8192: write a shorter message, without control characters");
+}
+
+#[test]
+fn a_cluster_is_not_made_to_hold_more_than_can_be_shown_at_once() {
+    let names = |from: usize, to: usize| {
+        let one = |i| put(role(&format!("r{i}"), "  rules: []\n"));
+        (from..to).map(one).collect::<Vec<_>>()
+    };
+    let base = after(&three_clusters(), names(0, MAX_BUNDLE_ITEMS));
+    let error = Change::propose(&base, names(MAX_BUNDLE_ITEMS, MAX_BUNDLE_ITEMS + 1), "", NOW);
+    insta::assert_snapshot!(error.unwrap_err(), @"cluster prod-1 would have to hold 4001 documents and keys of secrets, more than 4000: place fewer on it, or put more into each");
 }
 
 #[test]

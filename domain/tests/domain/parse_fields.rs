@@ -1,5 +1,6 @@
 //! Messages about what all kinds have: envelope, metadata, placement, selectors, overrides.
 
+use hanse_domain::parse::parse_files;
 use insta::assert_snapshot;
 
 use crate::support::{errors, errors_of, everywhere, text};
@@ -164,6 +165,23 @@ fn an_override_changes_the_spec_to_a_valid_one() {
     f.yaml:13: spec.overrides[2].clusterSelector: this field is required
     f.yaml:14: spec.overrides[3].patch: this field is required
     ");
+    let many = "  - clusterSelector: {}\n    patch: {drift: Report}\n";
+    assert_snapshot!(overrides(&many.repeat(33)), @"f.yaml:9: spec.overrides: 33 overrides, more than 32: make several documents of it");
+    assert!(
+        parse_files([(
+            "f.yaml",
+            role(&format!("  rules: []\n  overrides:\n{}", many.repeat(32))).as_bytes()
+        )])
+        .is_ok()
+    );
+    // Neither much in all: each makes the whole spec anew.
+    let long = "x".repeat(150);
+    let large = format!(
+        "  - {{apiGroups: [apps], resources: [deployments], verbs: [get], resourceNames: [{long}]}}\n"
+    )
+    .repeat(900);
+    let large = errors(&role(&format!("  rules:\n{large}  overrides:\n{}", many.repeat(32))));
+    assert_snapshot!(large.lines().next().unwrap(), @"f.yaml:948: spec.overrides[19].patch: with their patches the overrides up to this one make more than 4194304 bytes of the spec: make several documents of it");
     // On a spec that is wrong already an override would only repeat its errors.
     assert_snapshot!(errors(&role("  rules: 1\n  overrides:\n  - clusterSelector: {}\n    patch: {drift: Report}\n")), @"f.yaml:7: spec.rules: expected a list, found the number 1");
 }

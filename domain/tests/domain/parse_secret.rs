@@ -57,10 +57,13 @@ fn what_is_wrong_with_a_secret_is_told_with_its_line() {
     assert_snapshot!(refused("version: 3", "version: 18446744073709551616"), @"f.yaml:9: spec.version: expected a whole number, found the number 18446744073709551616");
     assert_snapshot!(refused("namespaces: [shop, billing]", "namespaces: []"), @"f.yaml:8: spec.namespaces: at least one namespace is needed");
     assert_snapshot!(refused("namespaces: [shop, billing]", "namespaces: [kube-system]"), @"f.yaml:8: spec.namespaces[0]: `kube-system` is a protected namespace, which Hanse never touches");
-    assert_snapshot!(refused("keys: [username, password]", "keys: [a/b, '..', '']"), @r#"
-    f.yaml:10: spec.keys[0]: `a/b` is not letters, digits, `-`, `_` and `.`, at most 253
-    f.yaml:10: spec.keys[1]: `..` is not letters, digits, `-`, `_` and `.`, at most 253
-    f.yaml:10: spec.keys[2]: `` is not letters, digits, `-`, `_` and `.`, at most 253
+    assert_snapshot!(refused("keys: [username, password]", "keys: [a/b, '..', '', '.', ..a, ...]"), @r#"
+    f.yaml:10: spec.keys[0]: `a/b` is not letters, digits, `-`, `_` and `.`, at most 253, not `.` and not beginning with `..`
+    f.yaml:10: spec.keys[1]: `..` is not letters, digits, `-`, `_` and `.`, at most 253, not `.` and not beginning with `..`
+    f.yaml:10: spec.keys[2]: `` is not letters, digits, `-`, `_` and `.`, at most 253, not `.` and not beginning with `..`
+    f.yaml:10: spec.keys[3]: `.` is not letters, digits, `-`, `_` and `.`, at most 253, not `.` and not beginning with `..`
+    f.yaml:10: spec.keys[4]: `..a` is not letters, digits, `-`, `_` and `.`, at most 253, not `.` and not beginning with `..`
+    f.yaml:10: spec.keys[5]: `...` is not letters, digits, `-`, `_` and `.`, at most 253, not `.` and not beginning with `..`
     "#);
     assert_snapshot!(refused("recipient: age1", "recipient: AGE1"), @"f.yaml:14: spec.owners[0].recipient: this is no age recipient: it is age1 and 58 letters and digits");
     assert_snapshot!(refused("name: ada", "name: Ada"), @"f.yaml:13: spec.owners[0].name: `Ada` is not a DNS subdomain: DNS labels with '.' between, at most 253 characters");

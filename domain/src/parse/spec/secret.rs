@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::super::cursor::{Cursor, Fields, Report};
 use super::binding::namespace;
+use crate::history::wrap::MAX_WRAP_BYTES;
 use crate::kinds::secret::{MAX_OWNERS, MAX_PAYLOAD_BYTES, Owner, SecretSpec};
 use crate::names::{self, InvalidName};
 use crate::trust::recipient::check_recipient;
@@ -13,7 +14,6 @@ use crate::trust::recipient::check_recipient;
 /// Types with a meaning of their own to Kubernetes, which nobody may plant.
 const REFUSED_TYPES: [&str; 2] =
     ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"];
-const MAX_WRAP_BYTES: usize = 8 * 1024;
 
 pub(super) fn spec(report: &mut Report, fields: &mut Fields<'_>) -> Option<SecretSpec> {
     let secret_type = match fields.optional("type") {
@@ -117,11 +117,15 @@ fn sealed(report: &mut Report, cursor: &Cursor<'_>, limit: usize) -> Option<Vec<
     }
 }
 
-/// A key in the `data` of a Secret (`core/v1`).
+/// A key in the `data` of a Secret, as Kubernetes' `IsConfigMapKey` and `hanse-sealing` have it.
 fn check_data_key(key: &str) -> Result<(), InvalidName> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-    if key.is_empty() || key.len() > 253 || key.starts_with("..") || !key.chars().all(plain) {
-        return Err(InvalidName::new(key, "letters, digits, `-`, `_` and `.`, at most 253"));
+    let path = key == "." || key.starts_with("..");
+    if key.is_empty() || key.len() > 253 || path || !key.chars().all(plain) {
+        return Err(InvalidName::new(
+            key,
+            "letters, digits, `-`, `_` and `.`, at most 253, not `.` and not beginning with `..`",
+        ));
     }
     Ok(())
 }

@@ -28,7 +28,7 @@ pub const NAMESPACE: &str = "hanse";
 pub const MAX_SIGNATURES: usize = 8;
 
 /// How long all blocks together may be, in bytes.
-pub const MAX_SIGNATURES_LEN: usize = 16 * 1024;
+pub const MAX_SIGNATURES_LEN: usize = 4 * 1024;
 
 const BEGIN: &str = "-----BEGIN SSH SIGNATURE-----\n";
 const END: &str = "-----END SSH SIGNATURE-----\n";
