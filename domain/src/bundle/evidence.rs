@@ -102,11 +102,9 @@ impl<'w> Witnesses<'w> {
                 });
                 replaced.and_then(|()| witness.signed.may_put(document))
             }
-            // The key of a secret that is not here opens nothing.
-            Subject::Wrap(WrapRef { secret, .. }) => match opened.secret(secret) {
-                Some(document) => witness.signed.may_remove(document),
-                None => Ok(()),
-            },
+            // It opens that secret and nothing else, and the secret that it was wrapped for may have been
+            // another one than is here now.
+            Subject::Wrap(WrapRef { secret, .. }) => witness.signed.may_wrap(secret),
             Subject::TrustRoot => return Err(unproven()),
         };
         allowed.map_err(|why| not_allowed(number, Condition::Provenance, why))

@@ -22,7 +22,7 @@ pub use refusal::{Condition, Refusal};
 
 use evidence::Witnesses;
 
-use crate::document::{Document, DocumentRef, Kind};
+use crate::document::{Document, DocumentRef};
 use crate::history::changes::{ProvenChange, Subject};
 use crate::history::log::{LogHead, LogProof};
 use crate::history::manifest::{Manifest, fleet_leaf};
@@ -71,7 +71,7 @@ pub struct VerifiedBundle {
     pub manifest: Manifest,
     /// The cluster's own entry.
     pub entry: ClusterEntry,
-    /// The documents with the numbers of the statements that last changed them.
+    /// The documents with the numbers of the statements that last changed them, in the manifest's order.
     pub documents: Vec<(Arc<Document>, RevisionNumber)>,
     /// The keys of sealed secrets, by the secret's name.
     pub wraps: BTreeMap<String, Arc<Wrap>>,
@@ -82,9 +82,18 @@ pub struct VerifiedBundle {
 impl VerifiedBundle {
     /// One of its documents.
     pub fn document(&self, reference: &DocumentRef) -> Option<&Document> {
-        let documents = self.documents.iter().map(|(document, _)| &**document);
-        documents.into_iter().find(|document| document.reference == *reference)
+        find(&self.documents, reference)
     }
+}
+
+/// One of the documents of a bundle, which are in the order of the manifest.
+fn find<'d>(
+    documents: &'d [(Arc<Document>, RevisionNumber)],
+    reference: &DocumentRef,
+) -> Option<&'d Document> {
+    let by_reference = |(document, _): &(Arc<Document>, _)| document.reference.cmp(reference);
+    let index = documents.binary_search_by(by_reference).ok()?;
+    documents.get(index).map(|(document, _)| &**document)
 }
 
 /// What an agent holds already.
@@ -209,12 +218,7 @@ struct Opened {
 
 impl Opened {
     fn document(&self, reference: &DocumentRef) -> Option<&Document> {
-        let index = self.manifest.documents.keys().position(|other| other == reference)?;
-        self.documents.get(index).map(|(document, _)| &**document)
-    }
-
-    fn secret(&self, name: &str) -> Option<&Document> {
-        self.document(&DocumentRef { kind: Kind::FederatedSecret, name: name.to_owned() })
+        find(&self.documents, reference)
     }
 }
 

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use super::chain::{RootChain, Version};
 use super::root::{KeyName, TrustRoot};
 use super::signature::{self, BadSignature, PublicKey};
-use crate::document::{Document, DocumentRef};
+use crate::document::{Document, DocumentRef, Kind};
 use crate::history::changes::Subject;
 use crate::history::statement::Statement;
 use crate::ids::{Digest, RevisionNumber};
 use crate::plan;
+
+const NO_AUTHOR: &str = "none of these keys is an author";
 
 /// A statement whose signatures verify, with the keys of its trust root that made them.
 #[derive(Clone, Debug)]
@@ -247,10 +249,23 @@ impl<'c> Signed<'c> {
         })
     }
 
+    /// Whether one of them is an author, and so may bring a key of this secret to a cluster. Of which
+    /// secrets is asked where the secret is known as it was then, in `authorise`.
+    pub fn may_wrap(&self, secret: &str) -> Result<(), NotAllowed> {
+        if self.names.iter().any(|name| self.version.root.authors.contains_key(name)) {
+            return Ok(());
+        }
+        Err(NotAllowed::OutOfScope {
+            signers: self.signers(),
+            document: DocumentRef { kind: Kind::FederatedSecret, name: secret.to_owned() },
+            why: NO_AUTHOR.to_owned(),
+        })
+    }
+
     /// Whether one of the signers that may sign a document may sign hazardous ones; an error when
     /// none may sign it at all.
     fn authors_of(&self, document: &Document) -> Result<bool, NotAllowed> {
-        let mut why = "none of these keys is an author".to_owned();
+        let mut why = NO_AUTHOR.to_owned();
         let mut found = None;
         for scope in self.names.iter().filter_map(|name| self.version.root.authors.get(name)) {
             match scope.excludes(document) {

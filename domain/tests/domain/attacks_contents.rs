@@ -377,8 +377,6 @@ fn a_wrapped_key_is_its_own() {
         let changes = [(wrap_of("db", 1), comes(digest))];
         lied(people_and_agent(), signers, alter, changes, &[bytes])
     };
-    let refused = wrapped(&[&lea()], wrap("db", 1, 1, 9));
-    assert_not_allowed(&refused, 4, Condition::Provenance, "namespace billing is outside");
     let refused = wrapped(&[&rob()], wrap("db", 1, 1, 9));
     assert_not_allowed(&refused, 4, Condition::Provenance, "none of these keys is an author");
     let refused = wrapped(&[&ada()], wrap("db", 1, 2, 2));
@@ -403,6 +401,29 @@ fn a_wrapped_key_is_its_own() {
     ));
     world.commit(vec![put(ours), put_wrap(wrap("ours", 1, 1, 1))], &[&lea()]);
     agent.follow(&world);
+}
+
+/// Whoever judges a key that was wrapped long ago knows the secret as it is now, and not as it was.
+#[test]
+fn a_wrapped_key_stays_when_others_widen_the_secret() {
+    let ours = |placement: &str, namespaces: &str| {
+        let sealed = "YWdlLWVuY3J5cHRpb24ub3JnL3YxCg==";
+        let spec = format!(
+            "  placement: {{clusterSelector: {placement}}}\n  namespaces: {namespaces}\n  version: 1\n  \
+             keys: [k]\n  payload: {sealed}\n"
+        );
+        put(document(&text("FederatedSecret", "ours", &spec)))
+    };
+    for wider in [ours("{}", "[shop]"), ours("{matchLabels: {env: prod}}", "[shop, billing]")] {
+        let mut world = people();
+        let sealed = ours("{matchLabels: {env: prod}}", "[shop]");
+        world.commit(vec![sealed, put_wrap(wrap("ours", 1, 1, 1))], &[&lea()]);
+        world.commit(vec![wider], &[&ada()]);
+        assert_eq!(world.manifest(1).wraps["ours"].number.0, 4);
+        let mut fresh = Agent::new(1, &world);
+        fresh.follow(&world);
+        assert!(fresh.bundle.unwrap().wraps.contains_key("ours"));
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use hanse_domain::authorise::authorise;
 use hanse_domain::document::Document;
 use hanse_domain::fleet::{Edit, Fleet};
+use hanse_domain::history::roster::ClusterEntry;
 use hanse_domain::plan::verify;
 use proptest::prelude::*;
 use ssh_key::PrivateKey;
@@ -18,6 +19,8 @@ const CLUSTERS: u128 = 3;
 #[derive(Clone, Debug)]
 enum Act {
     Edit(Edit),
+    /// A secret of lea's with its keys for the clusters that were production at first.
+    Seal(usize, u64, u8),
     /// Another version of the trust root, with lea or without.
     Rotate(bool),
 }
@@ -30,6 +33,11 @@ fn placement() -> impl Strategy<Value = &'static str> {
         "{clusterNames: [c1]}",
         "{clusterNames: [c2], clusterSelector: {matchLabels: {env: prod}}}",
     ])
+}
+
+fn entry(n: u128, labels: &[(&str, &str)]) -> ClusterEntry {
+    let entry = cluster(n, &format!("c{n}"), labels);
+    ClusterEntry { recipient: Some(RECIPIENT.to_owned()), ..entry }
 }
 
 fn role(n: usize, placement: &str, verb: &str) -> Document {
@@ -84,13 +92,13 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(n, version, c, key)| put_wrap(wrap(&format!("x{n}"), version, c, key))),
         3 => name.prop_map(|name| Edit::Remove(name.parse().unwrap())),
         4 => (1..=CLUSTERS, labels).prop_map(|(n, labels)| {
-            let entry = cluster(n, &format!("c{n}"), labels);
-            let recipient = Some(RECIPIENT.to_owned());
-            Edit::PutCluster(hanse_domain::history::roster::ClusterEntry { recipient, ..entry })
+            Edit::PutCluster(entry(n, labels))
         }),
         1 => (1..=CLUSTERS).prop_map(|n| Edit::RemoveCluster(cluster_id(n))),
     ];
-    prop_oneof![20 => edit.prop_map(Act::Edit), 1 => any::<bool>().prop_map(Act::Rotate)]
+    let seal =
+        (0usize..2, 1u64..3, any::<u8>()).prop_map(|(n, version, key)| Act::Seal(n, version, key));
+    prop_oneof![20 => edit.prop_map(Act::Edit), 3 => seal, 1 => any::<bool>().prop_map(Act::Rotate)]
 }
 
 /// Lea is an author or none; everybody else stays.
@@ -112,9 +120,14 @@ fn next_root(fleet: &Fleet, with_lea: bool) -> Edit {
 
 /// What can be done of some acts, by the fewest who may: lea or rob alone, ada alone, or two.
 fn commit(world: &mut World, acts: Vec<Act>) {
-    let edits = acts.into_iter().map(|act| match act {
-        Act::Edit(edit) => edit,
-        Act::Rotate(with_lea) => next_root(&world.fleet, with_lea),
+    let edits = acts.into_iter().flat_map(|act| match act {
+        Act::Edit(edit) => vec![edit],
+        Act::Seal(n, version, key) => {
+            let placement = "{clusterSelector: {matchLabels: {env: prod}}}";
+            let keys = (2..=CLUSTERS).map(|c| put_wrap(wrap(&format!("x{n}"), version, c, key)));
+            std::iter::once(put(secret(n, placement, "shop", version))).chain(keys).collect()
+        }
+        Act::Rotate(with_lea) => vec![next_root(&world.fleet, with_lea)],
     });
     let edits: Vec<Edit> = edits.collect();
     let Ok(change) = world.written(edits) else { return };
@@ -148,7 +161,7 @@ fn start() -> World {
     let mut world = World::new(first_root());
     let entries = (1..=CLUSTERS).map(|n| {
         let env = if n == 1 { "dev" } else { "prod" };
-        Edit::PutCluster(cluster(n, &format!("c{n}"), &[("env", env)]))
+        Edit::PutCluster(entry(n, &[("env", env)]))
     });
     world.commit(entries.collect(), &[&rob()]);
     world
