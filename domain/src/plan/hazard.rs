@@ -8,6 +8,7 @@ use crate::kinds::Spec;
 use crate::kinds::binding::{BindingScope, RoleBindingSpec, RoleRef, Subject};
 use crate::kinds::namespace::PodSecurity;
 use crate::kinds::role::{PolicyRule, RoleScope, RoleSpec};
+use crate::names;
 
 /// Something that deserves a second look.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,14 +82,18 @@ pub fn hazards_of(document: &Document) -> Vec<Hazard> {
 }
 
 /// What several overrides can make together that none makes alone. A patch replaces scalars and lists
-/// as a whole, so all that is hazardous comes together from two variants at the most: the rules of one
-/// and the scope of another, the role's kind of one and its name of another.
+/// as a whole, so all that is hazardous comes together from these: the rules of one and the scope of
+/// another; the role's kind of one, its name of another and the scope of a third.
 fn together(document: &Document) -> Vec<Spec> {
     let variants = || document.variants();
     let cluster_wide =
         variants().any(|v| matches!(v, Spec::Role(role) if role.scope == RoleScope::Cluster));
     let cluster_role = variants()
         .any(|v| matches!(v, Spec::RoleBinding(b) if matches!(b.role, RoleRef::ClusterRole(_))));
+    let widest = variants().find_map(|v| match v {
+        Spec::RoleBinding(b) if matches!(b.scope, BindingScope::ClusterWide) => Some(&b.scope),
+        Spec::RoleBinding(_) | Spec::Role(_) | Spec::Namespace(_) | Spec::Secret(_) => None,
+    });
     let mixed = |spec: &Spec| match spec {
         Spec::Role(role) if cluster_wide => {
             Some(Spec::Role(RoleSpec { scope: RoleScope::Cluster, ..role.clone() }))
@@ -97,7 +102,8 @@ fn together(document: &Document) -> Vec<Spec> {
             let (RoleRef::Federated(name) | RoleRef::ClusterRole(name) | RoleRef::Role(name)) =
                 &binding.role;
             let role = RoleRef::ClusterRole(name.clone());
-            Some(Spec::RoleBinding(RoleBindingSpec { role, ..binding.clone() }))
+            let scope = widest.unwrap_or(&binding.scope).clone();
+            Some(Spec::RoleBinding(RoleBindingSpec { role, scope, ..binding.clone() }))
         }
         Spec::Role(_) | Spec::RoleBinding(_) | Spec::Namespace(_) | Spec::Secret(_) => None,
     };
@@ -125,10 +131,46 @@ fn of_spec(document: &Document, spec: &Spec, hazards: &mut Vec<Hazard>) {
 }
 
 const RBAC_RESOURCES: [&str; 4] = ["roles", "rolebindings", "clusterroles", "clusterrolebindings"];
+const WRITE: [&str; 6] = ["create", "update", "patch", "delete", "deletecollection", "*"];
+const READ: [&str; 4] = ["get", "list", "watch", "*"];
+
+/// What decides about everything in a cluster: its fence, its APIs, what it admits and whom it trusts.
+const GUARDING_GROUPS: [&str; 5] = [
+    "fence.hanse.dev",
+    "apiregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "admissionregistration.k8s.io",
+    "certificates.k8s.io",
+];
+
+/// With these in every namespace, and so in those of the cluster itself, one gets further: by group.
+const POWERFUL: [(&str, &[&str]); 3] = [
+    (
+        "",
+        &[
+            "secrets",
+            "configmaps",
+            "namespaces",
+            "nodes",
+            "persistentvolumes",
+            "pods",
+            "pods/exec",
+            "pods/attach",
+            "pods/ephemeralcontainers",
+            "serviceaccounts",
+            "replicationcontrollers",
+        ],
+    ),
+    ("apps", &["deployments", "daemonsets", "statefulsets", "replicasets"]),
+    ("batch", &["jobs", "cronjobs"]),
+];
+
+fn has(list: &[String], wanted: &[&str]) -> bool {
+    list.iter().any(|value| wanted.contains(&value.as_str()))
+}
 
 fn of_role(role: &RoleSpec, add: &mut impl FnMut(HazardKind, String)) {
     let any = |test: fn(&PolicyRule) -> bool| role.rules.iter().any(test);
-    let has = |list: &[String], wanted: &[&str]| list.iter().any(|v| wanted.contains(&v.as_str()));
     if any(|r| [&r.verbs, &r.resources, &r.api_groups].iter().all(|l| l.iter().any(|v| v == "*"))) {
         add(HazardKind::GrantsClusterAdmin, "grants every verb on every resource".to_owned());
     } else if any(|r| {
@@ -138,58 +180,98 @@ fn of_role(role: &RoleSpec, add: &mut impl FnMut(HazardKind, String)) {
     }) {
         add(HazardKind::GrantsWildcard, "has a rule with a wildcard".to_owned());
     }
-    let escalating = role.rules.iter().any(|rule| {
-        has(&rule.verbs, &["escalate", "bind", "impersonate", "approve", "sign", "attest"])
-            || rule.verbs.iter().any(|verb| verb.starts_with("impersonate"))
-            || has(&rule.api_groups, &["admissionregistration.k8s.io", "certificates.k8s.io"])
-            || has(&rule.resources, &["serviceaccounts/token", "nodes/proxy"])
-            || (has(&rule.api_groups, &["rbac.authorization.k8s.io"])
-                && has(&rule.verbs, &["create", "update", "patch", "*"]))
-            || (has(&rule.api_groups, &["*"])
-                && has(&rule.resources, &RBAC_RESOURCES)
-                && has(&rule.verbs, &["create", "update", "patch", "*"]))
-            || (has(&rule.resources, &["users", "groups", "serviceaccounts"])
-                && has(&rule.verbs, &["*"]))
-    });
-    if escalating {
+    if any(is_escalating) {
         add(
             HazardKind::GrantsEscalation,
             "grants rights with which one gets more rights".to_owned(),
         );
     }
-    let secrets = role.rules.iter().any(|rule| {
+    if role.scope != RoleScope::Cluster {
+        return;
+    }
+    if let Some(resource) = role.rules.iter().find_map(powerful) {
+        add(HazardKind::GrantsEscalation, format!("writes {resource} in every namespace"));
+    }
+    let secrets = role.rules.iter().filter(|rule| {
         has(&rule.api_groups, &["", "*"])
             && has(&rule.resources, &["secrets", "*"])
-            && has(&rule.verbs, &["get", "list", "watch", "*"])
-            && rule.resource_names.is_empty()
+            && has(&rule.verbs, &READ)
     });
-    if secrets && role.scope == RoleScope::Cluster {
-        add(HazardKind::GrantsAllSecrets, "reads every Secret of a cluster".to_owned());
+    for rule in secrets {
+        let which = if rule.resource_names.is_empty() {
+            "reads every Secret of a cluster"
+        } else {
+            "reads Secrets of some names in every namespace"
+        };
+        add(HazardKind::GrantsAllSecrets, which.to_owned());
     }
 }
 
+/// Whether a rule is a way to more rights, in whatever scope.
+fn is_escalating(rule: &PolicyRule) -> bool {
+    has(&rule.verbs, &["escalate", "bind", "impersonate", "approve", "sign", "attest"])
+        || rule.verbs.iter().any(|verb| verb.starts_with("impersonate"))
+        || has(&rule.api_groups, &["admissionregistration.k8s.io", "certificates.k8s.io"])
+        || (has(&rule.api_groups, &GUARDING_GROUPS) && has(&rule.verbs, &WRITE))
+        || has(&rule.resources, &["serviceaccounts/token", "nodes/proxy"])
+        || (has(&rule.resources, &["securitycontextconstraints", "podsecuritypolicies"])
+            && has(&rule.verbs, &["use", "*"]))
+        || (has(&rule.api_groups, &["rbac.authorization.k8s.io"])
+            && has(&rule.verbs, &["create", "update", "patch", "*"]))
+        || (has(&rule.api_groups, &["*"])
+            && has(&rule.resources, &RBAC_RESOURCES)
+            && has(&rule.verbs, &["create", "update", "patch", "*"]))
+        || (has(&rule.resources, &["users", "groups", "serviceaccounts"])
+            && has(&rule.verbs, &["*"]))
+}
+
+/// What a rule lets one write that must not be written in every namespace.
+fn powerful(rule: &PolicyRule) -> Option<&'static str> {
+    let groups = POWERFUL.iter().filter(|(group, _)| has(&rule.api_groups, &[group, "*"]));
+    let mut resources = groups.flat_map(|(_, resources)| resources.iter().copied());
+    let writes = has(&rule.verbs, &WRITE);
+    // A client may run a command by `get`, too.
+    let runs = has(&rule.verbs, &["get"]);
+    resources.find(|resource| {
+        (writes && has(&rule.resources, &[resource, "*"]))
+            || (runs
+                && ["pods/exec", "pods/attach"].contains(resource)
+                && has(&rule.resources, &[resource]))
+    })
+}
+
 fn of_binding(binding: &RoleBindingSpec, add: &mut impl FnMut(HazardKind, String)) {
-    if let RoleRef::ClusterRole(role) = &binding.role
-        && role == "cluster-admin"
-    {
-        let place = match binding.scope {
-            BindingScope::ClusterWide => "over whole clusters",
-            BindingScope::Namespaces(_) | BindingScope::Selector(_) => "in namespaces",
-        };
-        add(HazardKind::GrantsClusterAdmin, format!("grants cluster-admin {place}"));
-    }
-    if let RoleRef::ClusterRole(role) = &binding.role
-        && role.starts_with("system:")
-    {
-        let text = format!("grants ClusterRole/{role}, which Kubernetes itself uses");
-        add(HazardKind::GrantsEscalation, text);
+    let cluster_wide = matches!(binding.scope, BindingScope::ClusterWide);
+    match &binding.role {
+        RoleRef::ClusterRole(role) if role == "cluster-admin" => {
+            let place = if cluster_wide { "over whole clusters" } else { "in namespaces" };
+            add(HazardKind::GrantsClusterAdmin, format!("grants cluster-admin {place}"));
+        }
+        RoleRef::ClusterRole(role) if role.starts_with("system:") => {
+            let text = format!("grants ClusterRole/{role}, which Kubernetes itself uses");
+            add(HazardKind::GrantsEscalation, text);
+        }
+        // Nobody here knows what is in the others; of those that every cluster has, only `view` reads
+        // no Secrets and writes nothing.
+        RoleRef::ClusterRole(role) if cluster_wide && role != "view" => {
+            let text = format!("grants ClusterRole/{role} over whole clusters");
+            add(HazardKind::GrantsEscalation, text);
+        }
+        RoleRef::ClusterRole(_) | RoleRef::Federated(_) | RoleRef::Role(_) => {}
     }
     for subject in &binding.subjects {
-        let (Subject::User(name) | Subject::Group(name)) = subject else {
-            continue;
-        };
-        if name.starts_with("system:") {
-            add(HazardKind::BroadSubject, format!("binds `{name}`, which Kubernetes itself uses"));
+        match subject {
+            Subject::User(name) | Subject::Group(name) if name.starts_with("system:") => {
+                let text = format!("binds `{name}`, which Kubernetes itself uses");
+                add(HazardKind::BroadSubject, text);
+            }
+            Subject::ServiceAccount { namespace: Some(namespace), name }
+                if names::is_protected_namespace(namespace) =>
+            {
+                let text = format!("binds ServiceAccount {namespace}/{name} of the cluster itself");
+                add(HazardKind::BroadSubject, text);
+            }
+            Subject::User(_) | Subject::Group(_) | Subject::ServiceAccount { .. } => {}
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use hanse_domain::document::Document;
 use hanse_domain::fleet::Edit;
-use hanse_domain::plan::{plan, unconfirmed_removals};
+use hanse_domain::parse::parse_files;
+use hanse_domain::plan::{hazards_of, plan, unconfirmed_removals};
 
 use crate::support::{
     NOW, READS_PODS, after, binding, cluster, namespace, put, role, three_clusters,
@@ -114,12 +115,109 @@ fn rules_that_deserve_a_second_look() {
         (
             "Cluster",
             "{apiGroups: [''], resources: [secrets], verbs: [get], resourceNames: [a]}",
-            vec![],
+            vec!["grants-all-secrets"],
         ),
         ("Namespace", "{apiGroups: [''], resources: [secrets], verbs: [list]}", vec![]),
     ];
     for (scope, rule, expected) in cases {
         assert_eq!(of_rule(scope, rule), expected, "{scope} {rule}");
+    }
+}
+
+/// Each is one rule; with `scope: Namespace` only those that are hazards wherever they hold.
+#[test]
+fn what_is_powerful_in_every_namespace_deserves_a_second_look() {
+    let rule = |group: &str, resource: &str, verb: &str| {
+        format!("{{apiGroups: ['{group}'], resources: ['{resource}'], verbs: ['{verb}']}}")
+    };
+    let escalation = ["grants-escalation"];
+    let writable = [
+        ("", "secrets configmaps namespaces nodes persistentvolumes pods pods/exec pods/attach"),
+        ("", "pods/ephemeralcontainers serviceaccounts replicationcontrollers"),
+        ("apps", "deployments daemonsets statefulsets replicasets"),
+        ("batch", "jobs cronjobs"),
+    ];
+    for (group, resources) in writable {
+        for resource in resources.split(' ') {
+            for verb in ["create", "update", "patch", "delete", "deletecollection"] {
+                let rule = rule(group, resource, verb);
+                assert_eq!(of_rule("Cluster", &rule), escalation, "{rule}");
+                assert_eq!(of_rule("Namespace", &rule), [""; 0], "{rule}");
+                let named = rule.replace('}', ", resourceNames: [a]}");
+                assert_eq!(of_rule("Cluster", &named), escalation, "{named}");
+            }
+            let reads = rule(group, resource, "watch");
+            let secrets: &[&str] =
+                if resource == "secrets" { &["grants-all-secrets"] } else { &[] };
+            assert_eq!(of_rule("Cluster", &reads), secrets, "{reads}");
+        }
+    }
+    assert_eq!(of_rule("Cluster", &rule("", "pods/exec", "get")), escalation);
+    assert_eq!(of_rule("Cluster", &rule("", "pods/log", "get")), [""; 0]);
+    assert_eq!(of_rule("Cluster", &rule("shop.example.org", "jobs", "create")), [""; 0]);
+    for (group, resource) in [
+        ("fence.hanse.dev", "ceilings"),
+        ("apiregistration.k8s.io", "apiservices"),
+        ("apiextensions.k8s.io", "customresourcedefinitions"),
+        ("admissionregistration.k8s.io", "mutatingwebhookconfigurations"),
+        ("certificates.k8s.io", "certificatesigningrequests"),
+    ] {
+        for scope in ["Namespace", "Cluster"] {
+            let rule = rule(group, resource, "delete");
+            assert_eq!(of_rule(scope, &rule), escalation, "{scope} {rule}");
+        }
+    }
+    assert_eq!(of_rule("Cluster", &rule("fence.hanse.dev", "ceilings", "get")), [""; 0]);
+    for (group, resource) in
+        [("security.openshift.io", "securitycontextconstraints"), ("policy", "podsecuritypolicies")]
+    {
+        assert_eq!(of_rule("Namespace", &rule(group, resource, "use")), escalation, "{resource}");
+        assert_eq!(of_rule("Namespace", &rule(group, resource, "get")), [""; 0], "{resource}");
+    }
+}
+
+#[test]
+fn only_view_is_harmless_over_a_whole_cluster() {
+    let ada = "{kind: User, name: ada}";
+    for name in ["admin", "edit", "hanse-ceiling", "prometheus", "'hanse:ns:x'"] {
+        let role = format!("{{kind: ClusterRole, name: {name}}}");
+        assert_eq!(of_binding(ada, &role), ["grants-escalation"], "{name}");
+    }
+    let in_a_namespace = |name: &str| {
+        let spec = format!(
+            "  subjects: [{ada}]\n  roleRef: {{kind: ClusterRole, name: {name}}}\n  namespaces: [shop]\n"
+        );
+        hazards(binding("x", &spec))
+    };
+    assert_eq!(in_a_namespace("edit"), [""; 0]);
+    assert_eq!(in_a_namespace("admin"), [""; 0]);
+    // Neither when it takes three overrides.
+    let parts = "  roleRef: {kind: ClusterRole, name: view}\n  subjects: [{kind: User, name: u}]\n  namespaces: [shop]\n  overrides:\n  - clusterSelector: {matchLabels: {env: one}}\n    patch: {roleRef: {name: edit}}\n  - clusterSelector: {matchLabels: {env: two}}\n    patch: {clusterWide: true, namespaces: null}\n";
+    assert_eq!(hazards(binding("x", parts)), ["grants-escalation"]);
+}
+
+#[test]
+fn accounts_of_the_cluster_itself_deserve_a_second_look() {
+    let view = "{kind: ClusterRole, name: view}";
+    let account = |namespace: &str| {
+        of_binding(&format!("{{kind: ServiceAccount, name: a, namespace: {namespace}}}"), view)
+    };
+    for namespace in ["kube-system", "default", "hanse-agent", "openshift-monitoring"] {
+        assert_eq!(account(namespace), ["broad-subject"], "{namespace}");
+    }
+    assert_eq!(account("monitoring"), [""; 0]);
+}
+
+#[test]
+fn the_examples_have_no_hazards() {
+    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let folders = ["payments", "platform"].map(|folder| examples.join(folder));
+    let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    let texts: Vec<Vec<u8>> = files.map(|f| std::fs::read(f.unwrap().path()).unwrap()).collect();
+    let documents = parse_files(texts.iter().map(|text| ("f.yaml", text.as_slice()))).unwrap();
+    assert_eq!(documents.len(), 7);
+    for document in documents {
+        assert_eq!(hazards_of(&document), [], "{}", document.reference);
     }
 }
 
