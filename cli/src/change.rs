@@ -124,10 +124,10 @@ pub(crate) fn planned(base: &Fleet, edits: Vec<Edit>) -> Outcome<Plan> {
 
 /// Edits as a statement, which says how many must sign it: with fewer signatures, which have left this
 /// machine by then, nobody can take it for a part of the history.
-pub(crate) fn written(base: &Fleet, edits: Vec<Edit>, message: &str) -> Outcome<Change> {
+pub(crate) fn written(base: &Fleet, edits: &[Edit], message: &str) -> Outcome<Change> {
     let now = Timestamp::now();
     let propose = |signers| {
-        Change::propose_for(base, edits.clone(), message, now, signers).map_err(|e| {
+        Change::propose_for(base, edits.to_vec(), message, now, signers).map_err(|e| {
             Failure::new("refused", "the change cannot be written down").why(e.to_string())
         })
     };
@@ -183,7 +183,7 @@ async fn attempts(
             }
             Some(before) => again(before, &now, attempt, &base, &plan).await?,
         }
-        let change = written(&base, plan.edits.clone(), &message(order.args, &base, &edits))?;
+        let change = written(&base, &plan.edits, &message(order.args, &base, &edits))?;
         match order.dry_run {
             DryRun::None => {}
             DryRun::Client => {

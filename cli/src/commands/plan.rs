@@ -73,7 +73,7 @@ impl Args {
                 .why("the fleet is like these files already"));
             }
             let message = self.message.unwrap_or_else(|| change::subjects(&base, &plan.edits));
-            let change = change::written(&base, plan.edits, &message)?;
+            let change = change::written(&base, &plan.edits, &message)?;
             PlanFile::of(&base, &change)?.store(path)?;
             output::note(&format!("next: hanse apply {}", path.display()));
         }
