@@ -16,12 +16,14 @@ use hanse_domain::trust::signature::{self, MAX_SIGNATURES, MAX_SIGNATURES_LEN, P
 use jiff::Timestamp;
 
 use super::ServiceError;
-use super::fleet::{Committed, Current, FleetService, Inner, Submission, authorised, not_yet};
+use super::fleet::{
+    Committed, Current, FleetService, Inner, Landing, Submission, authorised, not_yet,
+};
 use super::landed::names;
-use crate::store::{ProposalRow, StoreError};
+use crate::store::{MostOpen, ProposalRow, StoreError};
 
 /// Most that may be open at once.
-pub const MAX_OPEN: usize = 100;
+pub const MAX_OPEN: MostOpen = MostOpen { proposals: 100, bytes: 256 * 1024 * 1024 };
 /// Digits of a digest with which a proposal can be named.
 const MIN_DIGITS: usize = 8;
 
@@ -29,7 +31,7 @@ impl FleetService {
     /// The digests of the newest proposals, newest first.
     pub async fn proposals(&self) -> Result<Vec<Digest>, ServiceError> {
         let mut all = self.0.store.proposal_digests().await?;
-        all.truncate(MAX_OPEN);
+        all.truncate(MAX_OPEN.proposals);
         Ok(all)
     }
 
@@ -105,7 +107,10 @@ impl Inner {
         match self.store.add_proposal(&row, base.fleet.number, MAX_OPEN).await {
             Ok(true) => {}
             Ok(false) => {
-                let why = format!("{MAX_OPEN} proposals wait already: withdraw some");
+                let MostOpen { proposals, bytes } = MAX_OPEN;
+                let why = format!(
+                    "at most {proposals} proposals wait at once, with {bytes} bytes: withdraw some"
+                );
                 return Err(ServiceError::Exhausted(why));
             }
             // Proposed before, maybe with an answer that was lost.
@@ -153,9 +158,15 @@ impl Inner {
         let (change, signers) = authorised(Arc::clone(&base), change, signatures.clone()).await?;
         match signers {
             Ok(signers) => {
-                let row = self.append(&base, change, signatures, &signers, signer, now).await?;
-                self.store.remove_proposal(digest).await?;
-                Ok(Committed::Revision(row))
+                let landing =
+                    Landing { signatures, signers, author: signer, proposal: Some(*digest) };
+                match self.append(&base, change, landing, now).await {
+                    // Withdrawn meanwhile, or made by another hub.
+                    Err(ServiceError::Store(StoreError::Conflict { .. })) => {
+                        self.passed(digest).await
+                    }
+                    appended => appended.map(Committed::Revision),
+                }
             }
             Err(why) if why.wants_more() => {
                 let longer = ProposalRow {

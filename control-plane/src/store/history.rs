@@ -77,6 +77,24 @@ impl Store {
     /// Appends the statement if it is the next one, and tells the other hubs. Of several that are
     /// appended at once for one number, exactly one is; [`StoreError::Stale`] for the others.
     pub async fn append(&self, new: &NewStatement) -> Result<(), StoreError> {
+        self.append_of(new, None).await
+    }
+
+    /// The same for what was proposed, if the proposal still waits: it is one no more.
+    /// [`StoreError::Conflict`] when somebody has withdrawn it.
+    pub async fn append_proposed(
+        &self,
+        new: &NewStatement,
+        proposal: &Digest,
+    ) -> Result<(), StoreError> {
+        self.append_of(new, Some(proposal)).await
+    }
+
+    async fn append_of(
+        &self,
+        new: &NewStatement,
+        proposal: Option<&Digest>,
+    ) -> Result<(), StoreError> {
         check(new)?;
         let row = &new.row;
         let number = int(row.number.0);
@@ -146,6 +164,23 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             }
+            if let Some(digest) = proposal {
+                let gone = sqlx::query("DELETE FROM proposals WHERE digest = $1")
+                    .bind(raw(digest))
+                    .execute(&mut *tx)
+                    .await?;
+                if gone.rows_affected() == 0 {
+                    return Err(StoreError::conflict(format!("proposal {digest} was withdrawn")));
+                }
+            }
+            // What the history passes is never made; that it was proposed is shown for a while.
+            sqlx::query(
+                "UPDATE proposals SET contents = $2 WHERE number <= $1 AND octet_length(contents) > 0",
+            )
+            .bind(number)
+            .bind(Vec::<u8>::new())
+            .execute(&mut *tx)
+            .await?;
             if let Some(tell) = <Db as Dialect>::TELL_HEAD {
                 sqlx::query(tell).bind(number.to_string()).execute(&mut *tx).await?;
             }

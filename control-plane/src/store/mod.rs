@@ -47,7 +47,7 @@ pub use self::follow::HeadHints;
 pub use self::history::{NewStatement, StatementRow};
 pub use self::leaves::{LeafRow, Leaves};
 use self::location::Location;
-pub use self::proposals::ProposalRow;
+pub use self::proposals::{MostOpen, ProposalRow};
 pub use self::users::{Role, UserRow};
 
 /// The hub's database. Clones share it.

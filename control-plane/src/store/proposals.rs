@@ -28,7 +28,7 @@ pub struct ProposalRow {
     /// The list of changes in its canonical encoding.
     #[sqlx(try_from = "Vec<u8>")]
     pub changes: Bytes,
-    /// What it brings; empty where it was not asked for.
+    /// What it brings; empty where it was not asked for, and once the history has passed it.
     #[sqlx(default, try_from = "ContentsColumn")]
     pub contents: Vec<Bytes>,
     /// Who proposed it.
@@ -40,6 +40,15 @@ pub struct ProposalRow {
     pub signed_by: String,
     /// What is missing, for a person.
     pub missing: String,
+}
+
+/// How much may wait at once.
+#[derive(Clone, Copy, Debug)]
+pub struct MostOpen {
+    /// How many.
+    pub proposals: usize,
+    /// What they bring, all together.
+    pub bytes: usize,
 }
 
 /// One proposal (`$1`), with the columns that are named besides.
@@ -55,13 +64,13 @@ macro_rules! proposals {
 }
 
 impl Store {
-    /// Keeps a proposal. `false` when `most` wait already for a number above `head`;
+    /// Keeps a proposal. `false` when with it more than `most` would wait for a number above `head`;
     /// [`StoreError::Conflict`] when it is there.
     pub async fn add_proposal(
         &self,
         row: &ProposalRow,
         head: RevisionNumber,
-        most: usize,
+        most: MostOpen,
     ) -> Result<bool, StoreError> {
         let contents = framed(&row.contents)?;
         run_tx!(self, "add-proposal", Serializable, |tx, Db| {
@@ -72,11 +81,15 @@ impl Store {
             if known > 0 {
                 return Err(StoreError::conflict(format!("proposal {}", row.digest)));
             }
-            let open: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM proposals WHERE number > $1")
-                .bind(int(head.0))
-                .fetch_one(&mut *tx)
-                .await?;
-            if open >= rows(most) {
+            let (open, bytes): (i64, i64) = sqlx::query_as(
+                "SELECT COUNT(*), COALESCE(SUM(octet_length(statement) + octet_length(changes) + \
+                 octet_length(contents)), 0) FROM proposals WHERE number > $1",
+            )
+            .bind(int(head.0))
+            .fetch_one(&mut *tx)
+            .await?;
+            let ours = row.statement.len() + row.changes.len() + contents.len();
+            if open >= rows(most.proposals) || bytes.saturating_add(rows(ours)) > rows(most.bytes) {
                 return Ok(false);
             }
             sqlx::query(

@@ -60,6 +60,7 @@ contract! {
         what_is_proposed_is_read_back,
         only_so_many_are_open,
         a_signature_is_added_to_what_was_seen,
+        what_was_withdrawn_is_not_made,
         old_ones_are_forgotten,
     }
     model { random_histories }
