@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::Dir;
 use super::failure::Failure;
 use super::settings::{Settings, replace};
+use super::trust::KEY_FILE;
 use crate::supervisor::Supervisor;
 use crate::wire::{self, Addresses, Config};
 
@@ -44,6 +45,7 @@ impl Serve {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let dir = self.dir.path.clone();
         let settings = Settings::load(&dir)?;
+        warn_of_key(&dir);
         let database = self.database.unwrap_or_else(|| settings.database(&dir));
         let fleet = settings.fleet()?;
         let lifetime = self.agent_certificate_seconds;
@@ -59,6 +61,21 @@ impl Serve {
             agent_certificate_lifetime: lifetime.map(|s| SignedDuration::from_secs(s.into())),
         };
         serve(&config, |_| {}).await
+    }
+}
+
+/// Whoever steals the hub must not get what the clusters believe.
+fn warn_of_key(dir: &Path) {
+    let key = dir.join(KEY_FILE);
+    if key.exists() {
+        let key = key.display();
+        tracing::warn!(
+            file = %key,
+            hint = "move it to the machine of whoever signs, and name its new place in `signingKey` of their \
+                    file of contexts",
+            "a signing key is in the hub's folder ({key}): whoever gets into this machine can sign what \
+             the clusters believe"
+        );
     }
 }
 

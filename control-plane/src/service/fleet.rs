@@ -277,7 +277,7 @@ impl Inner {
             let why = match self.store.cluster(entry.id).await? {
                 None => "no cluster with that id was invited".to_owned(),
                 Some(row) if row.name != entry.name => {
-                    format!("the cluster with that id is named {}", row.name)
+                    format!("the cluster with that id is named {}, and keeps its name", row.name)
                 }
                 Some(row) if row.revoked_at.is_some() => "it was revoked".to_owned(),
                 Some(_) => continue,

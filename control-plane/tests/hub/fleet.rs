@@ -145,6 +145,9 @@ pub(crate) async fn only_invited_clusters_are_accepted(hub: &Hub) {
         entry(invited.cluster_id.parse().unwrap(), "later", &[]),
     ];
     assert_eq!(commit(hub, edits).await.unwrap(), 1);
+    // A cluster that is accepted keeps its name, too.
+    let refused = commit(hub, vec![entry(cluster.id, "renamed", &[])]).await.unwrap_err();
+    assert!(refused.message().contains("keeps its name"), "{refused:?}");
     // Two with one name.
     let base = fleet(hub).await;
     let change = Change::propose(&base, vec![entry(cluster.id, "prod", &[])], "", Timestamp::now());

@@ -43,6 +43,15 @@ async fn init_makes_a_hub_once() {
     let signs = format!("    fleet: sha256:{fleet}\n    signingKey: \"admin.key\"\n");
     assert!(admin.ends_with(&signs), "{admin}");
     assert!(said.contains("move it off this machine"), "{said}");
+    // And each start says so, until it is.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().to_string();
+    let warning = "a signing key is in the hub's folder";
+    let (_, said) = run(&["serve", "--dir", &shown, "--listen", &taken]);
+    assert!(said.contains(warning) && said.contains("WARN"), "{said}");
+    fs::rename(dir.join("admin.key"), temp.path().join("admin.key")).unwrap();
+    let (_, said) = run(&["serve", "--dir", &shown, "--listen", &taken]);
+    assert!(!said.contains(warning), "{said}");
     let public = fs::read_to_string(dir.join("admin.key.pub")).unwrap();
     assert!(public.starts_with("ssh-ed25519 ") && public.ends_with(" admin\n"), "{public}");
     let before = fs::read(dir.join("hanse.db")).unwrap();
