@@ -56,7 +56,7 @@ impl Agent {
         let mut command = tokio::process::Command::new(binary("hanse-agent")?);
         command.arg("join").args(["--hub", text("hubAddress")?, "--token-file", "-"]);
         command.args(["--ca-hash", text("caHash")?, "--fleet", text("fleet")?]);
-        command.args(["--cluster", &self.cluster]);
+        command.args(["--history", text("history")?, "--cluster", &self.cluster]);
         command.arg("--kubeconfig").arg(&self.kubeconfig).arg("--dir").arg(&self.dir);
         if let Some(context) = &self.context {
             command.args(["--context", context]);

@@ -37,7 +37,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Let a cluster join the fleet, with its administrator's kubeconfig
-    Join(join::JoinArgs),
+    Join(Box<join::JoinArgs>),
     /// Run the agent
     Run(run::RunArgs),
     /// Look whether everything that the agent needs is there
@@ -96,7 +96,7 @@ fn start(command: Command) -> anyhow::Result<ExitCode> {
         .context("cannot start")?;
     let code = runtime.block_on(async {
         match command {
-            Command::Join(args) => join::join(args).await.map(|()| ExitCode::SUCCESS),
+            Command::Join(args) => join::join(*args).await.map(|()| ExitCode::SUCCESS),
             Command::Run(args) => run::run(args).await.map(|()| ExitCode::SUCCESS),
             Command::Check(args) => check::check(args).await,
             Command::Recipient(args) => {

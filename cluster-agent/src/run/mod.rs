@@ -129,7 +129,7 @@ async fn run_in_span(mut settings: Settings, stop: CancellationToken) -> Result<
     // What cannot work is said now, and not by a task that ends.
     crate::link::endpoint(&settings.identity)?;
 
-    tidy(&mut settings, &ledger).await;
+    tidy(&mut settings, &ledger);
     let mut supervisor = Supervisor::default();
     let soft = supervisor.soft();
     let metrics = Metrics::default();
@@ -158,7 +158,7 @@ async fn run_in_span(mut settings: Settings, stop: CancellationToken) -> Result<
 }
 
 /// Keys for secrets that are of no use any more go. If that cannot be kept, they go the next time.
-async fn tidy(settings: &mut Settings, ledger: &Ledger) {
+fn tidy(settings: &mut Settings, ledger: &Ledger) {
     if !vault::retire(&mut settings.age, ledger) {
         return;
     }
