@@ -161,13 +161,11 @@ impl<'c> Witnesses<'c> {
             {
                 let need = needs.entry(number).or_default();
                 need.subjects.insert(document.clone());
-                match bytes {
-                    Some(bytes) => drop(shows.contents.insert(bytes)),
-                    None => {
-                        need.subjects.insert(own.clone());
-                        need.gone.insert(document);
-                    }
+                if bytes.is_none() {
+                    need.subjects.insert(own.clone());
+                    need.gone.insert(document);
                 }
+                shows.contents.extend(bytes);
             }
         }
         // The bundle's own statement comes with the bundle.
