@@ -52,12 +52,9 @@ fn report(clusters: &[Cluster], findings: &mut Findings) {
     let away = of(&|c| !c.connected);
     let synced = |c: &Cluster| c.connected && c.phase() == Phase::Synced;
     let good = of(&|c| synced(c) && c.message.is_empty());
-    if !good.is_empty() {
-        findings.ok(format!(
-            "{} of {} connected and in sync",
-            good.len(),
-            count(accepted.len(), "cluster")
-        ));
+    // When others are not, they are named below.
+    if !good.is_empty() && good.len() == accepted.len() {
+        findings.ok(format!("{} connected and in sync", count(accepted.len(), "cluster")));
     }
     if !away.is_empty() {
         findings.warning(
@@ -96,8 +93,10 @@ fn report(clusters: &[Cluster], findings: &mut Findings) {
         );
     }
     trust(&accepted, findings);
-    let pending: Vec<&Cluster> =
-        clusters.iter().filter(|c| !c.accepted && c.phase() == Phase::Pending).collect();
+    let outside = clusters.iter().filter(|c| !c.accepted && c.phase() == Phase::Pending);
+    // Who was never in the fleet has applied nothing.
+    let (removed, pending): (Vec<&Cluster>, Vec<&Cluster>) =
+        outside.partition(|cluster| cluster.generation_applied > 0);
     if let Some(first) = pending.first() {
         findings.warning(
             format!(
@@ -106,6 +105,16 @@ fn report(clusters: &[Cluster], findings: &mut Findings) {
                 named(&pending)
             ),
             format!("hanse cluster accept {}", escape(&first.name)),
+        );
+    }
+    if let Some(first) = removed.first() {
+        findings.warning(
+            format!(
+                "{} removed from the fleet and not cut off: {}",
+                count(removed.len(), "cluster"),
+                named(&removed)
+            ),
+            format!("hanse cluster revoke {}", escape(&first.name)),
         );
     }
     let open: usize = clusters.iter().map(|c| c.drift_open as usize).sum();
@@ -150,7 +159,7 @@ fn trust(accepted: &[&Cluster], findings: &mut Findings) {
                 "{} cannot be opened in {name}",
                 count(cluster.secrets_pending.len(), "secret")
             ),
-            "hanse secret reseal",
+            "hanse secret reseal --all",
         );
     }
     for cluster in accepted.iter().filter(|c| matches!(recipient_state(c), "Offered" | "Changed")) {
@@ -204,7 +213,7 @@ mod tests {
           × d refuses what the hub sends, by condition 4
             hint: what that means: docs/trust.md; the last good state stays enforced there
           ‼ 1 secret cannot be opened in e
-            hint: hanse secret reseal
+            hint: hanse secret reseal --all
           ‼ the agent of e made a recipient for secrets that is not accepted
             hint: hanse cluster accept e
 
@@ -235,6 +244,7 @@ mod tests {
             },
             cluster("e", Phase::Pending, true, false),
             cluster("f", Phase::Syncing, true, true),
+            Cluster { generation_applied: 3, ..cluster("h", Phase::Pending, true, false) },
             Cluster {
                 message: "its agent cannot see Secrets".into(),
                 ..cluster("g", Phase::Synced, true, true)
@@ -246,7 +256,6 @@ mod tests {
         let text = anstream::adapter::strip_str(&findings.text()).to_string();
         insta::assert_snapshot!(text, @"
         clusters
-          √ 1 of 6 clusters connected and in sync
           ‼ 1 cluster offline: b
             hint: on the agent's machine: hanse-agent check --dir DIR; where it runs in the cluster: kubectl -n hanse-agent logs deploy/hanse-agent
           ‼ 1 cluster not in sync yet: f
@@ -259,6 +268,8 @@ mod tests {
             hint: hanse describe cluster g
           ‼ 1 cluster joined and not accepted: e
             hint: hanse cluster accept e
+          ‼ 1 cluster removed from the fleet and not cut off: h
+            hint: hanse cluster revoke h
           ‼ 2 cases of open drift
             hint: hanse drift
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use hanse_domain::fleet::Fleet;
+use hanse_domain::trust::root::Quorum;
 
 use super::findings::Findings;
 use crate::change::signing;
@@ -46,12 +47,32 @@ fn report(fleet: &Fleet, pinned: bool, findings: &mut Findings) {
     let root = &fleet.trust.current().root;
     let authors = count(root.authors.len(), "author");
     findings.ok(format!("version {} of the trust root is in force, with {authors}", root.version));
-    if root.keys.len() == 1 {
-        findings.warning(
-            "one key signs everything: who loses it cannot change the fleet any more".to_owned(),
-            "add a second one to the role `root`: hanse trust edit",
-        );
+    let roles = [
+        ("root", &root.root, "replace the trust root"),
+        ("roster", &root.roster, "say which clusters belong to the fleet"),
+    ];
+    for (role, quorum, what) in roles {
+        if let Some(text) = no_spare(quorum, what) {
+            findings.warning(text, format!("add a key to the role `{role}`: hanse trust edit"));
+        }
     }
+}
+
+/// What is lost with a key of a role in which every key is needed.
+fn no_spare(quorum: &Quorum, what: &str) -> Option<String> {
+    if quorum.names.len() > quorum.threshold {
+        return None;
+    }
+    let names: Vec<String> = quorum.names.iter().map(ToString::to_string).collect();
+    Some(match names.as_slice() {
+        [name] => {
+            format!("only {name} can {what}: whoever loses that key cannot do it any more")
+        }
+        names => format!(
+            "only {} together can {what}: when one of these keys is lost, nobody can any more",
+            names.join(", ")
+        ),
+    })
 }
 
 /// Whether a key at hand is one of the trust root. Who only reads needs none.
@@ -125,6 +146,17 @@ mod tests {
     }
 
     #[test]
+    fn a_role_without_a_spare_key_is_warned_of() {
+        let warned = |threshold, names: &[&str]| {
+            let names = names.iter().map(|name| name.parse().unwrap()).collect();
+            no_spare(&Quorum { threshold, names }, "do it")
+        };
+        assert!(warned(1, &["ann"]).unwrap().contains("only ann can do it"));
+        assert!(warned(2, &["ann", "bob"]).unwrap().contains("only ann, bob together can do it"));
+        assert_eq!((warned(1, &["ann", "bob"]), warned(2, &["ann", "bob", "eve"])), (None, None));
+    }
+
+    #[test]
     fn what_is_believed_is_said() {
         let mut findings = Findings::default();
         findings.section("trust");
@@ -136,10 +168,12 @@ mod tests {
             hint: compare it with `hanse trust show` on another author's machine
           √ every statement up to 4 is signed by whom the trust root allowed it
           √ version 1 of the trust root is in force, with 1 author
-          ‼ one key signs everything: who loses it cannot change the fleet any more
-            hint: add a second one to the role `root`: hanse trust edit
+          ‼ only ann can replace the trust root: whoever loses that key cannot do it any more
+            hint: add a key to the role `root`: hanse trust edit
+          ‼ only ann can say which clusters belong to the fleet: whoever loses that key cannot do it any more
+            hint: add a key to the role `roster`: hanse trust edit
 
-        In order, with 2 warnings.
+        In order, with 3 warnings.
         ");
     }
 }
