@@ -150,7 +150,9 @@ async fn revoke(hub: &Hub, name: &str, yes: bool) -> Outcome {
     let mut service = hub.clusters_service();
     hub.call(service.revoke_cluster(RevokeClusterRequest { cluster_id: cluster.id })).await?;
     output::line(&format!("Cluster/{} revoked", escape(name)))?;
-    output::note(&format!("next: hanse cluster remove {}", escape(name)));
+    if cluster.accepted {
+        output::note(&format!("next: hanse cluster remove {}", escape(name)));
+    }
     Ok(Exit::OK)
 }
 

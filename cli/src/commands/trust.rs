@@ -249,7 +249,10 @@ mod tests {
         assert_eq!(String::from_utf8(root.encode()).unwrap(), text);
         let failure = next(current, &text.replace("root 1", "root 2")).unwrap_err();
         assert_eq!(failure.code(), "invalid-trust-root");
-        assert!(failure.summary().contains("line 5: 2 of 1 keys cannot be"), "{failure}");
+        assert!(
+            failure.summary().contains("line 5: root asks for 2 signatures and names 1 key"),
+            "{failure}"
+        );
     }
 
     #[test]

@@ -32,7 +32,7 @@ use hanse_domain::names;
 use hanse_sealing::SecretContext;
 
 use crate::failure::{Failure, Outcome};
-use crate::fleet;
+use crate::text;
 
 /// A secret by its name.
 pub(crate) fn reference(name: &str) -> DocumentRef {
@@ -54,8 +54,12 @@ pub(crate) fn check_name(text: &str) -> Outcome<()> {
 pub(crate) fn held<'f>(fleet: &'f Fleet, name: &str) -> Outcome<&'f Held> {
     let reference = reference(name);
     fleet.documents().get(&reference).ok_or_else(|| {
-        Failure::new("not-found", format!("{reference} does not exist"))
-            .hint(fleet::near(fleet, &reference))
+        let names = all(fleet).map(|(held, _)| &*held.document.reference.name);
+        Failure::new("not-found", format!("{reference} does not exist")).hint(text::near(
+            name,
+            names,
+            "hanse secret list",
+        ))
     })
 }
 

@@ -186,6 +186,7 @@ pub fn plan(base: &Fleet, edits: Vec<Edit>, now: Timestamp) -> Result<Plan, Vec<
                 plan.warnings.push(format!(
                     "cluster {name} leaves the fleet; what was applied there stays as it is"
                 ));
+                plan.warnings.extend(base.member(*id).into_iter().flat_map(secret::taken_along));
             }
             Edit::Remove(_) | Edit::PutWrap(_) | Edit::RemoveWrap(_) | Edit::PutRoot(_) => {}
         }

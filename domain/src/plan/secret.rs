@@ -52,6 +52,15 @@ pub(super) fn left_behind(base: &Fleet, next: &Fleet, entry: &ClusterEntry) -> V
     lost.map(|reference| rotate(reference, &entry.name)).collect()
 }
 
+/// Secrets that could be opened on a cluster that leaves.
+pub(super) fn taken_along(leaving: &Member) -> Vec<String> {
+    let placed = leaving.manifest.documents.keys();
+    let sealed = placed.filter(|reference| {
+        reference.kind == Kind::FederatedSecret && leaving.wraps().contains_key(&reference.name)
+    });
+    sealed.map(|reference| rotate(reference, &leaving.entry.name)).collect()
+}
+
 fn rotate(secret: &DocumentRef, cluster: &str) -> String {
     format!(
         "{secret} was readable on cluster {cluster}, which is not to have it any more: rotate its \

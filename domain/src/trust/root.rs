@@ -234,8 +234,13 @@ fn quorum(
         return Err(lines.fail(format_args!("{threshold} keys, more than {MAX_THRESHOLD}")));
     }
     if threshold == 0 || threshold > names.len() {
-        let why = format_args!("{threshold} of {} keys cannot be", names.len());
-        return Err(lines.fail(why));
+        let s = |count| if count == 1 { "" } else { "s" };
+        return Err(lines.fail(format_args!(
+            "{role} asks for {threshold} signature{} and names {} key{}",
+            s(threshold),
+            names.len(),
+            s(names.len())
+        )));
     }
     Ok(Quorum { threshold, names })
 }

@@ -62,13 +62,13 @@ fn what_is_wrong_with_a_trust_root_is_told() {
     assert_snapshot!(refused("key ada ssh-ed25519", "key ada ssh-rsa"), @"not a valid trust root: line 4: not an OpenSSH public key of the form `TYPE BASE64`");
     assert_snapshot!(refused("key ada ", "key Ada "), @"not a valid trust root: line 4: `Ada` is not a DNS label: at most 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit");
     assert_snapshot!(refused("key ada ", "key bob "), @"not a valid trust root: line 5: bob has a key already");
-    assert_snapshot!(refused("root 1 ada bob", "root 0 ada bob"), @"not a valid trust root: line 8: 0 of 2 keys cannot be");
-    assert_snapshot!(refused("root 1 ada bob", "root 3 ada bob"), @"not a valid trust root: line 8: 3 of 2 keys cannot be");
+    assert_snapshot!(refused("root 1 ada bob", "root 0 ada bob"), @"not a valid trust root: line 8: root asks for 0 signatures and names 2 keys");
+    assert_snapshot!(refused("root 1 ada bob", "root 3 ada bob"), @"not a valid trust root: line 8: root asks for 3 signatures and names 2 keys");
     assert_snapshot!(refused("root 1 ada bob", "root 5 ada bob lea rob"), @"not a valid trust root: line 8: 5 keys, more than 4");
     assert_snapshot!(refused("root 1 ada bob", "root 2 ada ada"), @"not a valid trust root: line 8: ada is here twice");
     assert_snapshot!(refused("root 1 ada bob", "root 1 ada eve"), @"not a valid trust root: line 8: there is no key with the name eve");
     assert_snapshot!(refused("root 1 ada bob", "root ada bob"), @"not a valid trust root: line 8: invalid digit found in string");
-    assert_snapshot!(refused("root 1 ada bob", "root 1"), @"not a valid trust root: line 8: 1 of 0 keys cannot be");
+    assert_snapshot!(refused("root 1 ada bob", "root 1"), @"not a valid trust root: line 8: root asks for 1 signature and names 0 keys");
     assert_snapshot!(refused("danger 2 ada bob\n", ""), @"not a valid trust root: line 10: `danger` expected");
     assert_snapshot!(refused("author bob", "author ada"), @"not a valid trust root: line 12: ada is an author already");
     assert_snapshot!(refused("author bob", "author eve"), @"not a valid trust root: line 12: there is no key with the name eve");

@@ -5,6 +5,7 @@ use hanse_domain::fleet::{Edit, Fleet};
 use hanse_domain::plan::{Action, Plan, plan};
 use insta::assert_snapshot;
 
+use crate::people;
 use crate::support::{
     NOW, READS_PODS, after, binding, binds, cluster, cluster_id, document, namespace, put, role,
     text, three_clusters,
@@ -154,6 +155,17 @@ fn what_has_no_effect_is_told() {
     assert_snapshot!(warnings(&base, vec![Edit::RemoveCluster(cluster_id(1))]), @"cluster prod-1 leaves the fleet; what was applied there stays as it is");
     let expired = binds("r") + "  expiresAt: 2020-01-01T00:00:00Z\n";
     assert_snapshot!(warnings(&base, vec![put(role("r", READS_PODS)), put(binding("b", &expired))]), @"FederatedRoleBinding/b expired at 2020-01-01T00:00:00Z: it grants nothing");
+}
+
+#[test]
+fn a_cluster_that_leaves_has_read_what_was_sealed_to_it() {
+    let secrets = ["db", "web"].map(|name| put(people::secret(name, "payments", 1)));
+    let base = after(&three_clusters(), secrets.into());
+    let base = after(&base, vec![people::put_wrap(people::wrap("db", 1, 1, 7))]);
+    let told = warnings(&base, vec![Edit::RemoveCluster(cluster_id(1))]);
+    assert!(told.contains("FederatedSecret/db was readable on cluster prod-1"), "{told}");
+    assert!(!told.contains("FederatedSecret/web"), "{told}");
+    assert!(!warnings(&base, vec![Edit::RemoveCluster(cluster_id(2))]).contains("readable"));
 }
 
 #[test]

@@ -114,10 +114,12 @@ pub(super) async fn label(
 }
 
 pub(super) async fn remove(hub: &Hub, name: &str, commit: &CommitArgs) -> Outcome {
-    change::make(hub, &Order::new(commit, Confirm::Always), |fleet| {
+    let done = change::make(hub, &Order::new(commit, Confirm::Always), |fleet| {
         Ok(vec![Edit::RemoveCluster(entry(fleet, name)?.id)])
     })
-    .await
+    .await?;
+    output::note(&format!("next: hanse cluster revoke {name}"));
+    Ok(done)
 }
 
 pub(super) async fn confirm_removals(

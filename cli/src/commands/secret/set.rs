@@ -76,10 +76,18 @@ impl Args {
         let reference = secrets::reference(&self.name);
         let before = base.documents().get(&reference).map(|held| &*held.document);
         let draft = self.draft(&base, before, values).await?;
+        let mut confirm = Confirm::Risks;
         if let Some(before) = before {
             say_what_goes(&base, before, draft.document());
+            let (keys, some_go) = keys_between(before, draft.document());
+            if some_go {
+                output::warn(&format!("keys: {keys} (--merge keeps them)"));
+                if output::can_ask() {
+                    confirm = Confirm::Always;
+                }
+            }
         }
-        let order = Order { dry_run: self.dry_run, ..Order::new(&self.commit, Confirm::Risks) };
+        let order = Order { dry_run: self.dry_run, ..Order::new(&self.commit, confirm) };
         draft.commit(&hub, &order, &format!("set {} …", self.name)).await
     }
 
@@ -176,6 +184,20 @@ impl Args {
     }
 }
 
+/// What becomes of the keys, as `~ a, + b, - c`, and whether some go.
+fn keys_between(before: &Document, after: &Document) -> (String, bool) {
+    let keys = |document: &Document| document.secret().map(|s| s.keys.clone()).unwrap_or_default();
+    let (before, after) = (keys(before), keys(after));
+    let with = |sign: char, keys: Vec<&String>| {
+        keys.into_iter().map(|key| format!("{sign} {key}")).collect::<Vec<_>>()
+    };
+    let gone = with('-', before.iter().filter(|key| !after.contains(*key)).collect());
+    let stay = with('~', before.iter().filter(|key| after.contains(*key)).collect());
+    let new = with('+', after.iter().filter(|key| !before.contains(*key)).collect());
+    let some_go = !gone.is_empty();
+    ([stay, new, gone].concat().join(", "), some_go)
+}
+
 /// Clusters that do not get the new version, and what follows from it.
 fn say_what_goes(base: &Fleet, before: &Document, after: &Document) {
     let had = base.selected(before);
@@ -186,10 +208,12 @@ fn say_what_goes(base: &Fleet, before: &Document, after: &Document) {
         .collect();
     if !gone.is_empty() {
         output::warn(&format!(
-            "{} is not to have secret {} any more, and has had it: a value that was readable there \
+            "{} {} to have secret {} any more, and {} had it: a value that was readable there \
              must be changed wherever it is used",
             gone.join(", "),
-            after.reference.name
+            if gone.len() == 1 { "is not" } else { "are not" },
+            after.reference.name,
+            if gone.len() == 1 { "has" } else { "have" },
         ));
     }
     let types = [before, after].map(|d| d.secret().map_or(OPAQUE, |s| &*s.secret_type).to_owned());
