@@ -19,6 +19,9 @@ use crate::identity::age::{self, AgeIdentities};
 use crate::identity::{IDENTITY_FILE, parse_history};
 use crate::terminal::{self, Failed, Mark};
 
+/// In place of hashes that nobody gave: to print the fence takes no hub.
+const UNUSED: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
 /// How `join` is called.
 #[derive(Debug, Args)]
 #[command(
@@ -28,28 +31,35 @@ use crate::terminal::{self, Failed, Mark};
 )]
 pub(super) struct JoinArgs {
     /// Where people and joining clusters reach the hub
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        required = false,
+        default_value_if("fence", "print", "")
+    )]
     hub: String,
     /// The join token; better from a file or from standard input: others may see arguments
     #[arg(long, value_name = "hjt_…", env = "HANSE_JOIN_TOKEN", hide_env_values = true)]
-    #[arg(required_unless_present = "token_file", conflicts_with = "token_file")]
+    #[arg(conflicts_with = "token_file")]
     token: Option<String>,
     /// A file with the join token; `-` for standard input
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// The hash of the hub's CA, so that the token is shown to nobody else
-    #[arg(long, value_name = "sha256:…")]
+    #[arg(long, value_name = "sha256:…", required = false)]
+    #[arg(default_value_if("fence", "print", UNUSED))]
     ca_hash: CaHash,
     /// The fleet to believe: the digest of its first trust root. Whoever signs for it decides what is
     /// applied in this cluster, and the hub does not
-    #[arg(long, value_name = "sha256:…", value_parser = fleet)]
+    #[arg(long, value_name = "sha256:…", value_parser = fleet, required = false)]
+    #[arg(default_value_if("fence", "print", UNUSED))]
     fleet: Digest,
     /// How far the fleet's history has come: a past that does not lead there is refused, and so are
     /// keys that the fleet has given up since
     #[arg(long, value_name = "NUMBER:HASH", value_parser = parse_history)]
     history: Option<LogHead>,
     /// The cluster's name in the fleet, for which the token was made
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", required = false, default_value_if("fence", "print", ""))]
     cluster: String,
     #[command(flatten)]
     admin: AdminAccess,
@@ -207,6 +217,11 @@ fn read_token(args: &JoinArgs) -> anyhow::Result<JoinToken> {
         (Some(file), _) if file.as_os_str() != "-" => std::fs::read_to_string(file)
             .with_context(|| format!("cannot read the token in {}", file.display()))?,
         (None, Some(token)) if token != "-" => token.clone(),
+        (None, None) => {
+            return Err(Failed::new("there is no join token", "neither --token nor --token-file")
+                .hint(format!("hanse join-token create {}", args.cluster))
+                .into());
+        }
         _ => {
             let mut text = String::new();
             // A token has 91 characters at most; what is longer is none.
@@ -278,4 +293,28 @@ fn failed(error: &EnrollError, args: &JoinArgs) -> anyhow::Error {
         }
     }
     .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        join: JoinArgs,
+    }
+
+    #[test]
+    fn the_fence_is_printed_without_a_hub() {
+        let given = |args: &str| {
+            Cli::try_parse_from(std::iter::once("join").chain(args.split_whitespace())).is_ok()
+        };
+        assert!(given("--fence print") && given("--fence print --cluster a"));
+        let hub = format!("--hub h:1 --ca-hash {UNUSED} --cluster a");
+        assert!(given(&format!("{hub} --fleet {UNUSED}")));
+        assert!(!given(&hub) && !given(&format!("{hub} --fence none")) && !given(""));
+    }
 }

@@ -11,7 +11,8 @@ use super::{CeilingReport, grants, read};
 use crate::kube::writers::Model;
 use crate::kube::{CallError, install};
 
-const APPLY: &str = "kubectl apply -f deploy/agent/fence/";
+/// It prints the Ceiling that the cluster has: the shipped files would put theirs in its place.
+const APPLY: &str = "hanse-agent join … --fence print | kubectl apply -f -";
 
 pub(super) async fn check(client: &Client, report: &mut FenceReport) -> Result<(), CallError> {
     let shipped = match install::policies() {

@@ -76,7 +76,8 @@ fn text(error: &kube::Error) -> String {
         } else if status.message.is_empty() {
             format!("the API server answered {}", status.code)
         } else {
-            status.message.clone()
+            // RBAC's own messages have line feeds, and a message is shown on one line.
+            status.message.replace('\n', " ")
         }
     } else {
         crate::terminal::chain(error)
@@ -94,6 +95,13 @@ mod tests {
     fn failure(code: u16) -> Failure {
         let status = Status::failure("because", "Reason").with_code(code);
         CallError::Kube(kube::Error::Api(status.boxed())).into()
+    }
+
+    #[test]
+    fn a_message_is_one_line() {
+        let status = Status::failure("attempt to grant:\nmore", "Forbidden").with_code(403);
+        let error = CallError::Kube(kube::Error::Api(status.boxed()));
+        assert_eq!(error.to_string(), "attempt to grant: more");
     }
 
     #[test]
