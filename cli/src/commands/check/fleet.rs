@@ -24,12 +24,6 @@ fn report(clusters: &[Cluster], findings: &mut Findings) {
         .filter(|c| c.accepted && !matches!(c.phase(), Phase::Invited | Phase::Revoked))
         .collect();
     let invited: Vec<&Cluster> = clusters.iter().filter(|c| c.phase() == Phase::Invited).collect();
-    let named = |clusters: &[&Cluster]| {
-        let names: Vec<String> =
-            clusters.iter().take(MAX_NAMED).map(|c| escape(&c.name).into_owned()).collect();
-        let more = if clusters.len() > MAX_NAMED { ", …" } else { "" };
-        format!("{}{more}", names.join(", "))
-    };
     if accepted.is_empty() && !invited.is_empty() {
         let (verb, have) = if invited.len() == 1 { ("is", "has") } else { ("are", "have") };
         findings.warning(
@@ -93,6 +87,25 @@ fn report(clusters: &[Cluster], findings: &mut Findings) {
         );
     }
     trust(&accepted, findings);
+    outside(clusters, findings);
+    let open: usize = clusters.iter().map(|c| c.drift_open as usize).sum();
+    if open == 0 {
+        findings.ok("no open drift".to_owned());
+    } else {
+        findings.warning(format!("{} of open drift", count(open, "case")), "hanse drift");
+    }
+}
+
+/// The first names, and whether there are more.
+fn named(clusters: &[&Cluster]) -> String {
+    let names: Vec<String> =
+        clusters.iter().take(MAX_NAMED).map(|c| escape(&c.name).into_owned()).collect();
+    let more = if clusters.len() > MAX_NAMED { ", …" } else { "" };
+    format!("{}{more}", names.join(", "))
+}
+
+/// Clusters that have joined and do not belong to the fleet, or not any more.
+fn outside(clusters: &[Cluster], findings: &mut Findings) {
     let outside = clusters.iter().filter(|c| !c.accepted && c.phase() == Phase::Pending);
     // Who was never in the fleet has applied nothing.
     let (removed, pending): (Vec<&Cluster>, Vec<&Cluster>) =
@@ -116,12 +129,6 @@ fn report(clusters: &[Cluster], findings: &mut Findings) {
             ),
             format!("hanse cluster revoke {}", escape(&first.name)),
         );
-    }
-    let open: usize = clusters.iter().map(|c| c.drift_open as usize).sum();
-    if open == 0 {
-        findings.ok("no open drift".to_owned());
-    } else {
-        findings.warning(format!("{} of open drift", count(open, "case")), "hanse drift");
     }
 }
 
