@@ -135,9 +135,10 @@ fn what_next(
     let programs = programs.parent().context("no folder")?;
     anstream::println!("\nIt all stays up. In another terminal:\n");
     anstream::println!(
-        "  export PATH={}:$PATH HANSE_CONFIG={}",
+        "  export PATH={}:$PATH HANSE_CONFIG={} HANSE_AGE_IDENTITY={}",
         programs.display(),
-        hub.config().display()
+        hub.config().display(),
+        hub.author().join("config/hanse/age.key").display()
     );
     anstream::println!("  hanse cluster list                     # who is in the fleet");
     anstream::println!("  hanse get all                          # what was agreed on");
@@ -157,13 +158,19 @@ fn what_next(
         );
     }
     anstream::println!("  hanse revisions                        # who changed what, when and why");
+    anstream::println!("  hanse secret get {} --reveal  # you are its owner", story::SECRET);
+    anstream::println!(
+        "  hanse trust show                       # whose signatures count for what"
+    );
     anstream::println!("\nWhat each program printed is in {}.", dir.display());
     if testbed.is_none() {
         anstream::println!("To take the agents out of your clusters afterwards:");
         for (agent, _) in clusters {
             anstream::println!(
-                "  kubectl --context {} delete namespace hanse-agent && kubectl --context {} delete clusterrole,clusterrolebinding hanse-agent",
-                agent.cluster(),
+                "  C=\"kubectl --context {}\"; \
+                 $C delete validatingadmissionpolicybinding,validatingadmissionpolicy hanse-fence-guard \
+                 hanse-fence-ceiling; $C delete clusterrolebinding,clusterrole hanse-agent hanse-ceiling; \
+                 $C delete crd ceilings.fence.hanse.dev; $C delete namespace hanse-agent",
                 agent.cluster()
             );
         }
