@@ -78,7 +78,7 @@ async fn init_takes_a_trust_root() {
     for (bad, why) in [
         ("hanse trust-root v1\nnonce 00\n", "not a valid trust root"),
         (later.as_str(), "a fleet begins with version 1"),
-        (&text.replace("root 1 ada", "root 2 ada"), "2 of 1 keys"),
+        (&text.replace("root 1 ada", "root 2 ada"), "root asks for 2 signatures"),
         (&"x".repeat(300_000), "300000 bytes"),
     ] {
         fs::write(&file, bad).unwrap();
