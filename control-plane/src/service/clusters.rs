@@ -295,7 +295,9 @@ fn message(
                 row.applied.message.clone()
             }
         }
-        Phase::Synced | Phase::Revoked => String::new(),
+        // What has no effect, or what was refused while somebody else was the hub.
+        Phase::Synced => row.applied.message.clone(),
+        Phase::Revoked => String::new(),
     }
 }
 
