@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use prost::Message as _;
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
+    "hanse/admin/v1/access.proto",
     "hanse/admin/v1/fleet.proto",
     "hanse/admin/v1/cluster.proto",
     "hanse/admin/v1/drift.proto",

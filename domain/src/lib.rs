@@ -8,6 +8,7 @@
 //!                                                                 ─drift→ what differs
 //! ```
 
+pub mod access;
 pub mod authorise;
 pub mod bundle;
 pub mod ceiling;

@@ -1,5 +1,7 @@
 //! `FederatedRole`: policy rules, for use in namespaces or over a whole cluster.
 
+use serde::{Deserialize, Serialize};
+
 /// What a role grants and how widely it may be bound.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleSpec {
@@ -29,16 +31,22 @@ impl RoleScope {
 }
 
 /// `rbac.authorization.k8s.io/v1` `PolicyRule`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PolicyRule {
     /// "" is the core group.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub api_groups: Vec<String>,
     /// With subresources as "pods/log".
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<String>,
     /// "get", "list", …
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verbs: Vec<String>,
     /// Only objects of these names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resource_names: Vec<String>,
     /// Paths; only in cluster scope and without resources.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", rename = "nonResourceURLs")]
     pub non_resource_urls: Vec<String>,
 }
