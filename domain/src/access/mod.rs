@@ -12,3 +12,4 @@
 pub mod checkpoint;
 pub mod inventory;
 pub mod object;
+pub mod read;
