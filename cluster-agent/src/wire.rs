@@ -31,6 +31,9 @@ pub struct Malformed(&'static str);
 /// A message of the hub, and what a person should know of it.
 pub fn input(message: SessionResponse) -> Result<Input, Malformed> {
     Ok(match message.message.ok_or(Malformed("it is empty"))? {
+        Response::InventoryAck(_) | Response::InventoryWanted(_) => {
+            return Err(Malformed("an answer to an inventory that was not sent"));
+        }
         Response::Welcome(welcome) => {
             let name = crate::terminal::plain(&welcome.cluster_name);
             if welcome.accepted {
