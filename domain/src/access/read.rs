@@ -38,7 +38,7 @@ pub enum Unreadable {
     TooLarge(usize),
 }
 
-/// Reads one object of a kind. Nothing for what is not in the inventory: a ReplicaSet, a Job or a Pod
+/// Reads one object of a kind. Nothing for what is not in the inventory: a `ReplicaSet`, a Job or a Pod
 /// of a controller that is in it itself or that is the node (static pods run as nobody), and a Pod that
 /// ended.
 pub fn read(kind: AccessKind, object: &Value) -> Result<Option<AccessObject>, Unreadable> {
@@ -266,7 +266,7 @@ struct RawSecretReference {
 }
 
 impl RawAccount {
-    /// Which of the listed Secrets are tokens, their contents alone tell. OpenShift lists the password
+    /// Which of the listed Secrets are tokens, their contents alone tell. `OpenShift` lists the password
     /// for its registry as "NAME-dockercfg-…", which is none.
     fn has_token(&self) -> bool {
         let names = self.secrets.iter().flatten().filter_map(|secret| secret.name.as_deref());
