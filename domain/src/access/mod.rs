@@ -9,7 +9,14 @@
 //! its root. The hub keeps each version of each object, and asks an index of them. Nothing here
 //! decides what an agent does: what was seen is data, and answers say what could not be seen.
 
+pub mod aggregate;
 pub mod checkpoint;
+pub mod directory;
+pub mod index;
 pub mod inventory;
 pub mod object;
+pub mod query;
 pub mod read;
+pub mod request;
+pub mod rules;
+pub mod subject;
