@@ -18,7 +18,7 @@ use crate::background;
 use crate::net::listener::BindError;
 use crate::net::tls::TlsError;
 use crate::net::{Limits, Listener, TlsConfig, TlsListener};
-use crate::service::access::Access;
+use crate::service::callers::Callers;
 use crate::service::clusters::ClusterService;
 use crate::service::delivery::DeliveryService;
 use crate::service::drift::DriftService;
@@ -273,7 +273,7 @@ async fn services(
         drift: DriftService::new(store.clone(), sessions.clone()),
         dry_runs: DryRuns::new(fleet.clone(), sessions.clone()),
         enrolment: Enrolment::new(store.clone(), ca, sessions.clone(), lifetime),
-        access: Access::new(store.clone()),
+        callers: Callers::new(store.clone()),
         hub: Arc::new(info),
         watches: Arc::new(Semaphore::new(WATCHES)),
         pictures: Arc::new(Semaphore::new(PICTURES)),

@@ -25,7 +25,7 @@ use super::status::{self, REQUEST_ID};
 use crate::auth::{Caller, Peer, TrustDomain, permitted};
 use crate::net::PeerInfo;
 use crate::service::ServiceError;
-use crate::service::access::Access;
+use crate::service::callers::Callers;
 
 /// Longest path that is looked at.
 const MAX_PATH_BYTES: usize = 200;
@@ -37,7 +37,7 @@ const ANONYMOUS_BODY: Duration = Duration::from_secs(5);
 /// Puts the guard around a listener's services.
 #[derive(Clone)]
 pub struct GuardLayer {
-    access: Access,
+    callers: Callers,
     trust_domain: TrustDomain,
     at_once: Arc<Semaphore>,
     /// Apart, so that nobody without a certificate keeps out somebody with one.
@@ -46,10 +46,10 @@ pub struct GuardLayer {
 
 impl GuardLayer {
     /// `at_once`: requests that may be under way on the listener.
-    pub fn new(access: Access, trust_domain: TrustDomain, at_once: usize) -> Self {
+    pub fn new(callers: Callers, trust_domain: TrustDomain, at_once: usize) -> Self {
         let [at_once, anonymous] =
             [at_once, ANONYMOUS_AT_ONCE].map(|most| Arc::new(Semaphore::new(most)));
-        Self { access, trust_domain, at_once, anonymous }
+        Self { callers, trust_domain, at_once, anonymous }
     }
 
     async fn check(&self, request: &Parts, id: Uuid) -> Result<OpContext, ServiceError> {
@@ -61,7 +61,7 @@ impl GuardLayer {
         let now = Timestamp::now();
         let peer = Peer::identify(info.certificate.as_ref(), &self.trust_domain)
             .map_err(|error| ServiceError::Unauthenticated(error.to_string()))?;
-        let known = self.access.caller(&peer, now).await?;
+        let known = self.callers.caller(&peer, now).await?;
         if !permitted(&method, &known.caller) {
             return Err(refusal(&method, &known.caller));
         }

@@ -63,8 +63,8 @@ impl<T, S: Stream<Item = Result<T, ServiceError>> + Unpin> Lease<S> {
                     return Err(ServiceError::Unavailable(why.to_owned()));
                 }
                 _ = self.again.tick() => {
-                    let access = &self.services.access;
-                    let known = access.caller(&self.ctx.peer, Timestamp::now()).await?;
+                    let callers = &self.services.callers;
+                    let known = callers.caller(&self.ctx.peer, Timestamp::now()).await?;
                     if !permitted(&self.ctx.method, &known.caller) {
                         let why = "the right to this call has ended";
                         return Err(ServiceError::Denied(why.to_owned()));

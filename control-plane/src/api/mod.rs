@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::auth::TrustDomain;
-use crate::service::access::Access;
+use crate::service::callers::Callers;
 use crate::service::clusters::ClusterService;
 use crate::service::delivery::DeliveryService;
 use crate::service::drift::DriftService;
@@ -60,7 +60,7 @@ pub struct Services {
     /// Certificates for clusters.
     pub enrolment: Enrolment,
     /// Who calls.
-    pub access: Access,
+    pub callers: Callers,
     /// What does not change while the hub runs.
     pub hub: Arc<HubInfo>,
     /// Watches that may be open at once.

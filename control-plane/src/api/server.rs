@@ -44,7 +44,7 @@ pub async fn serve(
         Listener::People => (PEOPLE_WINDOW, 128),
     };
     let guard =
-        GuardLayer::new(services.access.clone(), services.hub.trust_domain.clone(), AT_ONCE);
+        GuardLayer::new(services.callers.clone(), services.hub.trust_domain.clone(), AT_ONCE);
     let mut server = Server::builder()
         .timeout(TIMEOUT)
         .max_concurrent_streams(streams)

@@ -10,7 +10,7 @@
 //!     ──▶ Access         certificate ─▶ Caller
 //! ```
 
-pub mod access;
+pub mod callers;
 pub mod clusters;
 pub mod delivery;
 pub mod drift;

@@ -178,10 +178,10 @@ impl Talk {
         }
         let now = Timestamp::now();
         // The Hello may have come long after the call: who is not good any more ends nobody's stream.
-        self.services.access.cluster(id, &self.fingerprint, now).await?;
+        self.services.callers.cluster(id, &self.fingerprint, now).await?;
         let session = self.services.sessions.begin(id, self.fingerprint, now);
         // Looked up again, now that a revocation would reach this stream.
-        let row = self.services.access.cluster(id, &self.fingerprint, now).await?;
+        let row = self.services.callers.cluster(id, &self.fingerprint, now).await?;
         if row.certificate_used.is_some() && row.certificate_fingerprint == Some(self.fingerprint) {
             self.services.store.forget_used_certificate(id, &self.fingerprint).await?;
         }

@@ -23,7 +23,7 @@ const NOTED: SignedDuration = SignedDuration::from_mins(1);
 
 /// Looks callers up. Clones share what they remember.
 #[derive(Clone)]
-pub struct Access {
+pub struct Callers {
     store: Store,
     people: Arc<Mutex<HashMap<UserName, Remembered>>>,
 }
@@ -48,7 +48,7 @@ struct Remembered {
     row: Option<UserRow>,
 }
 
-impl Access {
+impl Callers {
     /// From the database.
     pub fn new(store: Store) -> Self {
         Self { store, people: Arc::default() }
