@@ -7,9 +7,10 @@ use hanse_domain::fleet::{Fleet, Held};
 use hanse_domain::history::roster::Labels;
 use hanse_domain::kinds::Spec;
 use hanse_domain::kinds::binding::{BindingScope, RoleBindingSpec};
+use hanse_domain::kinds::invariant::{Denied, InvariantSpec, NamespaceSet};
 use hanse_domain::kinds::namespace::NamespaceSpec;
 use hanse_domain::kinds::placement::Placement;
-use hanse_domain::kinds::role::{RoleScope, RoleSpec};
+use hanse_domain::kinds::role::{PolicyRule, RoleScope, RoleSpec};
 use hanse_domain::kinds::secret::SecretSpec;
 use hanse_domain::plan::show_labels;
 use hanse_domain::selector::{LabelSelector, Operator};
@@ -31,6 +32,7 @@ pub(crate) fn of_kind(
         Kind::FederatedRole => &["SCOPE", "RULES"],
         Kind::FederatedRoleBinding => &["ROLE", "SUBJECTS", "WHERE", "EXPIRES"],
         Kind::FederatedSecret => &["TYPE", "KEYS", "WHERE", "VERSION"],
+        Kind::AccessInvariant => &["DENIES", "WHERE", "EXCEPT"],
     };
     let more: &[&str] = if wide { &["PLACEMENT", "LABELS", "REASON"] } else { &[] };
     let columns = ["NAME"].iter().chain(own).chain(&["CLUSTERS", "REVISION", "DRIFT"]).chain(more);
@@ -45,6 +47,7 @@ pub(crate) fn of_kind(
             Some(Spec::Role(spec)) => row.extend(role(spec)),
             Some(Spec::RoleBinding(spec)) => row.extend(binding(spec, now)),
             Some(Spec::Secret(spec)) => row.extend(secret(spec)),
+            Some(Spec::Invariant(spec)) => row.extend(invariant(spec)),
             None => row.extend(own.iter().map(|_| "?".to_owned())),
         }
         row.push(clusters(fleet, document).to_string());
@@ -55,6 +58,7 @@ pub(crate) fn of_kind(
             row.push(labels(&document.labels));
             row.push(or_dash(match placed.map(|placed| placed.spec) {
                 Some(Spec::RoleBinding(spec)) => spec.reason.unwrap_or_default(),
+                Some(Spec::Invariant(spec)) => spec.reason.unwrap_or_default(),
                 Some(Spec::Namespace(_) | Spec::Role(_) | Spec::Secret(_)) | None => String::new(),
             }));
         }
@@ -104,6 +108,49 @@ fn secret(spec: &SecretSpec) -> Vec<String> {
         joined(&spec.namespaces),
         spec.version.to_string(),
     ]
+}
+
+fn invariant(spec: &InvariantSpec) -> Vec<String> {
+    let denies = match &spec.deny {
+        Denied::Access(rules) => {
+            let rules: Vec<String> = rules.iter().map(rule).collect();
+            rules.join("; ")
+        }
+        Denied::Reach(goals) => {
+            let goals: Vec<&str> = goals.iter().map(|goal| goal.name()).collect();
+            format!("reach {}", goals.join(","))
+        }
+    };
+    let namespaces = match &spec.namespaces {
+        NamespaceSet::All => "everywhere".to_owned(),
+        NamespaceSet::Names(names) => joined(names),
+        NamespaceSet::Selector(selector) => format!("namespaces: {}", self::selector(selector)),
+    };
+    let except = &spec.except;
+    let mut excepted: Vec<String> = Vec::new();
+    excepted.extend(except.users.iter().map(|name| format!("User {name}")));
+    excepted.extend(except.groups.iter().map(|name| format!("Group {name}")));
+    let accounts = except.service_accounts.iter();
+    excepted.extend(accounts.map(|(space, name)| format!("ServiceAccount {space}/{name}")));
+    let spaces = except.namespaces.iter();
+    excepted.extend(spaces.map(|space| format!("ServiceAccount {space}/*")));
+    vec![denies, namespaces, or_dash(excepted.join(", "))]
+}
+
+/// A rule in a line, as "get,list on secrets (core)".
+fn rule(rule: &PolicyRule) -> String {
+    let on = if rule.resources.is_empty() {
+        rule.non_resource_urls.join(",")
+    } else {
+        let groups = rule.api_groups.iter().map(|g| if g.is_empty() { "core" } else { g });
+        format!("{} ({})", rule.resources.join(","), groups.collect::<Vec<_>>().join(","))
+    };
+    let names = if rule.resource_names.is_empty() {
+        String::new()
+    } else {
+        format!(" named {}", rule.resource_names.join(","))
+    };
+    format!("{} on {on}{names}", rule.verbs.join(","))
 }
 
 fn joined(names: &BTreeSet<String>) -> String {
@@ -177,24 +224,7 @@ pub(crate) fn summary(spec: &Spec, now: Timestamp) -> Vec<(String, String)> {
         Spec::Role(spec) => {
             let mut pairs = vec![pair("Scope", role(spec).into_iter().next().unwrap_or_default())];
             pairs.push(pair("Rules", count(spec.rules.len(), "rule")));
-            for rule in &spec.rules {
-                let on = if rule.resources.is_empty() {
-                    rule.non_resource_urls.join(",")
-                } else {
-                    let groups: Vec<&str> = rule
-                        .api_groups
-                        .iter()
-                        .map(|g| if g.is_empty() { "core" } else { g })
-                        .collect();
-                    format!("{} ({})", rule.resources.join(","), groups.join(","))
-                };
-                let names = if rule.resource_names.is_empty() {
-                    String::new()
-                } else {
-                    format!(" named {}", rule.resource_names.join(","))
-                };
-                pairs.push(pair("", format!("{} on {on}{names}", rule.verbs.join(","))));
-            }
+            pairs.extend(spec.rules.iter().map(|rule| pair("", self::rule(rule))));
             pairs
         }
         Spec::RoleBinding(spec) => {
@@ -222,6 +252,15 @@ pub(crate) fn summary(spec: &Spec, now: Timestamp) -> Vec<(String, String)> {
                 pair("Version", spec.version.to_string()),
                 pair("Owners", or_dash(owners.join(", "))),
             ]
+        }
+        Spec::Invariant(spec) => {
+            let names = ["Denies", "Where", "Except"];
+            let mut pairs: Vec<(String, String)> =
+                names.iter().zip(invariant(spec)).map(|(name, cell)| pair(name, cell)).collect();
+            let system = if spec.includes_system { "Include" } else { "Exempt" };
+            pairs.push(pair("System", system.to_owned()));
+            pairs.push(pair("Reason", or_dash(spec.reason.clone().unwrap_or_default())));
+            pairs
         }
     }
 }
@@ -252,6 +291,24 @@ spec:
   namespaces: [payments]
   expiresAt: 1970-01-02T00:00:00Z
   reason: on call
+---
+apiVersion: hanse.dev/v1alpha1
+kind: AccessInvariant
+metadata: {name: secrets}
+spec:
+  placement: {clusterSelector: {}}
+  deny:
+    access: [{apiGroups: [''], resources: [secrets], verbs: [get, list]}]
+    namespaces: {selector: {matchLabels: {env: prod}}}
+  except: {groups: [sre], serviceAccounts: [{namespace: ci, name: bot}], namespaces: [kube-system]}
+  reason: they are secret
+---
+apiVersion: hanse.dev/v1alpha1
+kind: AccessInvariant
+metadata: {name: up}
+spec:
+  placement: {clusterSelector: {}}
+  deny: {reach: [node, cluster-admin]}
 ";
 
     fn table(kind: Kind, wide: bool) -> String {
@@ -274,6 +331,11 @@ spec:
         insta::assert_snapshot!(table(Kind::FederatedRoleBinding, true), @"
         NAME      ROLE                   SUBJECTS            WHERE      EXPIRES   CLUSTERS   REVISION   DRIFT     PLACEMENT       LABELS   REASON
         readers   FederatedRole/reader   Group oidc:pay +1   payments   in 24h    2          3          Enforce   env in (prod)   -        on call
+        ");
+        insta::assert_snapshot!(table(Kind::AccessInvariant, true), @"
+        NAME      DENIES                       WHERE                  EXCEPT                                                           CLUSTERS   REVISION   DRIFT    PLACEMENT   LABELS   REASON
+        secrets   get,list on secrets (core)   namespaces: env=prod   Group sre, ServiceAccount ci/bot, ServiceAccount kube-system/*   3          3          Report   all         -        they are secret
+        up        reach cluster-admin,node     everywhere             -                                                                3          3          Report   all         -        -
         ");
     }
 }

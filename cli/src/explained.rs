@@ -5,7 +5,7 @@ mod rows;
 
 use hanse_domain::document::Kind;
 
-use rows::{BINDING, COMMON, NAMESPACE, ROLE, Row, SECRET, SELECTOR};
+use rows::{BINDING, COMMON, INVARIANT, NAMESPACE, ROLE, Row, SECRET, SELECTOR};
 
 /// One field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,9 @@ pub(crate) const fn description(kind: Kind) -> &'static str {
         Kind::FederatedSecret => {
             "A Secret, sealed on its author's machine to the clusters where it goes."
         }
+        Kind::AccessInvariant => {
+            "What nobody may be able to do in the clusters, whoever gave it and however it came about."
+        }
     }
 }
 
@@ -40,11 +43,16 @@ pub(crate) fn fields(kind: Kind) -> Vec<Field> {
         Kind::FederatedRole => ROLE,
         Kind::FederatedRoleBinding => BINDING,
         Kind::FederatedSecret => SECRET,
+        Kind::AccessInvariant => INVARIANT,
     };
     let mut fields = Vec::new();
     for row in COMMON.iter().chain(own) {
         // A sealed secret is the same wherever it goes.
         if kind == Kind::FederatedSecret && row.0.starts_with("spec.overrides") {
+            continue;
+        }
+        // Nothing of an invariant is in a cluster that could drift.
+        if kind == Kind::AccessInvariant && row.0 == "spec.drift" {
             continue;
         }
         fields.push(field("", row));

@@ -60,6 +60,26 @@ const SECRETS: [&str; 1] = ["
   owners: [{name: ann, recipient: age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p, wrap: YWdlLWVuY3J5cHRpb24ub3JnL3YxCg==}]
 "];
 
+const INVARIANTS: [&str; 4] = [
+    "
+  deny:
+    access: [{apiGroups: [''], resources: [secrets], verbs: [get], resourceNames: [a]}]
+    namespaces: {names: [a]}
+  except: {users: [a], groups: [b], serviceAccounts: [{namespace: a, name: b}], namespaces: [c]}
+  system: Include
+  reason: because
+",
+    "
+  deny: {access: [{nonResourceURLs: [/metrics], verbs: [get]}]}
+",
+    "
+  deny: {reach: [secrets], namespaces: {selector: SELECTOR}}
+",
+    "
+  deny: {reach: [cluster-admin, node]}
+",
+];
+
 fn examples(kind: Kind) -> Vec<Value> {
     let bodies: Vec<String> = match kind {
         Kind::FederatedNamespace => NAMESPACES.map(str::to_owned).to_vec(),
@@ -70,9 +90,17 @@ fn examples(kind: Kind) -> Vec<Value> {
                 .to_vec()
         }
         Kind::FederatedSecret => SECRETS.map(str::to_owned).to_vec(),
+        Kind::AccessInvariant => INVARIANTS.map(str::to_owned).to_vec(),
     };
-    let overridden = |line: &&str| kind != Kind::FederatedSecret || !line.contains("overrides:");
-    let head: Vec<&str> = HEAD.lines().filter(overridden).collect();
+    let head: Vec<String> = HEAD
+        .lines()
+        .filter(|line| kind != Kind::FederatedSecret || !line.contains("overrides:"))
+        .filter(|line| kind != Kind::AccessInvariant || !line.contains("  drift:"))
+        .map(|line| match kind {
+            Kind::AccessInvariant => line.replace("drift: Enforce", "reason: another"),
+            _ => line.to_owned(),
+        })
+        .collect();
     let head = head.join("\n");
     let yaml = |body: &String| {
         format!("{head}{body}").replace("KIND", kind.name()).replace("SELECTOR", SELECTOR_EXAMPLE)

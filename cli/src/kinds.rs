@@ -16,7 +16,8 @@ pub(crate) enum Resource {
 }
 
 /// Names of kinds, for help texts.
-pub(crate) const KINDS: &str = "namespaces (fns), roles (frole), bindings (frb), secrets (fsec)";
+pub(crate) const KINDS: &str = "namespaces (fns), roles (frole), bindings (frb), secrets (fsec), \
+     invariants (ai)";
 
 impl Resource {
     pub(crate) fn parse(text: &str) -> Outcome<Self> {
@@ -43,6 +44,7 @@ pub(crate) fn kind(text: &str) -> Outcome<Kind> {
             Kind::FederatedRoleBinding
         }
         "federatedsecret" | "secret" | "fsec" => Kind::FederatedSecret,
+        "accessinvariant" | "invariant" | "ai" => Kind::AccessInvariant,
         _ => {
             return Err(Failure::usage(format!("there is no kind `{text}`"))
                 .hint(format!("kinds are {KINDS}; `hanse explain` explains them")));
@@ -79,7 +81,10 @@ mod tests {
 
     #[test]
     fn kinds_have_short_names() {
-        use Kind::{FederatedNamespace, FederatedRole, FederatedRoleBinding, FederatedSecret};
+        use Kind::{
+            AccessInvariant, FederatedNamespace, FederatedRole, FederatedRoleBinding,
+            FederatedSecret,
+        };
         for (word, expected) in [
             ("namespaces", FederatedNamespace),
             ("ns", FederatedNamespace),
@@ -92,6 +97,8 @@ mod tests {
             ("rolebinding", FederatedRoleBinding),
             ("secrets", FederatedSecret),
             ("fsec", FederatedSecret),
+            ("invariants", AccessInvariant),
+            ("ai", AccessInvariant),
         ] {
             assert_eq!(kind(word).ok(), Some(expected), "{word}");
         }

@@ -101,6 +101,18 @@ fn objects_with_nothing_new_but_the_revision_are_left_out() {
 }
 
 #[test]
+fn an_invariant_is_an_edit_without_objects() {
+    let invariant = "apiVersion: hanse.dev/v1alpha1\nkind: AccessInvariant\nmetadata: {name: a}\n\
+        spec: {placement: {clusterSelector: {}}, deny: {reach: [node]}}\n";
+    insta::assert_snapshot!(shown(&example(ROLE), documents(invariant)), @"
+    The fleet
+      + AccessInvariant/a
+
+    Plan: 0 to add, 0 to change, 0 to remove in 0 clusters; on revision 4.
+    ");
+}
+
+#[test]
 fn a_removal_and_the_roster() {
     let base = example(ROLE);
     let mut edits: Vec<Edit> = base.documents().keys().cloned().map(Edit::Remove).collect();

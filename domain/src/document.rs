@@ -25,15 +25,18 @@ pub enum Kind {
     FederatedRoleBinding,
     /// A sealed Secret.
     FederatedSecret,
+    /// What nobody may be able to do.
+    AccessInvariant,
 }
 
 impl Kind {
     /// All kinds, in the order in which their objects are applied.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::FederatedNamespace,
         Self::FederatedRole,
         Self::FederatedRoleBinding,
         Self::FederatedSecret,
+        Self::AccessInvariant,
     ];
 
     /// The name, as `kind:` has it.
@@ -43,6 +46,7 @@ impl Kind {
             Self::FederatedRole => "FederatedRole",
             Self::FederatedRoleBinding => "FederatedRoleBinding",
             Self::FederatedSecret => "FederatedSecret",
+            Self::AccessInvariant => "AccessInvariant",
         }
     }
 }
@@ -144,7 +148,7 @@ impl Document {
     pub fn secret(&self) -> Option<&SecretSpec> {
         match &self.base.spec {
             Spec::Secret(secret) => Some(secret),
-            Spec::Namespace(_) | Spec::Role(_) | Spec::RoleBinding(_) => None,
+            Spec::Namespace(_) | Spec::Role(_) | Spec::RoleBinding(_) | Spec::Invariant(_) => None,
         }
     }
 

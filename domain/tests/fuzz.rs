@@ -134,7 +134,7 @@ fn signatures() {
 
 #[test]
 fn documents() {
-    let names = ["namespace", "role", "binding", "secret"];
+    let names = ["namespace", "role", "binding", "secret", "invariant"];
     let corpus = names.map(|name| read(&format!("corpus/{name}.yaml")));
     for input in &corpus {
         parse_document(input).unwrap();

@@ -10,10 +10,8 @@ use crate::output::Format;
 use crate::selector;
 
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Kinds: namespaces (fns), roles (frole), bindings (frb), secrets (fsec); all for \
-    every document; clusters; revisions; drift."
-)]
+#[command(after_help = "Kinds: namespaces (fns), roles (frole), bindings (frb), secrets (fsec), \
+    invariants (ai); all for every document; clusters; revisions; drift.")]
 pub(crate) struct Args {
     /// KIND, KIND NAME… or KIND/NAME
     #[arg(value_name = "KIND NAME", required = true)]

@@ -11,7 +11,7 @@ pub(super) const COMMON: &[Row] = &[
         "kind",
         "string",
         REQUIRED,
-        "`FederatedNamespace`, `FederatedRole`, `FederatedRoleBinding` or `FederatedSecret`.",
+        "`FederatedNamespace`, `FederatedRole`, `FederatedRoleBinding`, `FederatedSecret` or `AccessInvariant`.",
     ),
     ("metadata", "object", REQUIRED, "Name, labels and annotations of the document itself."),
     (
@@ -287,4 +287,82 @@ pub(super) const SECRET: &[Row] = &[
         REQUIRED,
         "The key of this version for that owner, as an age file in base64.",
     ),
+];
+
+pub(super) const INVARIANT: &[Row] = &[
+    (
+        "spec.deny",
+        "object",
+        REQUIRED,
+        "What is denied: one of `access` and `reach`, and in which namespaces.",
+    ),
+    (
+        "spec.deny.access",
+        "[]object",
+        OPTIONAL,
+        "Rights that nobody may have, as rules of a role: whoever has a part of one violates the invariant. `*` is anything.",
+    ),
+    (
+        "spec.deny.access[].apiGroups",
+        "[]string",
+        OPTIONAL,
+        "API groups; \"\" is the core group. Needed with `resources`.",
+    ),
+    (
+        "spec.deny.access[].resources",
+        "[]string",
+        OPTIONAL,
+        "Resources such as `secrets` and `pods/exec`.",
+    ),
+    ("spec.deny.access[].verbs", "[]string", REQUIRED, "Verbs such as `get`, `list` and `watch`."),
+    ("spec.deny.access[].resourceNames", "[]string", OPTIONAL, "Only objects of these names."),
+    (
+        "spec.deny.access[].nonResourceURLs",
+        "[]string",
+        OPTIONAL,
+        "Paths of the API server such as `/metrics`; not together with `resources`.",
+    ),
+    (
+        "spec.deny.reach",
+        "[]string",
+        OPTIONAL,
+        "What nobody may get to, also not by a path of escalations: `cluster-admin`, `secrets` (reading them), `node` (code on a node).",
+    ),
+    (
+        "spec.deny.namespaces",
+        "object",
+        OPTIONAL,
+        "In these namespaces only: one of `names` and `selector`. Rights over the whole cluster count in each of them. Not with `reach` of `cluster-admin` or `node`.",
+    ),
+    ("spec.deny.namespaces.names", "[]string", OPTIONAL, "Namespaces by their names."),
+    (
+        "spec.deny.namespaces.selector",
+        "selector",
+        OPTIONAL,
+        "Namespaces by the labels that they have in the cluster.",
+    ),
+    ("spec.except", "object", OPTIONAL, "Who may all the same."),
+    (
+        "spec.except.users",
+        "[]string",
+        OPTIONAL,
+        "Users, as the API servers' authenticators name them.",
+    ),
+    (
+        "spec.except.groups",
+        "[]string",
+        OPTIONAL,
+        "Groups, and the users that an imported directory has in them.",
+    ),
+    ("spec.except.serviceAccounts", "[]object", OPTIONAL, "Single service accounts."),
+    ("spec.except.serviceAccounts[].namespace", "string", REQUIRED, "The account's namespace."),
+    ("spec.except.serviceAccounts[].name", "string", REQUIRED, "The account's name."),
+    ("spec.except.namespaces", "[]string", OPTIONAL, "Every service account of these namespaces."),
+    (
+        "spec.system",
+        "string",
+        OPTIONAL,
+        "`Exempt` (the default) passes over the control plane's own identities: users and groups that begin with `system:`, but for anonymous users, `system:authenticated`, `system:unauthenticated` and groups of service accounts; and the service accounts of kube-system. `Include` does not.",
+    ),
+    ("spec.reason", "string", OPTIONAL, "Why, for auditors; at most 1,024 bytes."),
 ];

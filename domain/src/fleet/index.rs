@@ -213,6 +213,6 @@ fn federated_role(spec: &Spec) -> Option<&str> {
             RoleRef::Federated(role) => Some(role),
             RoleRef::ClusterRole(_) | RoleRef::Role(_) => None,
         },
-        Spec::Namespace(_) | Spec::Role(_) | Spec::Secret(_) => None,
+        Spec::Namespace(_) | Spec::Role(_) | Spec::Secret(_) | Spec::Invariant(_) => None,
     }
 }

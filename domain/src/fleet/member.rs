@@ -117,6 +117,6 @@ impl HeldWrap {
 pub fn secret_version(document: &Document) -> Option<u64> {
     match &document.base.spec {
         Spec::Secret(secret) => Some(secret.version),
-        Spec::Namespace(_) | Spec::Role(_) | Spec::RoleBinding(_) => None,
+        Spec::Namespace(_) | Spec::Role(_) | Spec::RoleBinding(_) | Spec::Invariant(_) => None,
     }
 }

@@ -2,12 +2,14 @@
 //! How they are read from YAML is in `parse`, what they become in a cluster in `render`.
 
 pub mod binding;
+pub mod invariant;
 pub mod namespace;
 pub mod placement;
 pub mod role;
 pub mod secret;
 
 use binding::RoleBindingSpec;
+use invariant::InvariantSpec;
 use namespace::NamespaceSpec;
 use role::RoleSpec;
 use secret::SecretSpec;
@@ -23,4 +25,6 @@ pub enum Spec {
     RoleBinding(RoleBindingSpec),
     /// Of a `FederatedSecret`.
     Secret(SecretSpec),
+    /// Of an `AccessInvariant`.
+    Invariant(InvariantSpec),
 }

@@ -92,7 +92,11 @@ fn together(document: &Document) -> Vec<Spec> {
         .any(|v| matches!(v, Spec::RoleBinding(b) if matches!(b.role, RoleRef::ClusterRole(_))));
     let widest = variants().find_map(|v| match v {
         Spec::RoleBinding(b) if matches!(b.scope, BindingScope::ClusterWide) => Some(&b.scope),
-        Spec::RoleBinding(_) | Spec::Role(_) | Spec::Namespace(_) | Spec::Secret(_) => None,
+        Spec::RoleBinding(_)
+        | Spec::Role(_)
+        | Spec::Namespace(_)
+        | Spec::Secret(_)
+        | Spec::Invariant(_) => None,
     });
     let mixed = |spec: &Spec| match spec {
         Spec::Role(role) if cluster_wide => {
@@ -105,7 +109,11 @@ fn together(document: &Document) -> Vec<Spec> {
             let scope = widest.unwrap_or(&binding.scope).clone();
             Some(Spec::RoleBinding(RoleBindingSpec { role, scope, ..binding.clone() }))
         }
-        Spec::Role(_) | Spec::RoleBinding(_) | Spec::Namespace(_) | Spec::Secret(_) => None,
+        Spec::Role(_)
+        | Spec::RoleBinding(_)
+        | Spec::Namespace(_)
+        | Spec::Secret(_)
+        | Spec::Invariant(_) => None,
     };
     variants().filter_map(mixed).collect()
 }
@@ -126,7 +134,7 @@ fn of_spec(document: &Document, spec: &Spec, hazards: &mut Vec<Hazard>) {
         }
         Spec::Role(role) => of_role(role, &mut add),
         Spec::RoleBinding(binding) => of_binding(binding, &mut add),
-        Spec::Secret(_) => {}
+        Spec::Secret(_) | Spec::Invariant(_) => {}
     }
 }
 

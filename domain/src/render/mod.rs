@@ -72,6 +72,7 @@ pub fn render<'d>(
             Spec::Namespace(spec) => namespace::objects(&reference.name, spec),
             Spec::Role(spec) => vec![access::role(&reference.name, spec)],
             Spec::Secret(spec) => secret::objects(&reference.name, spec),
+            Spec::Invariant(_) => continue,
             Spec::RoleBinding(spec) => {
                 match cluster.binding(&mut rendering, reference, spec, now) {
                     Some(objects) => objects,
@@ -81,7 +82,7 @@ pub fn render<'d>(
         };
         let expires_at = match &placed.spec {
             Spec::RoleBinding(spec) => spec.expires_at,
-            Spec::Namespace(_) | Spec::Role(_) | Spec::Secret(_) => None,
+            Spec::Namespace(_) | Spec::Role(_) | Spec::Secret(_) | Spec::Invariant(_) => None,
         };
         for object in bodies {
             let object = mark(object, reference, *number);
@@ -111,7 +112,7 @@ impl<'p> ClusterDocuments<'p> {
                 Spec::Role(spec) => {
                     documents.roles.insert(&reference.name, spec.scope);
                 }
-                Spec::RoleBinding(_) | Spec::Secret(_) => {}
+                Spec::RoleBinding(_) | Spec::Secret(_) | Spec::Invariant(_) => {}
             }
         }
         documents

@@ -14,6 +14,7 @@ use crate::document::{Document, Kind};
 use crate::history::roster::Labels;
 use crate::kinds::Spec;
 use crate::kinds::binding::BindingScope;
+use crate::kinds::invariant::NamespaceSet;
 use crate::names;
 
 /// What an author may sign.
@@ -97,6 +98,12 @@ fn reach<'d>(document: &'d Document, spec: &'d Spec) -> Reach<'d> {
         Spec::Secret(secret) => {
             Reach::Namespaces(secret.namespaces.iter().map(String::as_str).collect())
         }
+        Spec::Invariant(invariant) => match &invariant.namespaces {
+            NamespaceSet::Names(names) => {
+                Reach::Namespaces(names.iter().map(String::as_str).collect())
+            }
+            NamespaceSet::All | NamespaceSet::Selector(_) => Reach::Anywhere,
+        },
     }
 }
 

@@ -24,6 +24,7 @@ mod hazards;
 mod honest;
 mod parse_documents;
 mod parse_fields;
+mod parse_invariant;
 mod parse_kinds;
 mod parse_secret;
 mod parse_text;

@@ -62,7 +62,7 @@ fn wrong_types_are_told_with_what_was_found() {
 #[test]
 fn versions_and_kinds_are_told_with_what_was_meant() {
     assert_snapshot!(errors(&role("  rules: []\n").replace("v1alpha1", "v1")), @"f.yaml:1: apiVersion: expected `hanse.dev/v1alpha1`, found `hanse.dev/v1`");
-    assert_snapshot!(errors(&role("  rules: []\n").replace("FederatedRole", "FederatedRol")), @"f.yaml:2: kind: `FederatedRol` is none of FederatedNamespace, FederatedRole, FederatedRoleBinding, FederatedSecret; did you mean `FederatedRole`?");
+    assert_snapshot!(errors(&role("  rules: []\n").replace("FederatedRole", "FederatedRol")), @"f.yaml:2: kind: `FederatedRol` is none of FederatedNamespace, FederatedRole, FederatedRoleBinding, FederatedSecret, AccessInvariant; did you mean `FederatedRole`?");
 }
 
 #[test]

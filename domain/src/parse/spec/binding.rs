@@ -27,16 +27,7 @@ pub(super) fn spec(report: &mut Report, fields: &mut Fields<'_>) -> Option<RoleB
         None => Some(None),
         Some(cursor) => timestamp(report, &cursor).map(Some),
     };
-    let reason = match fields.optional("reason") {
-        None => Some(None),
-        Some(cursor) => cursor.string(report).and_then(|reason| {
-            if reason.len() > MAX_REASON_BYTES {
-                cursor.error(report, format!("longer than {MAX_REASON_BYTES} bytes"));
-                return None;
-            }
-            Some(Some(reason))
-        }),
-    };
+    let reason = reason(report, fields);
     let (role, scope) = (role?, scope?);
     if matches!((&role, &scope), (RoleRef::Role(_), BindingScope::ClusterWide)) {
         fields.error(report, "a `Role` cannot be bound cluster-wide: refer to a `ClusterRole`");
@@ -49,6 +40,19 @@ pub(super) fn spec(report: &mut Report, fields: &mut Fields<'_>) -> Option<RoleB
         expires_at: expires_at?,
         reason: reason?,
     })
+}
+
+/// Why something is so, for auditors.
+pub(super) fn reason(report: &mut Report, fields: &mut Fields<'_>) -> Option<Option<String>> {
+    let Some(cursor) = fields.optional("reason") else {
+        return Some(None);
+    };
+    let reason = cursor.string(report)?;
+    if reason.len() > MAX_REASON_BYTES {
+        cursor.error(report, format!("longer than {MAX_REASON_BYTES} bytes"));
+        return None;
+    }
+    Some(Some(reason))
 }
 
 fn subject(report: &mut Report, cursor: &Cursor<'_>) -> Option<Subject> {
@@ -79,17 +83,22 @@ fn subject(report: &mut Report, cursor: &Cursor<'_>) -> Option<Subject> {
         if let Some(namespace) = namespace {
             namespace.error(report, "only a `ServiceAccount` has a namespace");
         }
-        let cursor = name?;
-        let name = cursor.string(report)?;
-        if name.is_empty() || name.len() > 512 || names::has_hidden(&name) {
-            cursor.error(
-                report,
-                "a name of 1 to 512 bytes without control and invisible characters is needed",
-            );
-            return None;
-        }
+        let name = subject_name(report, &name?)?;
         Some(if kind == Type::User { Subject::User(name) } else { Subject::Group(name) })
     })
+}
+
+/// The name of a user or a group.
+pub(super) fn subject_name(report: &mut Report, cursor: &Cursor<'_>) -> Option<String> {
+    let name = cursor.string(report)?;
+    if name.is_empty() || name.len() > 512 || names::has_hidden(&name) {
+        cursor.error(
+            report,
+            "a name of 1 to 512 bytes without control and invisible characters is needed",
+        );
+        return None;
+    }
+    Some(name)
 }
 
 fn role_ref(report: &mut Report, cursor: &Cursor<'_>) -> Option<RoleRef> {

@@ -1,6 +1,7 @@
 //! `spec` of each kind.
 
 mod binding;
+mod invariant;
 mod namespace;
 mod role;
 mod secret;
@@ -43,14 +44,21 @@ pub(super) fn whole(
 
 /// The part of a spec that overrides can change.
 pub(super) fn placed(report: &mut Report, fields: &mut Fields<'_>, kind: Kind) -> Option<Placed> {
-    let drift = fields.optional("drift").map_or(Some(DriftPolicy::Enforce), |drift| {
-        drift.one_of(report, &[("Enforce", DriftPolicy::Enforce), ("Report", DriftPolicy::Report)])
-    });
+    // Nothing of an invariant is in a cluster that could drift.
+    let drift = if kind == Kind::AccessInvariant {
+        Some(DriftPolicy::Report)
+    } else {
+        fields.optional("drift").map_or(Some(DriftPolicy::Enforce), |drift| {
+            let words = [("Enforce", DriftPolicy::Enforce), ("Report", DriftPolicy::Report)];
+            drift.one_of(report, &words)
+        })
+    };
     let spec = match kind {
         Kind::FederatedNamespace => namespace::spec(report, fields).map(Spec::Namespace),
         Kind::FederatedRole => role::spec(report, fields).map(Spec::Role),
         Kind::FederatedRoleBinding => binding::spec(report, fields).map(Spec::RoleBinding),
         Kind::FederatedSecret => secret::spec(report, fields).map(Spec::Secret),
+        Kind::AccessInvariant => invariant::spec(report, fields).map(Spec::Invariant),
     };
     Some(Placed { drift: drift?, spec: spec? })
 }

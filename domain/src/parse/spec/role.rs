@@ -22,7 +22,11 @@ pub(super) fn spec(report: &mut Report, fields: &mut Fields<'_>) -> Option<RoleS
     Some(RoleSpec { scope: scope?, rules: read })
 }
 
-fn rule(report: &mut Report, cursor: &Cursor<'_>, scope: Option<RoleScope>) -> Option<PolicyRule> {
+pub(super) fn rule(
+    report: &mut Report,
+    cursor: &Cursor<'_>,
+    scope: Option<RoleScope>,
+) -> Option<PolicyRule> {
     cursor.fields(report, |report, fields| {
         let mut list = |report: &mut Report, name| {
             fields.optional(name).map_or_else(|| Some(Vec::new()), |cursor| cursor.strings(report))
