@@ -8,7 +8,7 @@
 //! Two sides with different roots compare 256 bucket digests (8 KiB) and exchange only the buckets
 //! that differ. Whoever has the objects can compute the root with `sha256sum`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::object::AccessKey;
 use crate::ids::Digest;
@@ -54,26 +54,39 @@ impl Default for Inventory {
 impl Inventory {
     /// Puts, or with no leaf takes away, one object. Says whether something changed. O(bucket).
     pub fn set(&mut self, key: &AccessKey, leaf: Option<Digest>) -> bool {
-        let hash = key.hash();
-        let at = usize::from(bucket_of(&hash));
-        let (Some(leaves), Some(bucket)) = (self.leaves.get_mut(at), self.buckets.get_mut(at))
-        else {
-            return false;
-        };
-        let before = match leaf {
-            Some(leaf) => leaves.insert(hash, leaf),
-            None => leaves.remove(&hash),
-        };
-        if before == leaf {
-            return false;
+        self.set_all([(key, leaf)])
+    }
+
+    /// The same for many objects, in order. O(objects + buckets that they touch).
+    pub fn set_all<'k>(
+        &mut self,
+        objects: impl IntoIterator<Item = (&'k AccessKey, Option<Digest>)>,
+    ) -> bool {
+        let mut touched = BTreeSet::new();
+        for (key, leaf) in objects {
+            let hash = key.hash();
+            let at = usize::from(bucket_of(&hash));
+            let Some(leaves) = self.leaves.get_mut(at) else { continue };
+            let before = match leaf {
+                Some(leaf) => leaves.insert(hash, leaf),
+                None => leaves.remove(&hash),
+            };
+            match (before, leaf) {
+                (None, Some(_)) => self.len += 1,
+                (Some(_), None) => self.len -= 1,
+                (None, None) | (Some(_), Some(_)) => {}
+            }
+            if before != leaf {
+                touched.insert(at);
+            }
         }
-        match (before, leaf) {
-            (None, Some(_)) => self.len += 1,
-            (Some(_), None) => self.len -= 1,
-            (None, None) | (Some(_), Some(_)) => {}
+        for at in &touched {
+            if let (Some(leaves), Some(bucket)) = (self.leaves.get(*at), self.buckets.get_mut(*at))
+            {
+                *bucket = bucket_digest(leaves.values());
+            }
         }
-        *bucket = bucket_digest(leaves.values());
-        true
+        !touched.is_empty()
     }
 
     /// The digests of all buckets.
@@ -123,6 +136,19 @@ mod tests {
         }
         assert_eq!(one.root(), other.root());
         assert_eq!((one.len(), other.len()), (600, 600));
+    }
+
+    #[test]
+    fn many_at_once_are_as_one_by_one() {
+        let (mut one, mut many) = (Inventory::default(), Inventory::default());
+        let leaf = |n: u32| (n % 3 != 0).then(|| Digest::of(&n.to_be_bytes()));
+        let changes: Vec<_> = (0..900).map(|n| (key(n % 600), leaf(n))).collect();
+        for (key, leaf) in &changes {
+            one.set(key, *leaf);
+        }
+        assert!(many.set_all(changes.iter().map(|(key, leaf)| (key, *leaf))));
+        assert_eq!((one.root(), one.len()), (many.root(), many.len()));
+        assert!(!many.set_all(changes.iter().skip(300).map(|(key, leaf)| (key, *leaf))));
     }
 
     /// Computed with `printf 'hanse inventory v1\n'; for i in $(seq 256); do printf '' | sha256sum …`.
