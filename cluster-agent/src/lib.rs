@@ -17,6 +17,7 @@ pub mod core;
 pub mod enroll;
 pub mod fence;
 pub mod identity;
+pub mod inventory;
 pub mod kube;
 pub mod link;
 pub mod logging;
