@@ -95,12 +95,18 @@ pub(super) trait Dialect: Database {
     const LOCK_CLUSTER: &'static str;
     /// Tells the other hubs the number (`$1`, text) of the newest statement when this commits.
     const TELL_HEAD: Option<&'static str>;
+    /// Ends a SELECT: nobody deletes its rows before this transaction ends.
+    const KEEP_ROWS: &'static str;
+    /// Ends a SELECT: waits for those who keep its rows, and lets nobody else do so.
+    const CLAIM_ROWS: &'static str;
 }
 
 impl Dialect for Sqlite {
     const LOCK_CLUSTER: &'static str = "SELECT stream FROM clusters WHERE id = $1 \
                                         AND joined_at IS NOT NULL AND revoked_at IS NULL";
     const TELL_HEAD: Option<&'static str> = None;
+    const KEEP_ROWS: &'static str = "";
+    const CLAIM_ROWS: &'static str = "";
 }
 
 impl Dialect for Postgres {
@@ -109,6 +115,8 @@ impl Dialect for Postgres {
                                         AND joined_at IS NOT NULL AND revoked_at IS NULL \
                                         FOR NO KEY UPDATE";
     const TELL_HEAD: Option<&'static str> = Some("SELECT pg_notify('hanse_head', $1)");
+    const KEEP_ROWS: &'static str = " FOR KEY SHARE";
+    const CLAIM_ROWS: &'static str = " FOR UPDATE";
 }
 
 /// Counts the attempts of one named transaction.

@@ -1,7 +1,10 @@
 //! How the domain's values lie in columns: what each database gives back becomes the domain's type
 //! or the read fails, and what is bound is plain.
 
+use std::collections::BTreeMap;
+
 use bytes::{Buf as _, Bytes};
+use hanse_domain::access::object::AccessKind;
 use hanse_domain::ids::{ClusterId, Digest, RevisionNumber};
 use jiff::Timestamp;
 use sqlx::error::BoxDynError;
@@ -96,6 +99,10 @@ column! {
 column! {
     /// Names, as JSON.
     NamesColumn(Vec<String>) as String, String, |raw| serde_json::from_str(&raw)?
+}
+column! {
+    /// Why kinds of access were not seen, as JSON.
+    UnseenColumn(BTreeMap<AccessKind, String>) as String, String, |raw| serde_json::from_str(&raw)?
 }
 column! {
     /// A fence, as JSON; empty for none.

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! One concern a file: [`history`] appends statements and reads them back, with the contents,
-//! leaves and bundles that came with each; `proposals` what waits for signatures; `clusters` and `enrolment` keep who joined; `drift` what
-//! agents saw. Migrations are in `migrations/`, append-only and forward only. What a row means is
+//! leaves and bundles that came with each; `proposals` what waits for signatures; `clusters` and `enrolment` keep who joined; `drift` and
+//! `access` what agents saw, `groups` who is in which. Migrations are in `migrations/`, append-only and forward only. What a row means is
 //! not decided here: the services above verify, this keeps.
 //!
 //! Times come back in whole microseconds, the resolution that both databases keep. Every list has a
@@ -15,6 +15,7 @@
 
 #![allow(clippy::doc_markdown, reason = "SQLite and PostgreSQL are names, not code")]
 
+mod access;
 mod backend;
 mod bundles;
 mod clusters;
@@ -25,6 +26,7 @@ mod enrolment;
 mod error;
 mod fleet;
 mod follow;
+mod groups;
 mod history;
 mod leaves;
 mod location;
@@ -34,6 +36,12 @@ mod schema;
 mod sqlite;
 mod users;
 
+pub use self::access::{
+    AccessChange, AccessChanges, AccessContents, AccessMoment, AccessReport, AccessState,
+    CheckpointRow, CoverageRow, InventoryRow, MAX_ACCESS_NAME_BYTES, NewViolation, ProvenanceRow,
+    Recorded, SeenRow, Settled, Sighting, VersionCursor, VersionRow, ViolationCursor,
+    ViolationFilter, ViolationPage, ViolationRow,
+};
 use self::backend::Backend;
 pub use self::bundles::BundleRow;
 pub use self::clusters::{AppliedRow, ClusterRow, FenceRow, ProblemRow, Writer};
@@ -44,6 +52,7 @@ pub use self::enrolment::EnrolmentRow;
 pub use self::error::{OpenError, StoreError};
 pub use self::fleet::FleetRow;
 pub use self::follow::HeadHints;
+pub use self::groups::{DirectoryRow, MAX_DIRECTORIES};
 pub use self::history::{NewStatement, StatementRow};
 pub use self::leaves::{LeafRow, Leaves};
 use self::location::Location;
