@@ -1,79 +1,73 @@
-//! The access of many clusters, in memory.
+//! The access of many clusters, in memory: what a question goes over.
+//!
+//! ```text
+//! Symbols (fleet)     texts · subjects · sets of subjects · contents of roles · labels, each once
+//!    ▲ numbers
+//! Cluster             roles → bindings, namespaces, service accounts, workloads: tables of numbers
+//! ```
+//!
+//! Every symbol is counted and goes with its last use, so memory follows what is there, not what came
+//! and went. A cluster's bindings take 12 bytes each: see [`cluster`]. One change is made in place;
+//! many are sorted in. What decides nothing is not kept: the order of a binding's subjects, subjects
+//! that are nobody, bindings to a kind of role that there is not.
+
+mod changes;
+mod cluster;
+mod interner;
+mod objects;
+mod rows;
+mod symbols;
+mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use super::object::{AccessContent, AccessKey, AccessKind, LabelSelector};
+pub(crate) use self::cluster::{Cluster, Role, Within};
+pub use self::objects::{Account, Workload};
+pub use self::symbols::RoleContent;
+pub(crate) use self::symbols::{NOWHERE, Symbols};
+
+use self::changes::Changes;
+use super::object::{AccessContent, AccessKey, AccessKind};
+use super::request::Scope;
 use super::subject::Subject;
-use crate::history::roster::Labels;
 use crate::ids::ClusterId;
-use crate::kinds::role::PolicyRule;
-
-/// What a role says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RoleContent {
-    /// What it grants, in order.
-    pub rules: Vec<Arc<PolicyRule>>,
-    /// Of a cluster role: into which roles it is aggregated.
-    pub labels: Labels,
-    /// Of an aggregated cluster role: from which roles.
-    pub aggregates: Option<Vec<LabelSelector>>,
-}
-
-/// A service account of the inventory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Account<'i> {
-    /// Its namespace.
-    pub namespace: &'i str,
-    /// Its name.
-    pub name: &'i str,
-    /// Whether a token Secret is listed in it.
-    pub token_secret: bool,
-}
-
-/// A workload of the inventory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Workload<'i> {
-    /// Its kind.
-    pub kind: AccessKind,
-    /// Its namespace.
-    pub namespace: &'i str,
-    /// Its name.
-    pub name: &'i str,
-    /// As whom its pods run: a service account of its namespace.
-    pub service_account: &'i str,
-}
 
 /// The access of many clusters.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
+    symbols: Symbols,
     clusters: BTreeMap<ClusterId, Cluster>,
 }
 
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Cluster {
-    pub(crate) objects: BTreeMap<AccessKey, AccessContent>,
-    roles: BTreeMap<AccessKey, RoleContent>,
+/// Bytes of memory that an index takes, without the allocator's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// How many bindings there are.
+    pub bindings: usize,
+    /// Of the bindings.
+    pub binding_bytes: usize,
+    /// Of each cluster's roles.
+    pub role_bytes: usize,
+    /// Of namespaces, service accounts, workloads, and each cluster's own.
+    pub other_bytes: usize,
+    /// Of what clusters have in common.
+    pub symbol_bytes: usize,
+    /// How many texts, subjects, sets of subjects, contents of roles and sets of labels these are.
+    pub symbols: [usize; 5],
+}
+
+impl Footprint {
+    /// Of everything.
+    pub const fn bytes(&self) -> usize {
+        self.binding_bytes + self.role_bytes + self.other_bytes + self.symbol_bytes
+    }
 }
 
 impl Index {
     /// Puts, or with no content takes away, one object. An object whose content or namespace does not
     /// fit its kind is as if it were not there.
     pub fn apply(&mut self, cluster: ClusterId, key: &AccessKey, content: Option<&AccessContent>) {
-        let held = self.clusters.entry(cluster).or_default();
-        held.objects.remove(key);
-        held.roles.remove(key);
-        let Some(content) = content.filter(|content| content.fits(key.kind)) else { return };
-        if key.kind.is_namespaced() == key.namespace.is_empty() {
-            return;
-        }
-        if let AccessContent::Role { rules, labels, aggregates } = content {
-            let rules = rules.iter().cloned().map(Arc::new).collect();
-            let role =
-                RoleContent { rules, labels: labels.clone(), aggregates: aggregates.clone() };
-            held.roles.insert(key.clone(), role);
-        }
-        held.objects.insert(key.clone(), content.clone());
+        self.update(cluster, [(key.clone(), content.cloned())]);
     }
 
     /// Like [`Index::apply`] for many at once; the last of a key counts.
@@ -82,9 +76,11 @@ impl Index {
         cluster: ClusterId,
         changes: impl IntoIterator<Item = (AccessKey, Option<AccessContent>)>,
     ) {
+        let mut rows = Changes::default();
         for (key, content) in changes {
-            self.apply(cluster, &key, content.as_ref());
+            rows.add(&mut self.symbols, &key, content);
         }
+        self.clusters.entry(cluster).or_default().change(&mut self.symbols, rows);
     }
 
     /// Replaces everything of a cluster.
@@ -93,21 +89,27 @@ impl Index {
         cluster: ClusterId,
         objects: impl IntoIterator<Item = (AccessKey, AccessContent)>,
     ) {
-        self.remove_cluster(cluster);
-        self.clusters.entry(cluster).or_default();
+        let before = self.clusters.insert(cluster, Cluster::default());
         self.update(cluster, objects.into_iter().map(|(key, content)| (key, Some(content))));
+        // Only now, so that what stays the same keeps its numbers.
+        if let Some(before) = before {
+            before.release(&mut self.symbols);
+        }
     }
 
     /// Forgets a cluster.
     pub fn remove_cluster(&mut self, cluster: ClusterId) {
-        self.clusters.remove(&cluster);
+        if let Some(held) = self.clusters.remove(&cluster) {
+            held.release(&mut self.symbols);
+        }
     }
 
     /// An index of a copy of this cluster alone.
     #[must_use]
     pub fn fork(&self, cluster: ClusterId) -> Self {
-        let held = self.clusters.get(&cluster).cloned();
-        Self { clusters: held.into_iter().map(|held| (cluster, held)).collect() }
+        let mut copy = Self::default();
+        copy.load(cluster, self.objects(cluster));
+        copy
     }
 
     /// The clusters that were loaded or written to, in order.
@@ -115,79 +117,58 @@ impl Index {
         self.clusters.keys().copied()
     }
 
-    /// How many bytes of memory it takes, without the allocator's own.
-    pub fn bytes(&self) -> usize {
-        0
-    }
-
-    /// A role or a cluster role.
-    pub fn role(&self, cluster: ClusterId, key: &AccessKey) -> Option<&RoleContent> {
-        self.clusters.get(&cluster)?.roles.get(key)
-    }
-
-    /// All roles and cluster roles.
-    pub fn roles(&self, cluster: ClusterId) -> impl Iterator<Item = (AccessKey, &RoleContent)> {
-        let roles = self.clusters.get(&cluster).into_iter().flat_map(|held| &held.roles);
-        roles.map(|(key, role)| (key.clone(), role))
-    }
-
-    /// Everybody whom a binding names.
-    pub fn subjects(&self, cluster: ClusterId) -> BTreeSet<Subject> {
-        let mut out = BTreeSet::new();
-        for (key, content) in self.objects(cluster) {
-            if let AccessContent::Binding { subjects, .. } = content {
-                out.extend(subjects.iter().filter_map(|s| Subject::from_raw(s, &key.namespace)));
-            }
+    /// What it takes. Goes over all of it.
+    pub fn footprint(&self) -> Footprint {
+        let mut out = Footprint {
+            symbol_bytes: self.symbols.bytes(),
+            symbols: self.symbols.counts(),
+            ..Footprint::default()
+        };
+        for held in self.clusters.values() {
+            let [bindings, roles, other] = held.bytes();
+            out.bindings += held.bindings_len();
+            out.binding_bytes += bindings;
+            out.role_bytes += roles;
+            out.other_bytes += other;
         }
         out
     }
 
-    /// All namespaces with their labels.
-    pub fn namespaces(&self, cluster: ClusterId) -> impl Iterator<Item = (&str, &Labels)> {
-        self.objects(cluster).filter_map(|(key, content)| match content {
-            AccessContent::Namespace { labels } => Some((key.name.as_str(), labels)),
-            AccessContent::ServiceAccount { .. }
-            | AccessContent::Role { .. }
-            | AccessContent::Binding { .. }
-            | AccessContent::Workload { .. } => None,
-        })
+    /// A role or a cluster role.
+    pub fn role(&self, cluster: ClusterId, key: &AccessKey) -> Option<&RoleContent> {
+        let is_role = matches!(key.kind, AccessKind::Role | AccessKind::ClusterRole);
+        if !is_role || key.kind.is_namespaced() == key.namespace.is_empty() {
+            return None;
+        }
+        let namespace = self.symbols.find_text(&key.namespace)?;
+        let name = self.symbols.find_text(&key.name)?;
+        self.symbols.role(self.clusters.get(&cluster)?.role(namespace, name)?.content)
     }
 
-    /// All service accounts.
-    pub fn service_accounts(&self, cluster: ClusterId) -> impl Iterator<Item = Account<'_>> {
-        self.objects(cluster).filter_map(|(key, content)| match content {
-            AccessContent::ServiceAccount { token_secret } => Some(Account {
-                namespace: &key.namespace,
-                name: &key.name,
-                token_secret: *token_secret,
-            }),
-            AccessContent::Namespace { .. }
-            | AccessContent::Role { .. }
-            | AccessContent::Binding { .. }
-            | AccessContent::Workload { .. } => None,
-        })
+    /// Everybody whom a binding names.
+    pub fn subjects(&self, cluster: ClusterId) -> BTreeSet<Subject> {
+        let Some(held) = self.clusters.get(&cluster) else { return BTreeSet::new() };
+        let sets: BTreeSet<u32> = held.sets(0..held.bindings_len()).iter().copied().collect();
+        sets.into_iter().flat_map(|set| self.symbols.subjects_of(set)).cloned().collect()
     }
 
-    /// All workloads.
-    pub fn workloads(&self, cluster: ClusterId) -> impl Iterator<Item = Workload<'_>> {
-        self.objects(cluster).filter_map(|(key, content)| match content {
-            AccessContent::Workload { service_account } => Some(Workload {
-                kind: key.kind,
-                namespace: &key.namespace,
-                name: &key.name,
-                service_account,
-            }),
-            AccessContent::Namespace { .. }
-            | AccessContent::ServiceAccount { .. }
-            | AccessContent::Role { .. }
-            | AccessContent::Binding { .. } => None,
-        })
+    pub(crate) const fn symbols(&self) -> &Symbols {
+        &self.symbols
     }
 
-    pub(crate) fn objects(
-        &self,
-        cluster: ClusterId,
-    ) -> impl Iterator<Item = (&AccessKey, &AccessContent)> {
-        self.clusters.get(&cluster).into_iter().flat_map(|held| &held.objects)
+    pub(crate) fn cluster(&self, cluster: ClusterId) -> Option<&Cluster> {
+        self.clusters.get(&cluster)
+    }
+
+    /// Which bindings count in a scope.
+    pub(crate) fn within(&self, scope: &Scope) -> Within {
+        match scope {
+            Scope::Cluster => Within::Cluster,
+            Scope::AllNamespaces => Within::Everywhere,
+            Scope::Namespace(namespace) => match self.symbols.find_text(namespace) {
+                None | Some(NOWHERE) => Within::Cluster,
+                Some(namespace) => Within::Namespace(namespace),
+            },
+        }
     }
 }

@@ -22,6 +22,25 @@ pub fn rule_allows(rule: &PolicyRule, request: &Request) -> bool {
     }
 }
 
+/// How near a rule is to allowing a request: more the more of it matches, and what it is about more than
+/// what is done with it.
+pub(crate) fn nearness(rule: &PolicyRule, request: &Request) -> u8 {
+    match request {
+        Request::Resource { verb, api_group, resource, subresource, name } => {
+            let object =
+                name.as_ref().is_none_or(|name| reaches_object(&rule.resource_names, name));
+            8 * u8::from(names_resource(&rule.resources, resource, subresource))
+                + 4 * u8::from(names(&rule.api_groups, api_group))
+                + 2 * u8::from(names(&rule.verbs, verb))
+                + u8::from(object)
+        }
+        Request::Path { verb, path } => {
+            2 * u8::from(names_path(&rule.non_resource_urls, path))
+                + u8::from(names(&rule.verbs, verb))
+        }
+    }
+}
+
 /// `VerbMatches`, `APIGroupMatches`
 fn names(list: &[String], wanted: &str) -> bool {
     list.iter().any(|entry| entry == ALL || entry == wanted)

@@ -22,7 +22,7 @@ pub const UNAUTHENTICATED: &str = "system:unauthenticated";
 pub const SERVICE_ACCOUNTS: &str = "system:serviceaccounts";
 const SERVICE_ACCOUNTS_OF: &str = "system:serviceaccounts:";
 const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
-const ANONYMOUS: &str = "system:anonymous";
+pub(crate) const ANONYMOUS: &str = "system:anonymous";
 
 /// A user, a group or a service account. Made by [`Subject::of_username`] and [`Subject::from_raw`],
 /// each has one form: a user with the name of a service account is that service account.
@@ -58,22 +58,26 @@ impl Subject {
         }
     }
 
-    /// Who has a user name. Source: `SplitUsername` in
-    /// `k8s.io/apiserver/pkg/authentication/serviceaccount`.
+    /// Who has a user name.
     pub fn of_username(username: &str) -> Self {
-        let account = username.strip_prefix(SERVICE_ACCOUNT).and_then(|rest| rest.split_once(':'));
-        match account {
-            Some((namespace, name)) if is_label(namespace) && is_subdomain(name) => {
-                Self::ServiceAccount { namespace: namespace.to_owned(), name: name.to_owned() }
-            }
-            Some(_) | None => Self::User(username.to_owned()),
-        }
+        SubjectRef::of_username(username).to_subject()
     }
 
     /// A service account. One whose names Kubernetes would not accept is only a user name that nobody
     /// has.
     pub fn service_account(namespace: &str, name: &str) -> Self {
         Self::of_username(&format!("{SERVICE_ACCOUNT}{namespace}:{name}"))
+    }
+
+    /// By reference.
+    pub fn by_ref(&self) -> SubjectRef<'_> {
+        match self {
+            Self::User(name) => SubjectRef::User(name),
+            Self::Group(name) => SubjectRef::Group(name),
+            Self::ServiceAccount { namespace, name } => {
+                SubjectRef::ServiceAccount { namespace, name }
+            }
+        }
     }
 
     /// Its name; of a service account, the name within its namespace.
@@ -96,6 +100,56 @@ impl Subject {
 }
 
 impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.by_ref().fmt(f)
+    }
+}
+
+/// A [`Subject`] by reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SubjectRef<'s> {
+    /// See [`Subject::User`].
+    User(&'s str),
+    /// See [`Subject::Group`].
+    Group(&'s str),
+    /// See [`Subject::ServiceAccount`].
+    ServiceAccount {
+        /// A DNS label.
+        namespace: &'s str,
+        /// A DNS subdomain.
+        name: &'s str,
+    },
+}
+
+impl<'s> SubjectRef<'s> {
+    /// Who has a user name. Source: `SplitUsername` in
+    /// `k8s.io/apiserver/pkg/authentication/serviceaccount`.
+    pub fn of_username(username: &'s str) -> Self {
+        let account = username.strip_prefix(SERVICE_ACCOUNT).and_then(|rest| rest.split_once(':'));
+        account
+            .and_then(|(namespace, name)| Self::service_account(namespace, name))
+            .unwrap_or(Self::User(username))
+    }
+
+    /// A service account, if Kubernetes accepts its names.
+    pub fn service_account(namespace: &'s str, name: &'s str) -> Option<Self> {
+        (is_label(namespace) && is_subdomain(name))
+            .then_some(Self::ServiceAccount { namespace, name })
+    }
+
+    /// The subject itself.
+    pub fn to_subject(self) -> Subject {
+        match self {
+            Self::User(name) => Subject::User(name.to_owned()),
+            Self::Group(name) => Subject::Group(name.to_owned()),
+            Self::ServiceAccount { namespace, name } => {
+                Subject::ServiceAccount { namespace: namespace.to_owned(), name: name.to_owned() }
+            }
+        }
+    }
+}
+
+impl fmt::Display for SubjectRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User(name) => write!(f, "user {name}"),
@@ -150,10 +204,10 @@ impl Identity {
     }
 
     /// As whom grants to it are shown: its user name, or without one its first group.
-    pub fn subject(&self) -> Subject {
+    pub fn subject(&self) -> SubjectRef<'_> {
         match self.groups.first() {
-            Some(group) if self.username.is_empty() => Subject::Group(group.clone()),
-            Some(_) | None => Subject::of_username(&self.username),
+            Some(group) if self.username.is_empty() => SubjectRef::Group(group),
+            Some(_) | None => SubjectRef::of_username(&self.username),
         }
     }
 

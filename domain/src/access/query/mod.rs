@@ -1,46 +1,37 @@
 //! Questions to an index: who can do something, what somebody can do, by which path.
+//!
+//! ```text
+//! Question (request)   memo: which contents of roles answer ─┐
+//!                                                            ├→ roles of a cluster → bindings in scope → Answer → Grant
+//! Asker (identity)     memo: which sets of subjects reach ───┘
+//! ```
+//!
+//! A [`Question`] and an [`Asker`] are kept while clusters are asked one after another. The functions
+//! here ask one cluster once. Answers come in no order that means something, but those that are
+//! gathered in a list are in theirs.
+
+mod answer;
+mod members;
+mod memo;
+mod nearest;
+mod question;
+mod walk;
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
+
+pub use self::answer::{Answer, Grant};
+pub use self::nearest::{MAX_NEAREST, nearest};
+pub use self::question::{Asker, Question, Visit, each_grant};
+pub(crate) use self::walk::Bound;
 
 use super::directory::Directory;
-use super::index::{Index, RoleContent};
-use super::object::{AccessContent, AccessKey, AccessKind};
+use super::index::Index;
 use super::request::{Request, Scope};
-use super::rules::rule_allows;
-use super::subject::{
-    AUTHENTICATED, Identity, MASTERS, SERVICE_ACCOUNTS, Subject, UNAUTHENTICATED,
-    namespace_of_group,
-};
+use super::subject::Identity;
 use crate::ids::ClusterId;
-use crate::kinds::role::PolicyRule;
-
-/// Most answers of [`nearest`].
-pub const MAX_NEAREST: usize = 10;
-
-/// One path: subject → group → binding → role → rule.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Grant {
-    /// Who has it.
-    pub subject: Subject,
-    /// The group by which the binding reaches the subject; `None` when it names the subject.
-    pub via_group: Option<String>,
-    /// `None` for what the API server grants without one, to `system:masters`.
-    pub binding: Option<AccessKey>,
-    /// Likewise.
-    pub role: Option<AccessKey>,
-    /// What it grants.
-    pub rule: Arc<PolicyRule>,
-    /// Where it holds; `None` in the whole cluster.
-    pub namespace: Option<String>,
-    /// To which objects the rule is limited, when the question named none. Empty: to none.
-    pub limited_to: Vec<String>,
-    /// Cluster roles that were aggregated into the role and bring the rule.
-    pub aggregated_from: Vec<String>,
-}
 
 /// Takes one grant after another, until it breaks.
-pub type Visit<'v> = &'v mut dyn FnMut(Grant) -> ControlFlow<()>;
+pub type VisitGrant<'v> = &'v mut dyn FnMut(Grant) -> ControlFlow<()>;
 
 /// Whether an identity may do something.
 pub fn allows(
@@ -50,15 +41,11 @@ pub fn allows(
     request: &Request,
     scope: &Scope,
 ) -> bool {
-    let mut found = false;
-    let _ = each_path(index, cluster, identity, request, scope, &mut |_| {
-        found = true;
-        ControlFlow::Break(())
-    });
-    found
+    let mut asker = Asker::new(identity.clone());
+    Question::new(request.clone()).allows(index, cluster, scope, &mut asker)
 }
 
-/// Every path by which an identity may do something.
+/// Every path by which an identity may do something, in order.
 pub fn paths(
     index: &Index,
     cluster: ClusterId,
@@ -66,40 +53,18 @@ pub fn paths(
     request: &Request,
     scope: &Scope,
 ) -> Vec<Grant> {
+    let mut asker = Asker::new(identity.clone());
     let mut out = Vec::new();
-    let _ = each_path(index, cluster, identity, request, scope, &mut |grant| {
-        out.push(grant);
-        ControlFlow::Continue(())
-    });
+    let _ =
+        Question::new(request.clone()).paths(index, cluster, scope, &mut asker, &mut |answer| {
+            out.push(answer.grant());
+            ControlFlow::Continue(())
+        });
+    out.sort_unstable();
     out
 }
 
-/// [`paths`], one after another.
-pub fn each_path(
-    index: &Index,
-    cluster: ClusterId,
-    identity: &Identity,
-    request: &Request,
-    scope: &Scope,
-    visit: Visit<'_>,
-) -> ControlFlow<()> {
-    if identity.is_master() {
-        visit(master(identity.subject()))?;
-    }
-    bindings(index, cluster, &narrowed(request, scope), &mut |found| {
-        for rule in answering(&found.content.rules, request) {
-            for subject in found.subjects.iter().filter(|subject| identity.is(subject)) {
-                visit(found.grant(index, cluster, reached(identity, subject), rule, request))?;
-            }
-        }
-        ControlFlow::Continue(())
-    })
-}
-
-/// Who can do something: each subject that a binding names, and unless `direct` also the members of
-/// the groups among them: of people as the directory knows them, and service accounts as the inventory
-/// does. Nobody is listed for `system:authenticated` and `system:unauthenticated`. The group
-/// `system:masters` can do everything.
+/// Who can do something: see [`Question::who_can`].
 pub fn who_can(
     index: &Index,
     cluster: ClusterId,
@@ -107,262 +72,31 @@ pub fn who_can(
     scope: &Scope,
     directory: &Directory,
     direct: bool,
-    visit: Visit<'_>,
+    visit: VisitGrant<'_>,
 ) -> ControlFlow<()> {
-    let masters = Subject::Group(MASTERS.to_owned());
-    let members = |subject: &Subject, visit: &mut dyn FnMut(Reached) -> ControlFlow<()>| {
-        visit((subject.clone(), None))?;
-        if direct {
-            ControlFlow::Continue(())
-        } else {
-            expand(index, cluster, directory, subject, visit)
-        }
-    };
-    members(&masters, &mut |(subject, via_group)| visit(Grant { via_group, ..master(subject) }))?;
-    bindings(index, cluster, &narrowed(request, scope), &mut |found| {
-        for rule in answering(&found.content.rules, request) {
-            for subject in &found.subjects {
-                members(subject, &mut |reached| {
-                    visit(found.grant(index, cluster, reached, rule, request))
-                })?;
-            }
-        }
-        ControlFlow::Continue(())
-    })
+    let mut question = Question::new(request.clone());
+    let mut owned = |answer: &Answer<'_>| visit(answer.grant());
+    question.who_can(index, cluster, scope, directory, direct, &mut owned)
 }
 
-/// What an identity can do: each rule of each role by each binding that reaches it.
+/// What an identity can do: see [`Asker::what_can`].
 pub fn what_can(
     index: &Index,
     cluster: ClusterId,
     identity: &Identity,
     scope: &Scope,
-    visit: Visit<'_>,
+    visit: VisitGrant<'_>,
 ) -> ControlFlow<()> {
-    if identity.is_master() {
-        visit(master(identity.subject()))?;
-    }
-    bindings(index, cluster, scope, &mut |found| {
-        for subject in found.subjects.iter().filter(|subject| identity.is(subject)) {
-            for rule in &found.content.rules {
-                visit(found.all_of(index, cluster, reached(identity, subject), rule))?;
-            }
-        }
-        ControlFlow::Continue(())
-    })
+    let mut owned = |answer: &Answer<'_>| visit(answer.grant());
+    Asker::new(identity.clone()).what_can(index, cluster, scope, &mut owned)
 }
 
-/// Each rule of each role by each binding for each subject that it names. What `system:masters` may
-/// do is not in it, nor are the members of groups.
+/// Every rule for every subject that a binding names: see [`each_grant`].
 pub fn all_grants(
     index: &Index,
     cluster: ClusterId,
     scope: &Scope,
-    visit: Visit<'_>,
+    visit: VisitGrant<'_>,
 ) -> ControlFlow<()> {
-    bindings(index, cluster, scope, &mut |found| {
-        for subject in &found.subjects {
-            for rule in &found.content.rules {
-                visit(found.all_of(index, cluster, (subject.clone(), None), rule))?;
-            }
-        }
-        ControlFlow::Continue(())
-    })
-}
-
-/// Bindings that reach the identity, of whose role no rule allows the request, the nearest first: the
-/// rule is the one that lacks least, and an empty one when the role has none or is not there.
-pub fn nearest(
-    index: &Index,
-    cluster: ClusterId,
-    identity: &Identity,
-    request: &Request,
-    scope: &Scope,
-) -> Vec<Grant> {
-    let mut out = Vec::new();
-    let _ = bindings(index, cluster, &narrowed(request, scope), &mut |found| {
-        if !found.content.rules.iter().any(|rule| rule_allows(rule, request)) {
-            let empty = Arc::new(PolicyRule::default());
-            let rule = found.content.rules.first().unwrap_or(&empty);
-            for subject in found.subjects.iter().filter(|subject| identity.is(subject)) {
-                out.push(found.all_of(index, cluster, reached(identity, subject), rule));
-            }
-        }
-        ControlFlow::Continue(())
-    });
-    out.truncate(MAX_NEAREST);
-    out
-}
-
-type Reached = (Subject, Option<String>);
-
-fn reached(identity: &Identity, named: &Subject) -> Reached {
-    match named {
-        Subject::Group(group) if *named != identity.subject() => {
-            (identity.subject(), Some(group.clone()))
-        }
-        Subject::Group(_) | Subject::User(_) | Subject::ServiceAccount { .. } => {
-            (named.clone(), None)
-        }
-    }
-}
-
-fn master(subject: Subject) -> Grant {
-    let all = || vec!["*".to_owned()];
-    let via = (subject != Subject::Group(MASTERS.to_owned())).then(|| MASTERS.to_owned());
-    Grant {
-        subject,
-        via_group: via,
-        binding: None,
-        role: None,
-        rule: Arc::new(PolicyRule {
-            api_groups: all(),
-            resources: all(),
-            verbs: all(),
-            resource_names: Vec::new(),
-            non_resource_urls: all(),
-        }),
-        namespace: None,
-        limited_to: Vec::new(),
-        aggregated_from: Vec::new(),
-    }
-}
-
-/// The rules that say most about why the request is allowed: the first that is not limited to some
-/// objects, or else each that is limited to what was asked for.
-fn answering<'r>(
-    rules: &'r [Arc<PolicyRule>],
-    request: &Request,
-) -> impl Iterator<Item = &'r Arc<PolicyRule>> {
-    let matching = || rules.iter().filter(|rule| rule_allows(rule, request));
-    let whole = matching().find(|rule| rule.resource_names.is_empty());
-    let limited = if whole.is_none() { Some(matching()) } else { None };
-    whole.into_iter().chain(limited.into_iter().flatten())
-}
-
-fn narrowed(request: &Request, scope: &Scope) -> Scope {
-    match request {
-        Request::Path { .. } => Scope::Cluster,
-        Request::Resource { .. } => scope.clone(),
-    }
-}
-
-fn expand(
-    index: &Index,
-    cluster: ClusterId,
-    directory: &Directory,
-    subject: &Subject,
-    visit: &mut dyn FnMut(Reached) -> ControlFlow<()>,
-) -> ControlFlow<()> {
-    let Subject::Group(group) = subject else { return ControlFlow::Continue(()) };
-    if group == AUTHENTICATED || group == UNAUTHENTICATED {
-        return ControlFlow::Continue(());
-    }
-    for user in directory.members_of(group).into_iter().flatten() {
-        let member = Subject::of_username(user);
-        if Identity::of(&member, directory).groups.contains(group) {
-            visit((member, Some(group.clone())))?;
-        }
-    }
-    let of = namespace_of_group(group);
-    for account in index.service_accounts(cluster) {
-        if group == SERVICE_ACCOUNTS || of == Some(account.namespace) {
-            let member = Subject::service_account(account.namespace, account.name);
-            visit((member, Some(group.clone())))?;
-        }
-    }
-    ControlFlow::Continue(())
-}
-
-struct Found<'i> {
-    binding: &'i AccessKey,
-    role: AccessKey,
-    content: &'i RoleContent,
-    subjects: Vec<Subject>,
-}
-
-impl Found<'_> {
-    fn all_of(
-        &self,
-        index: &Index,
-        cluster: ClusterId,
-        (subject, via_group): Reached,
-        rule: &Arc<PolicyRule>,
-    ) -> Grant {
-        let namespace = &self.binding.namespace;
-        Grant {
-            subject,
-            via_group,
-            binding: Some(self.binding.clone()),
-            role: Some(self.role.clone()),
-            rule: Arc::clone(rule),
-            namespace: (!namespace.is_empty()).then(|| namespace.clone()),
-            limited_to: rule.resource_names.clone(),
-            aggregated_from: aggregated_from(index, cluster, &self.role, self.content, rule),
-        }
-    }
-
-    fn grant(
-        &self,
-        index: &Index,
-        cluster: ClusterId,
-        reached: Reached,
-        rule: &Arc<PolicyRule>,
-        request: &Request,
-    ) -> Grant {
-        let grant = self.all_of(index, cluster, reached, rule);
-        match request {
-            Request::Resource { name: Some(_), .. } | Request::Path { .. } => {
-                Grant { limited_to: Vec::new(), ..grant }
-            }
-            Request::Resource { name: None, .. } => grant,
-        }
-    }
-}
-
-fn aggregated_from(
-    _index: &Index,
-    _cluster: ClusterId,
-    _role: &AccessKey,
-    _content: &RoleContent,
-    _rule: &PolicyRule,
-) -> Vec<String> {
-    Vec::new()
-}
-
-fn bindings(
-    index: &Index,
-    cluster: ClusterId,
-    scope: &Scope,
-    visit: &mut dyn FnMut(&Found<'_>) -> ControlFlow<()>,
-) -> ControlFlow<()> {
-    let missing = RoleContent::default();
-    for (binding, content) in index.objects(cluster) {
-        let AccessContent::Binding { role, subjects } = content else { continue };
-        let in_scope = match (binding.kind, scope) {
-            (AccessKind::ClusterRoleBinding, _) | (_, Scope::AllNamespaces) => true,
-            (_, Scope::Cluster) => false,
-            (_, Scope::Namespace(namespace)) => *namespace == binding.namespace,
-        };
-        let key = match role.kind.as_str() {
-            "ClusterRole" => AccessKey::cluster(AccessKind::ClusterRole, &role.name),
-            "Role" if !binding.namespace.is_empty() => {
-                AccessKey::namespaced(AccessKind::Role, &binding.namespace, &role.name)
-            }
-            _ => continue,
-        };
-        if in_scope {
-            let subjects: std::collections::BTreeSet<Subject> = subjects
-                .iter()
-                .filter_map(|subject| Subject::from_raw(subject, &binding.namespace))
-                .collect();
-            visit(&Found {
-                binding,
-                content: index.role(cluster, &key).unwrap_or(&missing),
-                role: key,
-                subjects: subjects.into_iter().collect(),
-            })?;
-        }
-    }
-    ControlFlow::Continue(())
+    each_grant(index, cluster, scope, &mut |answer| visit(answer.grant()))
 }

@@ -1,0 +1,185 @@
+//! What clusters have in common, kept once for all of them.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use super::interner::Interner;
+use crate::access::object::{LabelSelector, RawSubject};
+use crate::access::subject::Subject;
+use crate::history::roster::Labels;
+use crate::kinds::role::PolicyRule;
+
+/// The number of the empty text: the namespace of what is in none.
+pub(crate) const NOWHERE: u32 = 0;
+
+/// What a role says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoleContent {
+    /// What it grants, in order.
+    pub rules: Vec<Arc<PolicyRule>>,
+    /// Of a cluster role: into which roles it is aggregated.
+    pub labels: Labels,
+    /// Of an aggregated cluster role: from which roles.
+    pub aggregates: Option<Vec<LabelSelector>>,
+}
+
+impl Hash for RoleContent {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.rules.hash(state);
+        self.labels.hash(state);
+    }
+}
+
+/// All values that clusters name by number.
+#[derive(Clone, Debug)]
+pub(crate) struct Symbols {
+    texts: Interner<Box<str>>,
+    subjects: Interner<Subject>,
+    /// Numbers of subjects in order, each once. A set uses each of its members once, however often it
+    /// is used itself.
+    sets: Interner<Box<[u32]>>,
+    roles: Interner<RoleContent>,
+    labels: Interner<Labels>,
+}
+
+impl Default for Symbols {
+    fn default() -> Self {
+        let mut texts = Interner::default();
+        let nowhere = texts.acquire("");
+        debug_assert_eq!(nowhere, NOWHERE, "the first number");
+        Self {
+            texts,
+            subjects: Interner::default(),
+            sets: Interner::default(),
+            roles: Interner::default(),
+            labels: Interner::default(),
+        }
+    }
+}
+
+impl Symbols {
+    pub(crate) fn find_text(&self, text: &str) -> Option<u32> {
+        self.texts.find(text)
+    }
+
+    pub(crate) fn text(&self, number: u32) -> &str {
+        self.texts.get(number).map_or("", AsRef::as_ref)
+    }
+
+    pub(crate) fn acquire_text(&mut self, text: &str) -> u32 {
+        self.texts.acquire(text)
+    }
+
+    pub(crate) fn release_text(&mut self, number: u32) {
+        self.texts.release::<str>(number);
+    }
+
+    /// The set of those whom a binding names and who are somebody.
+    pub(crate) fn acquire_set(&mut self, raw: &[RawSubject], binding_namespace: &str) -> u32 {
+        let named = raw.iter().filter_map(|raw| Subject::from_raw(raw, binding_namespace));
+        let mut named: Vec<Subject> = named.collect();
+        named.sort_unstable();
+        named.dedup();
+        let mut members: Vec<u32> =
+            named.into_iter().map(|subject| self.subjects.acquire_owned(subject)).collect();
+        members.sort_unstable();
+        let known = self.sets.find(members.as_slice()).is_some();
+        let set = self.sets.acquire(members.as_slice());
+        if known {
+            for member in members {
+                self.subjects.release::<Subject>(member);
+            }
+        }
+        set
+    }
+
+    pub(crate) fn release_set(&mut self, number: u32) {
+        for member in self.sets.release::<[u32]>(number).into_iter().flatten() {
+            self.subjects.release::<Subject>(member);
+        }
+    }
+
+    pub(crate) fn subjects_of(&self, set: u32) -> impl Iterator<Item = &Subject> {
+        let members = self.sets.get(set).map(AsRef::as_ref).unwrap_or_default();
+        members.iter().filter_map(|&member| self.subjects.get(member))
+    }
+
+    pub(crate) fn generation_of_set(&self, number: u32) -> u32 {
+        self.sets.generation(number)
+    }
+
+    pub(crate) fn acquire_role(&mut self, content: RoleContent) -> u32 {
+        self.roles.acquire_owned(content)
+    }
+
+    pub(crate) fn release_role(&mut self, number: u32) {
+        self.roles.release::<RoleContent>(number);
+    }
+
+    pub(crate) fn role(&self, number: u32) -> Option<&RoleContent> {
+        self.roles.get(number)
+    }
+
+    pub(crate) fn generation_of_role(&self, number: u32) -> u32 {
+        self.roles.generation(number)
+    }
+
+    pub(crate) fn acquire_labels(&mut self, labels: Labels) -> u32 {
+        self.labels.acquire_owned(labels)
+    }
+
+    pub(crate) fn release_labels(&mut self, number: u32) {
+        self.labels.release::<Labels>(number);
+    }
+
+    pub(crate) fn labels(&self, number: u32) -> Option<&Labels> {
+        self.labels.get(number)
+    }
+
+    /// How many texts, subjects, sets of subjects, contents of roles and sets of labels there are.
+    pub(crate) fn counts(&self) -> [usize; 5] {
+        let Self { texts, subjects, sets, roles, labels } = self;
+        [texts.len(), subjects.len(), sets.len(), roles.len(), labels.len()]
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        let Self { texts, subjects, sets, roles, labels } = self;
+        texts.bytes(|text| text.len())
+            + subjects.bytes(bytes_of_subject)
+            + sets.bytes(|set| size_of_val::<[u32]>(set))
+            + roles.bytes(bytes_of_role)
+            + labels.bytes(bytes_of_labels)
+    }
+}
+
+fn bytes_of_subject(subject: &Subject) -> usize {
+    match subject {
+        Subject::User(name) | Subject::Group(name) => name.capacity(),
+        Subject::ServiceAccount { namespace, name } => namespace.capacity() + name.capacity(),
+    }
+}
+
+fn bytes_of_role(content: &RoleContent) -> usize {
+    let RoleContent { rules, labels, aggregates } = content;
+    let selectors = aggregates.iter().flatten().map(|selector| {
+        let listed = selector.match_expressions.iter().flat_map(|one| &one.values);
+        size_of_val(selector) + bytes_of_labels(&selector.match_labels) + bytes_of_texts(listed)
+    });
+    let held = rules.iter().map(|rule| {
+        let PolicyRule { api_groups, resources, verbs, resource_names, non_resource_urls } =
+            &**rule;
+        let lists = [api_groups, resources, verbs, resource_names, non_resource_urls];
+        let texts: usize = lists.into_iter().map(bytes_of_texts).sum();
+        // A pointer here, and two counts beside the rule.
+        3 * size_of::<usize>() + size_of::<PolicyRule>() + texts
+    });
+    held.sum::<usize>() + selectors.sum::<usize>() + bytes_of_labels(labels)
+}
+
+fn bytes_of_labels(labels: &Labels) -> usize {
+    bytes_of_texts(labels.iter().flat_map(|(key, value)| [key, value]))
+}
+
+fn bytes_of_texts<'t>(texts: impl IntoIterator<Item = &'t String>) -> usize {
+    texts.into_iter().map(|text| size_of::<String>() + text.capacity()).sum()
+}
