@@ -11,6 +11,8 @@
               SQLite and PostgreSQL are names"
 )]
 
+mod access;
+mod access_model;
 mod clusters;
 mod drift;
 mod enrolment;
@@ -92,6 +94,19 @@ contract! {
         only_the_newest_stream_writes,
         long_histories_are_cut,
     }
+    access {
+        a_report_is_read_back,
+        what_is_not_in_a_whole_bucket_is_gone,
+        only_the_newest_stream_reports_access,
+        a_large_inventory,
+        damaged_access_is_not_returned,
+        what_was_signed_and_seen_is_kept,
+        violations_begin_and_end,
+        a_directory_is_imported_again,
+        nothing_is_kept_of_a_revoked_cluster,
+        reports_and_compaction_at_once,
+    }
+    access_model { random_reports }
     opening {
         keeps_what_was_stored,
         a_newer_schema_is_refused,

@@ -25,7 +25,8 @@ pub(super) struct Step {
 }
 
 /// What a report adds for each object: its new versions, in order, each later than the one before.
-/// The first is not before the stored one, and each says something else than the one before it.
+/// The first is not before the stored one, and each says something else than the one before it. Of a
+/// report that arrives once more, nothing is later than what is stored, and nothing is added.
 pub(super) fn decide(
     stored: &BTreeMap<Digest, Known>,
     reported: BTreeMap<Digest, Vec<Step>>,
@@ -38,11 +39,6 @@ pub(super) fn decide(
 }
 
 fn versions(known: Option<Known>, steps: &[Step]) -> Vec<Step> {
-    // A report that arrives once more ends where the store is, no later than the store was there.
-    let repeated = |last: &Step| known.is_some_and(|k| k.leaf == last.leaf && k.at >= last.at);
-    if steps.last().is_none_or(repeated) {
-        return Vec::new();
-    }
     let mut versions: Vec<Step> = Vec::new();
     for step in steps {
         let floor = versions.last().map(|last| last.at).or(known.map(|known| known.at));

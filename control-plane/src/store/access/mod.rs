@@ -19,7 +19,9 @@ mod coverage;
 mod decide;
 mod pack;
 mod record;
+mod report;
 mod state;
+mod totals;
 mod versions;
 mod violations;
 

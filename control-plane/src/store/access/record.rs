@@ -1,10 +1,9 @@
 //! Stores what agents report, one report in one transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::RangeInclusive;
 
-use hanse_domain::access::inventory::{BUCKETS, bucket_digest, bucket_of, root};
-use hanse_domain::access::object::{AccessKey, MAX_OBJECTS, leaf};
+use hanse_domain::access::inventory::bucket_of;
+use hanse_domain::access::object::AccessKey;
 use hanse_domain::ids::{ClusterId, Digest};
 use jiff::Timestamp;
 use sqlx::QueryBuilder;
@@ -14,36 +13,13 @@ use super::super::clusters::admit;
 use super::super::columns::{DigestColumn, OptionalDigestColumn, int, micros, raw};
 use super::super::{Store, StoreError, Writer};
 use super::checkpoints::keep_sighting;
-use super::decide::{Known, Step, decide};
-use super::{
-    AccessChange, AccessReport, MAX_ACCESS_NAME_BYTES, Recorded, Sighting, kind_number, kind_of,
-};
+use super::decide::{Known, decide};
+use super::report::{contents_of, prepare, ranges, split, steps};
+use super::totals::{Before, Inventory, end};
+use super::{AccessReport, Recorded, Sighting, kind_number, kind_of};
 
 /// Rows of one statement, at most 12 binds each.
 const CHUNK: usize = 1_000;
-/// From so many touched buckets on, all of a cluster's are read in one statement.
-const MANY_BUCKETS: usize = 32;
-
-/// A change with what follows from it.
-struct Prepared<'r> {
-    key: &'r AccessKey,
-    key_hash: Digest,
-    /// The content's digest, the origin's encoding and the leaf.
-    seen: Option<(Digest, Vec<u8>, Digest)>,
-}
-
-/// The stored row of a cluster: root, buckets, objects, skipped, unseen, learned_at.
-type Before = (DigestColumn, Vec<u8>, i64, i64, String, i64);
-
-/// One version to be written.
-struct Version<'r> {
-    key: &'r AccessKey,
-    key_hash: Digest,
-    content: Option<i64>,
-    leaf: Option<Digest>,
-    origin: &'r [u8],
-    at: i64,
-}
 
 /// Gives the ids of contents, which nobody forgets before the transaction ends.
 macro_rules! content_ids {
@@ -102,7 +78,7 @@ impl Store {
     ///
     /// [`StoreError::CutOff`] for a cluster that has not joined or is revoked,
     /// [`StoreError::Superseded`] when a newer stream has written, [`StoreError::Invalid`] for names
-    /// that hold NUL or are longer than [`MAX_ACCESS_NAME_BYTES`], and for more than [`MAX_OBJECTS`].
+    /// that hold NUL or are longer than [`super::MAX_ACCESS_NAME_BYTES`], and for more than 200,000 objects.
     pub async fn record_access(
         &self,
         by: Writer,
@@ -296,184 +272,4 @@ impl Store {
             Ok(())
         })
     }
-}
-
-/// Digests of everything in a report, and its contents, each once.
-fn prepare(
-    changes: &[AccessChange],
-) -> Result<(Vec<Prepared<'_>>, BTreeMap<Digest, String>), StoreError> {
-    let mut contents = BTreeMap::new();
-    let mut prepared = Vec::with_capacity(changes.len());
-    for AccessChange { key, seen, at: _ } in changes {
-        for text in [&key.namespace, &key.name] {
-            if text.contains('\0') || text.len() > MAX_ACCESS_NAME_BYTES {
-                return Err(StoreError::invalid(format!(
-                    "a {} whose name holds NUL or more than {MAX_ACCESS_NAME_BYTES} bytes",
-                    key.kind
-                )));
-            }
-        }
-        let seen = match seen {
-            None => None,
-            Some((content, origin)) => {
-                let json = String::from_utf8(content.encode())
-                    .map_err(|error| StoreError::invalid(error.to_string()))?;
-                let digest = Digest::of(json.as_bytes());
-                contents.entry(digest).or_insert(json);
-                Some((digest, origin.encode(), leaf(key, &digest, origin)))
-            }
-        };
-        prepared.push(Prepared { key, key_hash: key.hash(), seen });
-    }
-    Ok((prepared, contents))
-}
-
-/// The report's changes by object; what its whole buckets do not hold is gone.
-fn steps(
-    report: &AccessReport,
-    prepared: &[Prepared<'_>],
-    stored: &BTreeMap<Digest, Known>,
-) -> BTreeMap<Digest, Vec<Step>> {
-    let mut steps: BTreeMap<Digest, Vec<Step>> = BTreeMap::new();
-    for (index, (change, from)) in prepared.iter().zip(&report.changes).enumerate() {
-        let leaf = change.seen.as_ref().map(|(_, _, leaf)| *leaf);
-        let step = Step { change: Some(index), leaf, at: micros(from.at) };
-        steps.entry(change.key_hash).or_default().push(step);
-    }
-    for (key_hash, known) in stored {
-        if known.leaf.is_some() && report.whole_buckets.contains(&bucket_of(key_hash)) {
-            let gone = Step { change: None, leaf: None, at: micros(report.gone_at) };
-            steps.entry(*key_hash).or_insert_with(|| vec![gone]);
-        }
-    }
-    steps
-}
-
-/// The contents that new versions name.
-fn contents_of<'c>(
-    chains: &BTreeMap<Digest, Vec<Step>>,
-    prepared: &[Prepared<'_>],
-    contents: &'c BTreeMap<Digest, String>,
-) -> BTreeMap<Digest, &'c str> {
-    (chains.values().flatten())
-        .filter_map(|step| prepared.get(step.change?)?.seen.as_ref())
-        .filter_map(|(digest, ..)| Some((*digest, contents.get(digest)?.as_str())))
-        .collect()
-}
-
-/// Versions that the same report replaces, each with when, and those that last.
-#[expect(clippy::type_complexity, reason = "two lists")]
-fn split<'r>(
-    chains: &BTreeMap<Digest, Vec<Step>>,
-    prepared: &'r [Prepared<'r>],
-    names: &'r BTreeMap<Digest, AccessKey>,
-    ids: &BTreeMap<Digest, i64>,
-) -> Result<(Vec<(Version<'r>, i64)>, Vec<Version<'r>>), StoreError> {
-    let (mut passing, mut newest) = (Vec::new(), Vec::with_capacity(chains.len()));
-    for (key_hash, versions) in chains {
-        let mut after = versions.iter().skip(1);
-        for step in versions {
-            let change = step.change.and_then(|index| prepared.get(index));
-            let key = change.map(|change| change.key).or_else(|| names.get(key_hash));
-            let key = key.ok_or_else(|| StoreError::corrupt("an object without a name"))?;
-            let seen = change.and_then(|change| change.seen.as_ref());
-            let version = Version {
-                key,
-                key_hash: *key_hash,
-                content: seen.and_then(|(digest, ..)| ids.get(digest).copied()),
-                leaf: step.leaf,
-                origin: seen.map_or(&[], |(_, origin, _)| origin),
-                at: step.at,
-            };
-            match after.next() {
-                Some(next) => passing.push((version, next.at)),
-                None => newest.push(version),
-            }
-        }
-    }
-    Ok((passing, newest))
-}
-
-/// The digests of a cluster's inventory after a report.
-struct Inventory {
-    root: Digest,
-    buckets: Vec<u8>,
-    objects: u32,
-    /// The objects of which there is a stored version.
-    known: BTreeSet<Digest>,
-}
-
-impl Inventory {
-    fn after(
-        before: Option<&Before>,
-        touched: &BTreeSet<u8>,
-        stored: BTreeMap<Digest, Known>,
-        chains: &BTreeMap<Digest, Vec<Step>>,
-    ) -> Result<Self, StoreError> {
-        let mut buckets = [bucket_digest([]); BUCKETS];
-        if let Some((_, bytes, ..)) = before {
-            let (digests, _) = bytes.as_chunks::<32>();
-            for (bucket, digest) in buckets.iter_mut().zip(digests) {
-                *bucket = Digest(*digest);
-            }
-        }
-        let known: BTreeSet<Digest> = stored.keys().copied().collect();
-        let mut leaves: BTreeMap<Digest, Digest> = (stored.into_iter())
-            .filter_map(|(key_hash, known)| Some((key_hash, known.leaf?)))
-            .collect();
-        let had = leaves.len();
-        for (key_hash, versions) in chains {
-            match versions.last().and_then(|last| last.leaf) {
-                Some(leaf) => leaves.insert(*key_hash, leaf),
-                None => leaves.remove(key_hash),
-            };
-        }
-        let objects = before.map_or(0, |(_, _, objects, ..)| *objects);
-        let objects = usize::try_from(objects).unwrap_or(0).saturating_sub(had) + leaves.len();
-        if objects > MAX_OBJECTS {
-            return Err(StoreError::invalid(format!("more than {MAX_OBJECTS} objects")));
-        }
-        for number in touched {
-            let held = leaves.range(Digest(fill(*number, 0))..=Digest(fill(*number, u8::MAX)));
-            if let Some(bucket) = buckets.get_mut(usize::from(*number)) {
-                *bucket = bucket_digest(held.map(|(_, leaf)| leaf));
-            }
-        }
-        Ok(Self {
-            root: root(&buckets),
-            buckets: buckets.iter().flat_map(|digest| digest.0).collect(),
-            objects: u32::try_from(objects).unwrap_or(u32::MAX),
-            known,
-        })
-    }
-}
-
-/// A key hash that begins with a byte and goes on with another.
-fn fill(first: u8, rest: u8) -> [u8; 32] {
-    let mut bytes = [rest; 32];
-    if let Some(byte) = bytes.first_mut() {
-        *byte = first;
-    }
-    bytes
-}
-
-fn end(first: u8, rest: u8) -> Vec<u8> {
-    fill(first, rest).to_vec()
-}
-
-/// Few ranges that hold all of the buckets.
-fn ranges(touched: &BTreeSet<u8>) -> Vec<RangeInclusive<u8>> {
-    if touched.len() > MANY_BUCKETS {
-        return vec![0..=u8::MAX];
-    }
-    let mut ranges: Vec<RangeInclusive<u8>> = Vec::new();
-    for bucket in touched {
-        match ranges.last_mut() {
-            Some(last) if last.end().checked_add(1) == Some(*bucket) => {
-                *last = *last.start()..=*bucket;
-            }
-            _ => ranges.push(*bucket..=*bucket),
-        }
-    }
-    ranges
 }
