@@ -6,8 +6,9 @@ use clap::builder::TypedValueParser as _;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    apply, auth, check, cluster, completion, context, delete, describe, diff, drift, edit, explain,
-    get, init, join_token, man, plan, proposals, revisions, secret, sign, trust, version, wait,
+    access, apply, auth, can_i, check, cluster, completion, context, delete, describe, diff, drift,
+    edit, explain, get, groups, init, join_token, man, plan, proposals, revisions, secret, sign,
+    trust, version, wait, what_can, who_can,
 };
 use crate::config;
 
@@ -16,7 +17,7 @@ use crate::config;
 #[command(name = "hanse", version, propagate_version = false, max_term_width = 100)]
 #[command(
     after_help = "Exit codes: 0 done, 1 failed, 2 cancelled or not understood, 4 not logged in; \
-    diff and drift: 0 none, 1 some, above 1 failed."
+    diff, drift and access violations: 0 none, 1 some, above 1 failed; can-i: 0 yes, 1 no."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -97,6 +98,18 @@ pub(crate) enum Command {
     JoinToken(join_token::Command),
     /// Show what is not as agreed
     Drift(drift::Args),
+    /// List who can do something, where, and why
+    WhoCan(who_can::Args),
+    /// List what somebody can do
+    WhatCan(what_can::Args),
+    /// Say whether somebody can do something; exit with 1 when not
+    CanI(can_i::Args),
+    /// Explain, compare and watch who can do what
+    #[command(subcommand)]
+    Access(access::Command),
+    /// Tell and see who is in which group of people
+    #[command(subcommand)]
+    Groups(groups::Command),
     /// Show the history
     Revisions(revisions::Args),
     /// Wait for clusters

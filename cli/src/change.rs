@@ -32,6 +32,7 @@ pub(crate) use report::subjects;
 use report::{Fate, results};
 use signed::{Signed, at_large};
 
+use crate::access::preview::{self, Preview};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::hub::Hub;
 use crate::output::{self, TextOrJson};
@@ -173,17 +174,21 @@ async fn attempts(
             return Ok(Exit::OK);
         }
         ceilings::warn(hub, &mut plan).await;
-        let now = Shown { effect: Effect::of(&base, &plan), text: plan_view::effect(&plan) };
+        let change = written(&base, &plan.edits, &message(order.args, &base, &edits))?;
+        let access = preview::of(hub, &change, &mut plan).await;
+        let now = Shown {
+            effect: Effect::of(&base, &plan, &access),
+            text: access.text() + &plan_view::effect(&plan),
+        };
         match &shown {
             None => {
-                output::note(plan_view::show(&base, &plan).trim_end());
+                output::note(plan_view::show(&base, &plan, &access).trim_end());
                 if order.dry_run == DryRun::None {
-                    confirm(order, &plan, output::can_ask()).await?;
+                    confirm(order, &plan, &access, output::can_ask()).await?;
                 }
             }
-            Some(before) => again(before, &now, attempt, &base, &plan).await?,
+            Some(before) => again(before, &now, attempt, (&base, &plan, &access)).await?,
         }
-        let change = written(&base, &plan.edits, &message(order.args, &base, &edits))?;
         match order.dry_run {
             DryRun::None => {}
             DryRun::Client => {
@@ -208,8 +213,9 @@ pub(crate) async fn carry_out(hub: &Hub, order: &Order<'_>, file: &PlanFile) -> 
     let change = file.open(&base)?;
     let mut plan = planned(&base, change.edits.clone())?;
     ceilings::warn(hub, &mut plan).await;
-    output::note(plan_view::show(&base, &plan).trim_end());
-    confirm(order, &plan, output::can_ask()).await?;
+    let access = preview::of(hub, &change, &mut plan).await;
+    output::note(plan_view::show(&base, &plan, &access).trim_end());
+    confirm(order, &plan, &access, output::can_ask()).await?;
     let mut left = None;
     let sent = commit(hub, order, (&base, &change.edits, &change), &mut left).await;
     let done = sent.and_then(|sent| match sent {
@@ -225,11 +231,16 @@ pub(crate) fn stale() -> Failure {
 }
 
 /// Asks where asking is due. `can_ask`: there is a person at a terminal.
-pub(crate) async fn confirm(order: &Order<'_>, plan: &Plan, can_ask: bool) -> Outcome<()> {
-    let hazards = !plan.hazards.is_empty();
+pub(crate) async fn confirm(
+    order: &Order<'_>,
+    plan: &Plan,
+    access: &Preview,
+    can_ask: bool,
+) -> Outcome<()> {
+    let hazards = plan.hazards.len() + access.hazards();
     let due = match order.confirm {
         Confirm::Always => true,
-        Confirm::Risks => hazards || (can_ask && plan_view::removes(plan)),
+        Confirm::Risks => hazards > 0 || (can_ask && plan_view::removes(plan)),
     };
     if order.args.yes || !due {
         return Ok(());
@@ -237,11 +248,8 @@ pub(crate) async fn confirm(order: &Order<'_>, plan: &Plan, can_ask: bool) -> Ou
     if can_ask {
         return output::confirm("Commit this?").await;
     }
-    let what = if hazards {
-        format!(
-            "the plan has {}, and nobody can be asked here",
-            count(plan.hazards.len(), "hazard")
-        )
+    let what = if hazards > 0 {
+        format!("the plan has {}, and nobody can be asked here", count(hazards, "hazard"))
     } else {
         "somebody has to say yes to this, and nobody can be asked here".to_owned()
     };
@@ -255,8 +263,7 @@ async fn again(
     before: &Shown,
     now: &Shown,
     attempt: usize,
-    base: &Fleet,
-    plan: &Plan,
+    (base, plan, access): (&Fleet, &Plan, &Preview),
 ) -> Outcome<()> {
     if before.effect == now.effect && attempt == 1 {
         output::note(&format!(
@@ -266,7 +273,7 @@ async fn again(
         return Ok(());
     }
     output::warn(&format!("revision {} came in between. {}", base.number, differs(before, now)));
-    output::note(plan_view::show(base, plan).trim_end());
+    output::note(plan_view::show(base, plan, access).trim_end());
     if output::can_ask() { output::confirm("Commit this now?").await } else { Err(stale()) }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hanse_domain::ids::Digest;
+use hanse_proto::admin::access_service_client::AccessServiceClient;
 use hanse_proto::admin::cluster::Phase;
 use hanse_proto::admin::cluster_service_client::ClusterServiceClient;
 use hanse_proto::admin::drift_service_client::DriftServiceClient;
@@ -134,6 +135,12 @@ impl Hub {
 
     pub(crate) fn drift_service(&self) -> DriftServiceClient<Channel> {
         DriftServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    pub(crate) fn access_service(&self) -> AccessServiceClient<Channel> {
+        AccessServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES)
     }
 
     pub(crate) fn identity_service(&self) -> IdentityServiceClient<Channel> {

@@ -3,10 +3,12 @@
 //! ```text
 //! args ─ app ─ commands/* ─┬─ files, plan ─ change ─ sign ─ commit     what is to be
 //!                          ├─ secrets                                  sealed and opened here
+//!                          ├─ access                                   who can do what
 //!                          ├─ hub, fleet                               the API's client
 //!                          └─ output, table, text                      the only way to a terminal
 //! ```
 
+mod access;
 mod app;
 mod args;
 mod change;
@@ -19,6 +21,7 @@ mod explained;
 mod failure;
 mod files;
 mod fleet;
+mod follow;
 mod hub;
 mod joins;
 mod kinds;

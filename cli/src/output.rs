@@ -104,20 +104,36 @@ pub(crate) fn yaml(message: &impl Serialize) -> Outcome<()> {
 }
 
 /// The fields of the API's messages that are times.
-const TIMES: [&str; 12] = [
+const TIMES: [&str; 23] = [
+    "at",
     "caExpiresAt",
     "certificateExpiresAt",
+    "changedAt",
+    "createdAt",
     "detectedAt",
     "expiresAt",
+    "from",
+    "historyFrom",
+    "importedAt",
     "joinedAt",
+    "knownAt",
     "lastSeen",
+    "learnedAt",
     "proposedAt",
     "recordedAt",
     "resolvedAt",
+    "seenUntil",
     "since",
     "startedAt",
     "time",
+    "to",
+    "until",
 ];
+
+/// One of the API's messages as a value, to be put into JSON.
+pub(crate) fn value(message: &impl Serialize) -> Outcome<Value> {
+    in_utc(message)
+}
 
 /// A message with its times as people and scripts expect UTC: `Z`, not `+00:00`.
 fn in_utc(message: &impl Serialize) -> Outcome<Value> {
@@ -270,6 +286,7 @@ mod tests {
     #[test]
     fn all_times_are_known() {
         let protos = [
+            include_str!("../../proto/hanse/admin/v1/access.proto"),
             include_str!("../../proto/hanse/admin/v1/cluster.proto"),
             include_str!("../../proto/hanse/admin/v1/drift.proto"),
             include_str!("../../proto/hanse/admin/v1/fleet.proto"),

@@ -4,8 +4,11 @@ use hanse_domain::fleet::{Edit, Fleet};
 use hanse_domain::plan::{Action, ObjectChange, Plan};
 use serde_json::{Value, json};
 
+use crate::access::preview::Preview;
+use crate::failure::Outcome;
+
 /// The plan with its base, in camelCase like the API's messages.
-pub(crate) fn show(base: &Fleet, plan: &Plan) -> Value {
+pub(crate) fn show(base: &Fleet, plan: &Plan, access: &Preview) -> Outcome<Value> {
     let edits: Vec<Value> = plan.edits.iter().filter_map(|edit| self::edit(base, edit)).collect();
     let clusters: serde_json::Map<String, Value> = plan
         .clusters
@@ -17,13 +20,14 @@ pub(crate) fn show(base: &Fleet, plan: &Plan) -> Value {
         .iter()
         .map(|hazard| json!({ "code": hazard.kind.code(), "text": hazard.text }))
         .collect();
-    json!({
+    Ok(json!({
         "base": base.number.0,
         "edits": edits,
         "clusters": clusters,
         "hazards": hazards,
         "warnings": plan.warnings,
-    })
+        "access": access.json()?,
+    }))
 }
 
 fn edit(base: &Fleet, edit: &Edit) -> Option<Value> {

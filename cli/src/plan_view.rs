@@ -12,6 +12,7 @@ use hanse_domain::plan::{Action, ObjectChange, Plan, show_labels};
 use hanse_domain::trust::root::TrustRoot;
 use serde_json::Value;
 
+use crate::access::preview::Preview;
 use crate::secrets::view;
 use crate::text::{count, escape, shorten};
 use crate::value_diff::{FieldChange, fields};
@@ -19,8 +20,8 @@ use crate::value_diff::{FieldChange, fields};
 const MAX_VALUE_CHARACTERS: usize = 100;
 const MAX_NAMED_CLUSTERS: usize = 8;
 
-/// The whole plan.
-pub(crate) fn show(base: &Fleet, plan: &Plan) -> String {
+/// The whole plan, with what it opens and closes.
+pub(crate) fn show(base: &Fleet, plan: &Plan, access: &Preview) -> String {
     if plan.edits.is_empty() {
         return format!("No changes: the fleet is like that already (revision {}).\n", base.number);
     }
@@ -38,8 +39,9 @@ pub(crate) fn show(base: &Fleet, plan: &Plan) -> String {
     }
     out.push_str(&wraps(plan));
     out.push('\n');
+    out.push_str(&access.text());
     out.push_str(&effect(plan));
-    let _ = writeln!(out, "{}", bold(&summary(base, plan)));
+    let _ = writeln!(out, "{}", bold(&summary(base, plan, access)));
     out
 }
 
@@ -248,12 +250,12 @@ fn entry_change(before: Option<&ClusterEntry>, after: &ClusterEntry) -> String {
 }
 
 /// "Plan: 3 to add, 1 to change, 0 to remove in 2 clusters, on revision 4."
-fn summary(base: &Fleet, plan: &Plan) -> String {
+fn summary(base: &Fleet, plan: &Plan, access: &Preview) -> String {
     let of = |action| {
         let all = plan.clusters.values().flat_map(|changes| visible(changes));
         all.filter(|(change, _)| change.action() == action).count()
     };
-    let hazards = match plan.hazards.len() {
+    let hazards = match plan.hazards.len() + access.hazards() {
         0 => String::new(),
         n => format!(", {}", count(n, "hazard")),
     };

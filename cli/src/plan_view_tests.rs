@@ -9,6 +9,7 @@ use hanse_domain::plan::plan;
 use jiff::Timestamp;
 
 use super::*;
+use crate::access::preview::tests::violating;
 use crate::fleet::example;
 
 const ROLE: &str = "\
@@ -28,7 +29,21 @@ fn documents(yaml: &str) -> Vec<Edit> {
 
 fn shown(base: &Fleet, edits: Vec<Edit>) -> String {
     let plan = plan(base, edits, Timestamp::UNIX_EPOCH).unwrap();
-    anstream::adapter::strip_str(&show(base, &plan)).to_string()
+    anstream::adapter::strip_str(&show(base, &plan, &Preview::default())).to_string()
+}
+
+#[test]
+fn what_it_opens_is_in_the_plan() {
+    let base = example("");
+    let plan = plan(&base, documents(ROLE), Timestamp::UNIX_EPOCH).unwrap();
+    let text = anstream::adapter::strip_str(&show(&base, &plan, &violating())).to_string();
+    assert!(
+        text.contains(
+            "\nAccess\n  ‼ violates invariant only-sre-reads-prod-secrets: user anna can"
+        ),
+        "{text}"
+    );
+    assert!(text.ends_with("in 2 clusters, 1 hazard; on revision 1.\n"), "{text}");
 }
 
 #[test]

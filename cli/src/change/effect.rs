@@ -9,6 +9,8 @@ use hanse_domain::object::REVISION_ANNOTATION;
 use hanse_domain::plan::{Hazard, ObjectChange, Plan};
 use serde_json::Value;
 
+use crate::access::preview::Preview;
+
 /// All that a person says yes to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Effect {
@@ -17,10 +19,11 @@ pub(super) struct Effect {
     clusters: BTreeMap<String, Vec<ObjectChange>>,
     hazards: Vec<Hazard>,
     warnings: Vec<String>,
+    access: Preview,
 }
 
 impl Effect {
-    pub(super) fn of(base: &Fleet, plan: &Plan) -> Self {
+    pub(super) fn of(base: &Fleet, plan: &Plan, access: &Preview) -> Self {
         let edits = plan.edits.iter();
         let clusters = plan.clusters.iter();
         Self {
@@ -32,6 +35,7 @@ impl Effect {
                 .collect(),
             hazards: plan.hazards.clone(),
             warnings: plan.warnings.clone(),
+            access: access.lasting(),
         }
     }
 }
@@ -58,6 +62,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::access::preview::tests::violating;
     use crate::fleet::example;
     use crate::plan_view;
 
@@ -84,9 +89,20 @@ spec:
         plan(base, edits, Timestamp::UNIX_EPOCH).unwrap()
     }
 
+    fn effect(base: &Fleet, plan: &Plan) -> Effect {
+        Effect::of(base, plan, &Preview::default())
+    }
+
+    #[test]
+    fn what_it_opens_counts() {
+        let base = example("");
+        let plan = planned(&base, &role("a"));
+        assert_ne!(effect(&base, &plan), Effect::of(&base, &plan, &violating()));
+    }
+
     #[test]
     fn a_new_base_alone_changes_no_effect() {
-        let effect_at = |base: &Fleet| Effect::of(base, &planned(base, &role("b")));
+        let effect_at = |base: &Fleet| effect(base, &planned(base, &role("b")));
         let mut later = example(&role("a"));
         later.number.0 += 7;
         assert_eq!(effect_at(&example(&role("a"))), effect_at(&later));
@@ -98,15 +114,15 @@ spec:
         let base = example(&role("a"));
         let (one, other) = (planned(&base, &role("b")), planned(&base, &role("c")));
         assert_eq!(plan_view::effect(&one), plan_view::effect(&other), "the text is the same");
-        assert_ne!(Effect::of(&base, &one), Effect::of(&base, &other));
+        assert_ne!(effect(&base, &one), effect(&base, &other));
         // Only the objects, only the documents, only the clusters.
         let mut plan = one.clone();
         plan.edits.clone_from(&other.edits);
-        assert_ne!(Effect::of(&base, &plan), Effect::of(&base, &other));
+        assert_ne!(effect(&base, &plan), effect(&base, &other));
         plan.clusters.clone_from(&other.clusters);
-        assert_eq!(Effect::of(&base, &plan), Effect::of(&base, &other));
+        assert_eq!(effect(&base, &plan), effect(&base, &other));
         plan.clusters.pop_last();
-        assert_ne!(Effect::of(&base, &plan), Effect::of(&base, &other));
+        assert_ne!(effect(&base, &plan), effect(&base, &other));
     }
 
     #[test]
@@ -114,7 +130,7 @@ spec:
         // Somebody else changed a comment in the document meanwhile.
         let base = example(&role("a"));
         let commented = example(&format!("# mind this\n{}", role("a")));
-        let effect_at = |base: &Fleet| Effect::of(base, &planned(base, &role("b")));
+        let effect_at = |base: &Fleet| effect(base, &planned(base, &role("b")));
         assert_ne!(effect_at(&base), effect_at(&commented));
     }
 
@@ -124,8 +140,8 @@ spec:
         let plan = planned(&base, &role("a"));
         let hazard = planned(&base, &role("a").replace("[pods]", "['*']")).hazards;
         let wider = Plan { hazards: hazard, ..plan.clone() };
-        assert_ne!(Effect::of(&base, &wider), Effect::of(&base, &plan));
+        assert_ne!(effect(&base, &wider), effect(&base, &plan));
         let warned = Plan { warnings: vec!["mind".into()], ..plan.clone() };
-        assert_ne!(Effect::of(&base, &warned), Effect::of(&base, &plan));
+        assert_ne!(effect(&base, &warned), effect(&base, &plan));
     }
 }

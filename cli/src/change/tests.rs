@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::*;
+use crate::access::preview::tests::violating;
 
 fn args(yes: bool) -> CommitArgs {
     CommitArgs {
@@ -15,9 +16,18 @@ fn args(yes: bool) -> CommitArgs {
 }
 
 async fn refused(yes: bool, confirm_when: Confirm, plan: &Plan) -> Option<&'static str> {
+    refused_with(yes, confirm_when, plan, &Preview::default()).await
+}
+
+async fn refused_with(
+    yes: bool,
+    confirm_when: Confirm,
+    plan: &Plan,
+    access: &Preview,
+) -> Option<&'static str> {
     let args = args(yes);
     let order = Order::new(&args, confirm_when);
-    confirm(&order, plan, false).await.err().map(|failure| failure.code())
+    confirm(&order, plan, access, false).await.err().map(|failure| failure.code())
 }
 
 #[tokio::test]
@@ -36,26 +46,32 @@ async fn where_nobody_can_be_asked_hazards_and_removals_need_yes() {
     assert_eq!(refused(false, Confirm::Risks, &harmless).await, None);
     assert_eq!(refused(false, Confirm::Always, &harmless).await, Some("needs-yes"));
     assert_eq!(refused(true, Confirm::Always, &harmless).await, None);
+    let violating = violating();
+    let with_violation = async |yes| refused_with(yes, Confirm::Risks, &harmless, &violating).await;
+    assert_eq!(with_violation(false).await, Some("needs-yes"));
+    assert_eq!(with_violation(true).await, None);
 }
 
 #[tokio::test]
 async fn a_moved_base_goes_on_once_and_only_with_the_same_effect() {
     let base = fleet::example("");
-    let plan = Plan::default();
+    let (plan, none) = (Plan::default(), Preview::default());
     let warned = Plan { warnings: vec!["mind".into()], ..Plan::default() };
-    let shown = |plan: &Plan| Shown { effect: Effect::of(&base, plan), text: "same".into() };
+    let shown = |plan: &Plan| Shown { effect: Effect::of(&base, plan, &none), text: "same".into() };
     let (same, other) = (shown(&plan), shown(&warned));
-    assert!(again(&same, &same, 1, &base, &plan).await.is_ok());
-    assert!(again(&same, &same, 2, &base, &plan).await.is_err());
-    assert!(again(&same, &other, 1, &base, &plan).await.is_err());
+    assert!(again(&same, &same, 1, (&base, &plan, &none)).await.is_ok());
+    assert!(again(&same, &same, 2, (&base, &plan, &none)).await.is_err());
+    assert!(again(&same, &other, 1, (&base, &plan, &none)).await.is_err());
 }
 
 #[test]
 fn a_difference_is_named_also_where_the_text_is_cut() {
-    let base = fleet::example("");
+    let (base, none) = (fleet::example(""), Preview::default());
     let warned = Plan { warnings: vec!["mind".into()], ..Plan::default() };
-    let shown =
-        |plan: &Plan, text: &str| Shown { effect: Effect::of(&base, plan), text: text.to_owned() };
+    let shown = |plan: &Plan, text: &str| Shown {
+        effect: Effect::of(&base, plan, &none),
+        text: text.to_owned(),
+    };
     let before = shown(&Plan::default(), "a\n");
     assert!(differs(&before, &shown(&warned, "b\n")).contains("\n-a\n+b\n"));
     assert!(differs(&before, &shown(&warned, "a\n")).contains("where its text is cut"));

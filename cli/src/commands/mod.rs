@@ -1,7 +1,9 @@
 //! One file a command: its arguments, and what it does with them.
 
+pub(crate) mod access;
 pub(crate) mod apply;
 pub(crate) mod auth;
+pub(crate) mod can_i;
 pub(crate) mod check;
 pub(crate) mod cluster;
 pub(crate) mod completion;
@@ -13,6 +15,7 @@ pub(crate) mod drift;
 pub(crate) mod edit;
 pub(crate) mod explain;
 pub(crate) mod get;
+pub(crate) mod groups;
 pub(crate) mod init;
 pub(crate) mod join_token;
 pub(crate) mod man;
@@ -24,6 +27,8 @@ pub(crate) mod sign;
 pub(crate) mod trust;
 pub(crate) mod version;
 pub(crate) mod wait;
+pub(crate) mod what_can;
+pub(crate) mod who_can;
 
 use hanse_proto::admin::ObjectReference;
 

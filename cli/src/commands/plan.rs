@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use hanse_domain::fleet::Edit;
 
+use crate::access::preview::{self, Preview};
 use crate::app::Session;
 use crate::change;
 use crate::failure::{Exit, Failure, Outcome};
@@ -58,22 +59,24 @@ impl Args {
         let base = fleet::fetch(&hub).await?;
         let mut plan = change::planned(&base, edits)?;
         change::warn_of_ceilings(&hub, &mut plan).await;
-        if self.json {
-            output::json_as_written(&plan_json::show(&base, &plan))?;
-        } else {
-            output::data(&plan_view::show(&base, &plan))?;
-        }
         let changes = !plan.edits.is_empty();
+        let message = self.message.unwrap_or_else(|| change::subjects(&base, &plan.edits));
+        let change =
+            if changes { Some(change::written(&base, &plan.edits, &message)?) } else { None };
+        let access = match &change {
+            Some(change) => preview::of(&hub, change, &mut plan).await,
+            None => Preview::default(),
+        };
+        if self.json {
+            output::json_as_written(&plan_json::show(&base, &plan, &access)?)?;
+        } else {
+            output::data(&plan_view::show(&base, &plan, &access))?;
+        }
         if let Some(path) = &self.out {
-            if !changes {
-                return Err(Failure::new(
-                    "no-changes",
-                    "there is nothing to write to the plan file",
-                )
-                .why("the fleet is like these files already"));
-            }
-            let message = self.message.unwrap_or_else(|| change::subjects(&base, &plan.edits));
-            let change = change::written(&base, &plan.edits, &message)?;
+            let change = change.ok_or_else(|| {
+                Failure::new("no-changes", "there is nothing to write to the plan file")
+                    .why("the fleet is like these files already")
+            })?;
             PlanFile::of(&base, &change)?.store(path)?;
             output::note(&format!("next: hanse apply {}", path.display()));
         }

@@ -7,6 +7,7 @@ use hanse_proto::admin::{
 };
 use jiff::Timestamp;
 
+use crate::access::preview;
 use crate::app::Session;
 use crate::change;
 use crate::change::proposal::{self, Proposed};
@@ -120,9 +121,10 @@ async fn show(hub: &Hub, digest: &str, format: TextOrJson) -> Outcome<()> {
     output::data(&header(&verified))?;
     match proposed.open(&base) {
         Ok(change) => {
-            let mut plan = change::planned(&base, change.edits)?;
+            let mut plan = change::planned(&base, change.edits.clone())?;
             change::warn_of_ceilings(hub, &mut plan).await;
-            output::data(&plan_view::show(&base, &plan))
+            let access = preview::of(hub, &change, &mut plan).await;
+            output::data(&plan_view::show(&base, &plan, &access))
         }
         Err(failure) if failure.code() == "stale" => {
             output::warn(&failure.summary());

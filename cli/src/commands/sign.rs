@@ -2,6 +2,7 @@
 
 use hanse_proto::admin::WithdrawProposalRequest;
 
+use crate::access::preview;
 use crate::app::Session;
 use crate::change::proposal::{self, Proposed};
 use crate::change::{self, CommitArgs, Confirm, Order};
@@ -76,8 +77,9 @@ pub(crate) async fn sign(hub: &Hub, digest: &str, whole: bool, commit: &CommitAr
     let change = proposed.open(&base)?;
     let mut plan = change::planned(&base, change.edits.clone())?;
     change::warn_of_ceilings(hub, &mut plan).await;
+    let access = preview::of(hub, &change, &mut plan).await;
     output::note(&proposals::header(&verified));
-    output::note(plan_view::show(&base, &plan).trim_end());
+    output::note(plan_view::show(&base, &plan, &access).trim_end());
     let order = Order::new(commit, Confirm::Always);
     if commit.yes {
         all_digits(whole).map_err(|failure| failure.hint(with_yes(&proposed)))?;
@@ -86,7 +88,7 @@ pub(crate) async fn sign(hub: &Hub, digest: &str, whole: bool, commit: &CommitAr
         let what = "somebody has to say yes to this, and nobody can be asked here";
         return Err(Failure::new("needs-yes", what).hint(with_yes(&proposed)));
     }
-    change::confirm(&order, &plan, output::can_ask()).await?;
+    change::confirm(&order, &plan, &access, output::can_ask()).await?;
     change::sign_proposal(hub, &order, &base, &change, &proposed.request.signatures).await?;
     Ok(Exit::OK)
 }

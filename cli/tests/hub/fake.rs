@@ -1,5 +1,6 @@
 //! A hub in this process: TLS with client certificates, a fleet in memory, and faults on demand.
 
+mod access;
 mod clusters;
 
 use std::net::SocketAddr;
@@ -7,6 +8,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
+pub(crate) use access::Access;
 use hanse_domain::authorise::authorise;
 use hanse_domain::change::Change;
 use hanse_domain::fleet::{Edit, Fleet};
@@ -20,6 +22,7 @@ use hanse_domain::trust::root::{KeyName, Origin, Quorum, TrustRoot};
 use hanse_domain::trust::scope::Scope;
 use hanse_domain::trust::signature::append;
 use hanse_proto::admin as proto;
+use hanse_proto::admin::access_service_server::AccessServiceServer;
 use hanse_proto::admin::cluster::Phase;
 use hanse_proto::admin::cluster_service_server::ClusterServiceServer;
 use hanse_proto::admin::drift_service_server::DriftServiceServer;
@@ -79,6 +82,8 @@ pub(crate) struct State {
     pub(crate) dry_run: Vec<DryRunResponse>,
     /// What each watch of drift is sent before it ends, the next one at the end.
     pub(crate) drift: Vec<Vec<Result<WatchDriftResponse, Status>>>,
+    /// What it knows of access.
+    pub(crate) access: Access,
 }
 
 impl State {
@@ -270,6 +275,7 @@ impl Running {
             ceilings: 0,
             dry_run: Vec::new(),
             drift: Vec::new(),
+            access: Access::default(),
         };
         let hub = Hub(Arc::new(Mutex::new(state)));
         let tls = ServerTlsConfig::new()
@@ -281,6 +287,7 @@ impl Running {
             .add_service(FleetServiceServer::new(hub.clone()))
             .add_service(ClusterServiceServer::new(hub.clone()))
             .add_service(DriftServiceServer::new(hub.clone()))
+            .add_service(AccessServiceServer::new(hub.clone()))
             .serve_with_incoming(TcpListenerStream::new(listener));
         tokio::spawn(server);
         let running = Self { address, hub, ca };

@@ -1,0 +1,256 @@
+//! A decision explained to somebody who has never used Kubernetes' access control.
+
+use std::fmt::Write as _;
+
+use clap::builder::styling::Style;
+use hanse_proto::admin::access_subject::Kind;
+use hanse_proto::admin::{AccessRequest, AccessSubject, Decision, Grant};
+
+use super::{resource, subject, words};
+use crate::text::{count, escape};
+
+/// Who wants to do what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asker<'a> {
+    pub(crate) subject: &'a AccessSubject,
+    pub(crate) request: &'a AccessRequest,
+    /// Groups that the question names.
+    pub(crate) groups: &'a [String],
+}
+
+/// The answer of one cluster, with a line for each step of each path.
+pub(crate) fn decision(asker: Asker<'_>, decision: &Decision) -> String {
+    let bold = Style::new().bold();
+    let who = subject::show(asker.subject);
+    let what = resource::show(asker.request);
+    let place = place(asker.request, decision);
+    let (answer, can) = match (decision.allowed, place.as_str()) {
+        (true, "") => ("yes", format!("{who} can {what}{}.", only(decision))),
+        (true, place) => ("yes", format!("{who} can {what} {place}.")),
+        (false, "") => ("no", format!("{who} cannot {what}.")),
+        (false, place) => ("no", format!("{who} cannot {what} {place}.")),
+    };
+    let mut out = String::new();
+    let _ = writeln!(out, "{bold}{}: {answer}{bold:#}", escape(&decision.cluster));
+    let _ = writeln!(out, "  {}", escape(&capital(&can)));
+    if decision.allowed {
+        let paths = &decision.grants;
+        if paths.len() > 1 {
+            let _ = writeln!(
+                out,
+                "  {} lead there; each of them is enough:",
+                count(paths.len(), "path")
+            );
+        }
+        for (index, grant) in paths.iter().enumerate() {
+            out.push('\n');
+            let number = (paths.len() > 1).then_some(index + 1);
+            path(&mut out, asker, grant, number);
+        }
+    } else {
+        refused(&mut out, asker, decision);
+    }
+    out
+}
+
+/// Where the question is about.
+fn place(request: &AccessRequest, decision: &Decision) -> String {
+    if !request.path.is_empty() {
+        String::new()
+    } else if !decision.namespace.is_empty() {
+        format!("in namespace {}", decision.namespace)
+    } else if decision.allowed {
+        String::new()
+    } else {
+        "in the whole cluster".to_owned()
+    }
+}
+
+/// Without a namespace in the question: where the paths hold.
+fn only(decision: &Decision) -> String {
+    if decision.grants.iter().any(|grant| grant.namespace.is_empty()) {
+        return " in the whole cluster".to_owned();
+    }
+    let mut namespaces: Vec<&str> =
+        decision.grants.iter().map(|grant| grant.namespace.as_str()).collect();
+    namespaces.sort_unstable();
+    namespaces.dedup();
+    match namespaces.as_slice() {
+        [] => String::new(),
+        [one] => format!(", but only in namespace {one}"),
+        more => format!(", but only in namespaces {}", words::and(more)),
+    }
+}
+
+fn path(out: &mut String, asker: Asker<'_>, grant: &Grant, number: Option<usize>) {
+    let lead = number.map_or_else(|| "  ".to_owned(), |number| format!("{number:>3}. "));
+    let indent = " ".repeat(lead.len());
+    let mut steps = vec![capital(&subject::shown(grant.subject.as_ref()))];
+    if !grant.via_group.is_empty() {
+        steps.push(membership(asker, &grant.via_group));
+    }
+    let rule = grant.rule.as_ref().map_or_else(|| "something".to_owned(), words::rule);
+    match (&grant.binding, &grant.role) {
+        (Some(binding), role) => {
+            let (kind, whom) = (&binding.kind, whom(grant));
+            let place = words::place(&grant.namespace);
+            let role = role.as_ref().map_or_else(|| "a role".to_owned(), words::object);
+            steps.push(format!("{} gives {whom} the {role} in {place}", words::object(binding)));
+            if kind == "RoleBinding" && role.starts_with("ClusterRole ") {
+                steps.push(format!(
+                    "{role} allows {rule}; this binding lends it to the one namespace only"
+                ));
+            } else {
+                steps.push(format!("{role} allows {rule}"));
+            }
+            if !grant.aggregated_from.is_empty() {
+                steps.push(format!(
+                    "that rule comes into {role} from {}, which Kubernetes adds to it by its labels",
+                    words::and(&grant.aggregated_from)
+                ));
+            }
+        }
+        (None, _) => steps.push(
+            "the API server itself lets that group do everything: no binding can take it away"
+                .to_owned(),
+        ),
+    }
+    if !grant.resource_names.is_empty() {
+        let names = words::and(&grant.resource_names);
+        steps.push(format!("this holds only for objects named {names}"));
+    }
+    for (index, step) in steps.iter().enumerate() {
+        let (lead, arrow) = if index == 0 { (&lead, "") } else { (&indent, "→ ") };
+        let _ = writeln!(out, "{lead}{arrow}{}", escape(step));
+    }
+    if let Some(binding) = &grant.binding {
+        let from = grant.provenance.as_ref();
+        let text = words::declared_in_full(&words::object(binding), from);
+        let _ = writeln!(out, "{indent}{}", escape(&text));
+    }
+}
+
+/// To whom a binding gives its role.
+fn whom(grant: &Grant) -> String {
+    if !grant.via_group.is_empty() {
+        return format!("group {}", grant.via_group);
+    }
+    match grant.subject.as_ref().map(AccessSubject::kind) {
+        Some(Kind::Group) => "it".to_owned(),
+        Some(Kind::User) => "this user".to_owned(),
+        Some(Kind::ServiceAccount) => "this service account".to_owned(),
+        Some(Kind::Unspecified) | None => "this subject".to_owned(),
+    }
+}
+
+/// Why somebody is in a group.
+fn membership(asker: Asker<'_>, group: &str) -> String {
+    let why = match group {
+        _ if asker.groups.iter().any(|named| named == group) => "as the question says",
+        "system:authenticated" => "as everybody who logs in",
+        "system:unauthenticated" => "as everybody who does not log in",
+        "system:serviceaccounts" => "as every service account",
+        "system:masters" => "whose members may do everything",
+        _ if group.starts_with("system:serviceaccounts:") => {
+            "as every service account of its namespace"
+        }
+        _ => "as the imported directory says",
+    };
+    format!("is in group {group}, {why}")
+}
+
+fn refused(out: &mut String, asker: Asker<'_>, decision: &Decision) {
+    if decision.nearest.is_empty() {
+        let typed = subject::typed(asker.subject);
+        out.push_str("  No binding there names it, or a group that it is known to be in.\n");
+        let _ = writeln!(
+            out,
+            "  What it can do elsewhere: hanse what-can {} --clusters {}",
+            escape(&typed),
+            escape(&decision.cluster)
+        );
+        return;
+    }
+    out.push_str("  Nothing allows it. What comes nearest, and does not allow it either:\n");
+    for grant in &decision.nearest {
+        let binding = grant.binding.as_ref().map(words::object).unwrap_or_default();
+        let role = grant.role.as_ref().map_or_else(|| "a role".to_owned(), words::object);
+        let place = words::place(&grant.namespace);
+        let mut text = format!("{binding} gives {} the {role} in {place}", whom(grant));
+        if let Some(rule) = grant.rule.as_ref().filter(|rule| !rule.verbs.is_empty()) {
+            text = format!("{text}, which allows {}", words::rule(rule));
+        }
+        let _ = writeln!(out, "  - {}", escape(&text));
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::super::decisions::tests::{no, yes};
+    use super::super::words::tests::{by_group, by_hand, by_masters};
+    use super::*;
+
+    fn explained(words: [&str; 3], groups: &[&str], given: &Decision) -> String {
+        let [who, verb, what] = words;
+        let subject = subject::parse(who).unwrap();
+        let request = resource::parse(verb, what, None).unwrap().request;
+        let groups: Vec<String> = groups.iter().map(ToString::to_string).collect();
+        let asker = Asker { subject: &subject, request: &request, groups: &groups };
+        anstream::adapter::strip_str(&decision(asker, given)).to_string()
+    }
+
+    #[test]
+    fn a_yes_has_its_paths() {
+        insta::assert_snapshot!(explained(["anna", "get", "secrets"], &[], &yes()));
+    }
+
+    #[test]
+    fn a_no_has_what_is_nearest() {
+        insta::assert_snapshot!(explained(["anna", "delete", "secrets"], &[], &no()));
+        let nothing = Decision { nearest: Vec::new(), namespace: String::new(), ..no() };
+        insta::assert_snapshot!(explained(["sa:ci/deployer", "delete", "secrets"], &[], &nothing));
+    }
+
+    #[test]
+    fn without_a_namespace_it_says_where() {
+        let one = Decision { namespace: String::new(), grants: vec![by_group()], ..yes() };
+        let text = explained(["anna", "get", "secrets"], &["sre"], &one);
+        assert!(
+            text.contains("User anna can get secrets, but only in namespace payments."),
+            "{text}"
+        );
+        assert!(text.contains("is in group sre, as the question says"), "{text}");
+        let all = Decision { grants: vec![by_group(), by_hand()], ..one.clone() };
+        let text = explained(["anna", "get", "secrets"], &[], &all);
+        assert!(text.contains("User anna can get secrets in the whole cluster.\n"), "{text}");
+        let text = explained(["anna", "get", "/metrics"], &[], &Decision { allowed: false, ..one });
+        assert!(text.contains("User anna cannot get /metrics.\n"), "{text}");
+    }
+
+    #[test]
+    fn groups_of_kubernetes_are_explained() {
+        let masters = Grant { via_group: "system:masters".into(), ..by_masters() };
+        let one = Decision { grants: vec![masters], ..yes() };
+        let text = explained(["anna", "get", "secrets"], &["system:masters"], &one);
+        insta::assert_snapshot!(text);
+        for (group, why) in [
+            ("system:authenticated", "everybody who logs in"),
+            ("system:unauthenticated", "does not log in"),
+            ("system:serviceaccounts", "every service account"),
+            ("system:serviceaccounts:ci", "of its namespace"),
+            ("sre", "directory says"),
+        ] {
+            let grant = Grant { via_group: group.into(), ..by_group() };
+            let one = Decision { grants: vec![grant], ..yes() };
+            let text = explained(["anna", "get", "secrets"], &[], &one);
+            assert!(text.contains(why), "{text}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What an answer could not see: one block at its end.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use hanse_proto::admin::ClusterView;
+
+use super::words::second;
+use crate::text::{count, escape};
+
+const MAX_NAMED: usize = 5;
+
+/// Each thing that was not seen once, with the clusters of which it is true; nothing when all was seen.
+pub(crate) fn block(views: &[ClusterView]) -> Option<String> {
+    let mut by_reason: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for view in views {
+        for reason in reasons(view) {
+            let clusters = by_reason.entry(reason).or_default();
+            if clusters.last() != Some(&&*view.cluster) {
+                clusters.push(&view.cluster);
+            }
+        }
+    }
+    if by_reason.is_empty() {
+        return None;
+    }
+    // What is true of few clusters first: what is always true is known by then.
+    let mut reasons: Vec<(String, Vec<&str>)> = by_reason.into_iter().collect();
+    reasons.sort_by_key(|(_, clusters)| clusters.len());
+    let mut out = "What this answer cannot see:\n".to_owned();
+    for (reason, clusters) in reasons {
+        let _ = writeln!(out, "  {}: {}", of(&clusters, views.len()), escape(&reason));
+    }
+    Some(out.trim_end().to_owned())
+}
+
+fn reasons(view: &ClusterView) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if !view.covered {
+        reasons.push(match second(view.seen_until.as_ref()) {
+            Some(seen) => format!("not seen at that moment; the last look at it was {seen}"),
+            None => "never seen up to that moment: nothing is known of it".to_owned(),
+        });
+    }
+    reasons.extend(view.unseen.iter().map(|what| format!("its agent cannot look at {what}")));
+    if view.skipped > 0 {
+        reasons.push(format!(
+            "{} left out, too large or malformed",
+            count(view.skipped as usize, "object")
+        ));
+    }
+    reasons.extend(view.caveats.iter().cloned());
+    reasons
+}
+
+/// "prod-1, prod-2", "all 3 clusters".
+fn of(clusters: &[&str], all: usize) -> String {
+    if clusters.len() == all && all > 1 {
+        return format!("all {all} clusters");
+    }
+    let named: Vec<String> =
+        clusters.iter().take(MAX_NAMED).map(|name| escape(name).into_owned()).collect();
+    match clusters.len().saturating_sub(MAX_NAMED) {
+        0 => named.join(", "),
+        more => format!("{} and {}", named.join(", "), count(more, "more cluster")),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::super::words::tests::at;
+    use super::*;
+
+    pub(crate) fn view(cluster: &str) -> ClusterView {
+        ClusterView {
+            cluster: cluster.into(),
+            covered: true,
+            caveats: vec!["only RBAC is looked at".into()],
+            ..ClusterView::default()
+        }
+    }
+
+    #[test]
+    fn what_was_not_seen_is_said_once() {
+        let views = [
+            view("a"),
+            ClusterView {
+                covered: false,
+                seen_until: at("2026-03-01T00:00:00.5Z"),
+                skipped: 1,
+                ..view("b")
+            },
+            ClusterView {
+                covered: false,
+                unseen: vec!["Pod: pods is forbidden\u{1b}".into()],
+                caveats: vec!["only RBAC is looked at".into(), "only RBAC is looked at".into()],
+                ..view("c")
+            },
+        ];
+        insta::assert_snapshot!(block(&views).unwrap_or_default(), @r"
+        What this answer cannot see:
+          b: 1 object left out, too large or malformed
+          c: its agent cannot look at Pod: pods is forbidden\u{1b}
+          c: never seen up to that moment: nothing is known of it
+          b: not seen at that moment; the last look at it was 2026-03-01T00:00:00Z
+          all 3 clusters: only RBAC is looked at
+        ");
+        assert_eq!(block(&[ClusterView { covered: true, ..ClusterView::default() }]), None);
+    }
+
+    #[test]
+    fn many_clusters_are_counted() {
+        let names: Vec<String> = (0..9).map(|number| format!("c{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert_eq!(of(&names, 10), "c0, c1, c2, c3, c4 and 4 more clusters");
+        assert_eq!(of(&names[..1], 1), "c0");
+        assert_eq!(of(&names, 9), "all 9 clusters");
+    }
+}

@@ -1,0 +1,113 @@
+//! `hanse access explain`: a decision in sentences.
+
+use hanse_proto::admin::ListDecisionsRequest;
+use hanse_proto::admin::decision_response::Part;
+use jiff::Timestamp;
+
+use crate::access::answer::{Answer, no_clusters, note_views};
+use crate::access::explain::{Asker, decision};
+use crate::access::question::Question;
+use crate::access::resource::What;
+use crate::access::scope::{Unnamed, When, Where};
+use crate::access::sheet::Format;
+use crate::access::subject;
+use crate::app::Session;
+use crate::failure::{Exit, Outcome};
+use crate::output;
+use crate::text::escape;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+For each cluster: yes or no; for a yes every path from the subject to the rule, and who declared it in
+which revision; for a no what comes nearest. docs/access.md explains the words.
+
+Examples:
+  hanse access explain user:anna get secrets -n payments
+  hanse access explain sa:ci/deployer create pods --clusters prod-1 --at 2026-03-03")]
+pub(crate) struct Args {
+    /// user:NAME, group:NAME, serviceaccount:NAMESPACE/NAME (sa:), or a user's name
+    subject: String,
+
+    #[command(flatten)]
+    what: What,
+
+    /// A group that it is in, too; several with commas
+    #[arg(long, value_name = "GROUP", value_delimiter = ',')]
+    as_group: Vec<String>,
+
+    #[command(flatten)]
+    place: Where,
+
+    #[command(flatten)]
+    when: When,
+
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+impl Args {
+    pub(crate) async fn run(self, session: &Session) -> Outcome {
+        let subject = subject::parse(&self.subject)?;
+        let asked = self.what.asked()?;
+        let now = Timestamp::now();
+        let mut scope = self.place.scope(Unnamed::Everywhere, asked.reach)?;
+        self.when.put(&mut scope, now)?;
+        let question = Question {
+            asks: "Whether {} can",
+            request: Some(asked.request.clone()),
+            subject: Some(subject.clone()),
+            groups: self.as_group.clone(),
+            scope: scope.clone(),
+            now,
+            placed: asked.request.path.is_empty(),
+            ..Question::default()
+        };
+        asked.warnings.iter().for_each(|warning| output::warn(warning));
+        let hub = session.hub().await?;
+        let mut service = hub.access_service();
+        let request = ListDecisionsRequest {
+            scope: Some(scope),
+            request: Some(asked.request.clone()),
+            subject: Some(subject.clone()),
+            groups: self.as_group.clone(),
+        };
+        let mut stream = hub.call(service.list_decisions(request)).await?;
+        if !self.output.is_text() {
+            let mut answer = Answer::begin(self.output, &question)?;
+            while let Some(message) = hub.next(&mut stream).await? {
+                match message.part {
+                    Some(Part::Decision(decision)) => answer.row(&decision)?,
+                    Some(Part::View(view)) => answer.view(view),
+                    None => {}
+                }
+            }
+            answer.end("no answer")?;
+            return Ok(Exit::OK);
+        }
+        output::note(&escape(&question.line()));
+        let asker = Asker { subject: &subject, request: &asked.request, groups: &self.as_group };
+        let (mut views, mut answered) = (Vec::new(), false);
+        while let Some(message) = hub.next(&mut stream).await? {
+            match message.part {
+                Some(Part::Decision(one)) => {
+                    answered = true;
+                    output::data(&format!("\n{}", decision(asker, &one)))?;
+                }
+                Some(Part::View(view)) => {
+                    if !std::mem::take(&mut answered) {
+                        let cluster = escape(&view.cluster);
+                        output::data(&format!("\n{cluster}: nothing is known of it\n"))?;
+                    }
+                    views.push(view);
+                }
+                None => {}
+            }
+        }
+        if views.is_empty() {
+            return Err(no_clusters());
+        }
+        note_views(&views);
+        Ok(Exit::OK)
+    }
+}

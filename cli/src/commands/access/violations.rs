@@ -1,0 +1,88 @@
+//! `hanse access violations`: what violates invariants. Exit 0 when none stands, 1 when some do.
+
+use hanse_proto::admin::ListViolationsRequest;
+use hanse_proto::admin::violation_response::Part;
+use jiff::Timestamp;
+
+use super::watch;
+use crate::access::answer::Answer;
+use crate::access::question::Question;
+use crate::access::scope::{Unnamed, When, Where};
+use crate::access::sheet::Format;
+use crate::app::Session;
+use crate::failure::{Exit, Failure, Outcome};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Invariants are documents: hanse explain AccessInvariant. Exit codes: 0 none stands, 1 some stand, above 1
+failed.
+
+Examples:
+  hanse access violations
+  hanse access violations --history --invariant only-sre-reads-prod-secrets
+  hanse access violations --watch -o json")]
+pub(crate) struct Args {
+    /// Only of this invariant
+    #[arg(long, value_name = "NAME")]
+    invariant: Option<String>,
+
+    /// Also those that ended, newest first
+    #[arg(long, conflicts_with = "watch")]
+    history: bool,
+
+    /// Go on and show each as it begins or ends, until Ctrl-C
+    #[arg(short, long, conflicts_with_all = ["at", "known_at"])]
+    watch: bool,
+
+    #[command(flatten)]
+    place: Where,
+
+    #[command(flatten)]
+    when: When,
+
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+impl Args {
+    pub(crate) async fn run(self, session: &Session) -> Outcome {
+        let now = Timestamp::now();
+        let mut scope = self.place.scope(Unnamed::Everywhere, None)?;
+        self.when.put(&mut scope, now)?;
+        let invariant = self.invariant.unwrap_or_default();
+        if self.watch {
+            if self.output == Format::Csv {
+                return Err(Failure::usage("CSV has an end, and a watch has none")
+                    .hint("-o json writes a line for each"));
+            }
+            return watch::run(session, &scope, &invariant, self.output).await;
+        }
+        let question = Question {
+            asks: "Violations of invariants",
+            scope: scope.clone(),
+            now,
+            placed: true,
+            ..Question::default()
+        };
+        let hub = session.hub().await?;
+        let mut service = hub.access_service();
+        let (scope, history) = (Some(scope), self.history);
+        let request = ListViolationsRequest { scope, history, invariant };
+        let mut stream = hub.call(service.list_violations(request)).await?;
+        let mut answer = Answer::begin(self.output, &question)?;
+        let mut standing = false;
+        while let Some(message) = hub.next(&mut stream).await? {
+            match message.part {
+                Some(Part::Violation(violation)) => {
+                    standing |= violation.resolved_at.is_none();
+                    answer.row(&violation)?;
+                }
+                Some(Part::View(view)) => answer.view(view),
+                None => {}
+            }
+        }
+        answer.end("no violation, as far as this answer sees")?;
+        Ok(if standing { Exit::FAILED } else { Exit::OK })
+    }
+}
