@@ -11,7 +11,7 @@ BIN := $(CARGO_TARGET_DIR)/debug
 
 .PHONY: help
 help: ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 .PHONY: demo
 demo: prerequisites-build kubernetes programs ## Three real clusters, a hub, three agents and a story (DEMO_EXIT=1, CONTEXTS="a b")
@@ -20,6 +20,12 @@ demo: prerequisites-build kubernetes programs ## Three real clusters, a hub, thr
 .PHONY: test
 test: prerequisites-test kubernetes programs ## Every test, on real clusters and on both databases
 	cargo test --workspace --locked --no-fail-fast
+
+.PHONY: verify-access
+verify-access: export HANSE_ACCESS_DECISIONS ?= 100000
+verify-access: export HANSE_ACCESS_SEED ?= $(shell date +%s)
+verify-access: prerequisites-test kubernetes ## Ask a real API server 100,000 times who may do what, and the engine too (HANSE_ACCESS_SEED=…)
+	cargo test --locked -p hanse-e2e --test access_truth -- --nocapture
 
 .PHONY: lint
 lint: prerequisites-build cargo-deny ## Formatting, lints, dependencies

@@ -16,6 +16,7 @@ mod hanse;
 mod hub;
 pub mod look;
 pub mod poll;
+pub mod raw;
 mod running;
 pub mod story;
 pub mod thief;
