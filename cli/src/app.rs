@@ -132,6 +132,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::WhatCan(args) => args.run(&session).await,
         Command::CanI(args) => args.run(&session).await.map_err(Failure::of_comparison),
         Command::Access(command) => command.run(&session).await,
+        Command::Report(command) => command.run(&session).await,
         Command::Groups(command) => command.run(&session).await,
         Command::Revisions(args) => args.run(&session).await,
         Command::Wait(args) => args.run(&session).await,

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     access, apply, auth, can_i, check, cluster, completion, context, delete, describe, diff, drift,
-    edit, explain, get, groups, init, join_token, man, plan, proposals, revisions, secret, sign,
+    edit, explain, get, groups, init, join_token, man, plan, proposals, report, revisions, secret, sign,
     trust, version, wait, what_can, who_can,
 };
 use crate::config;
@@ -107,6 +107,9 @@ pub(crate) enum Command {
     /// Explain, compare and watch who can do what
     #[command(subcommand)]
     Access(access::Command),
+    /// Report who could do what, with evidence that others can verify
+    #[command(subcommand)]
+    Report(Box<report::Command>),
     /// Tell and see who is in which group of people
     #[command(subcommand)]
     Groups(groups::Command),

@@ -26,8 +26,8 @@ use crate::hub::Hub;
 use crate::text;
 use crate::{config::FleetPin, output};
 use cache::Store;
-use replay::Replay;
-pub(crate) use walk::walk;
+pub(crate) use replay::Replay;
+pub(crate) use walk::{walk, walk_with_bytes};
 
 /// The code of a hub that shows what was not signed.
 pub(crate) const UNTRUSTED: &str = "untrusted-base";

@@ -31,6 +31,7 @@ mod plan_json;
 mod plan_view;
 mod probe;
 mod random;
+mod report;
 mod secrets;
 mod selector;
 mod settle;

@@ -21,6 +21,7 @@ pub(crate) mod join_token;
 pub(crate) mod man;
 pub(crate) mod plan;
 pub(crate) mod proposals;
+pub(crate) mod report;
 pub(crate) mod revisions;
 pub(crate) mod secret;
 pub(crate) mod sign;

@@ -23,7 +23,7 @@ pub(crate) struct Replay {
 
 /// Why a statement is not believed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unbelievable {
+pub(crate) enum Unbelievable {
     #[error(transparent)]
     Change(#[from] ChangeError),
     #[error(transparent)]
@@ -32,7 +32,7 @@ pub(super) enum Unbelievable {
 
 impl Replay {
     /// Begins with the first trust root, if it is the one that is pinned.
-    pub(super) fn begin(pin: Digest, root: &[u8]) -> Result<Self, RootRefusal> {
+    pub(crate) fn begin(pin: Digest, root: &[u8]) -> Result<Self, RootRefusal> {
         let fleet = Fleet::new(walk::begin(pin, root)?);
         Ok(Self { fleet, log: Frontier::default(), newest: Vec::new() })
     }
@@ -43,7 +43,7 @@ impl Replay {
     }
 
     /// The same; what is believed is shown first, with the fleet before it and who signed it.
-    pub(super) fn take_seen(
+    pub(crate) fn take_seen(
         &mut self,
         next: &CommittedStatement,
         see: impl FnOnce(&Fleet, &Change, &[KeyName]),
@@ -59,7 +59,7 @@ impl Replay {
         Ok(())
     }
 
-    pub(super) const fn number(&self) -> u64 {
+    pub(crate) const fn number(&self) -> u64 {
         self.fleet.number.0
     }
 }

@@ -1,0 +1,45 @@
+//! The groups of people, as the hub says that an administrator imported them. Nobody signs them.
+
+use hanse_domain::access::directory::Directory;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::evidence::{line, lines};
+
+/// Most groups in a bundle.
+const MAX_GROUPS: usize = 1_000_000;
+
+/// One group of one directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Group {
+    pub(crate) directory: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) imported_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) imported_by: String,
+    pub(crate) group: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) users: Vec<String>,
+    /// Groups within it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) groups: Vec<String>,
+}
+
+/// `groups.jsonl`.
+pub(crate) fn encode(groups: &[Group]) -> Vec<u8> {
+    let mut out = Vec::new();
+    groups.iter().for_each(|group| line(&mut out, group));
+    out
+}
+
+/// Reads `groups.jsonl`.
+pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<Group>, String> {
+    lines("groups.jsonl", bytes, MAX_GROUPS)
+}
+
+/// Who is in which group.
+pub(crate) fn directory(groups: &[Group]) -> Result<Directory, String> {
+    let all = groups.iter().map(|g| (g.group.clone(), g.users.clone(), g.groups.clone()));
+    Directory::new(all).map_err(|error| error.to_string())
+}
