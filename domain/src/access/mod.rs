@@ -12,6 +12,7 @@
 pub mod aggregate;
 pub mod checkpoint;
 pub mod directory;
+pub mod escalation;
 pub mod index;
 pub mod inventory;
 pub mod object;

@@ -1,0 +1,1 @@
+//! Each edge, with what it needs and without.
