@@ -1,0 +1,276 @@
+//! Which invariants a cluster's access violates, by whom and how.
+//!
+//! A group is violating even when all members that a directory names are excepted: its others are not
+//! known. A user is excepted when a group of theirs is.
+
+mod overlap;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::ops::ControlFlow;
+
+use self::overlap::overlaps;
+use super::directory::Directory;
+use super::escalation::{Escalation, Filter, escalations};
+use super::index::Index;
+use super::query::{Grant, each_grant};
+use super::request::{Request, Scope};
+use super::subject::{
+    AUTHENTICATED, Identity, MASTERS, SERVICE_ACCOUNTS, Subject, UNAUTHENTICATED,
+};
+use crate::ids::ClusterId;
+use crate::kinds::invariant::{Denied, Goal, InvariantSpec, NamespaceSet};
+use crate::kinds::role::PolicyRule;
+
+/// Somebody who violates an invariant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Violation {
+    /// The invariant's name.
+    pub invariant: String,
+    /// Who.
+    pub subject: Subject,
+    /// What they can do, as "get secrets in payments" or "reach cluster-admin". With the two above it
+    /// says which violation it is: it stays when another binding gives the same.
+    pub what: String,
+    /// How: by one way, when there are more.
+    pub cause: Cause,
+}
+
+/// How somebody violates an invariant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// By a right that a binding gives.
+    Direct(Grant),
+    /// By a path.
+    Path(Escalation),
+}
+
+impl Violation {
+    /// Which violation it is.
+    pub fn key(&self) -> (&str, &Subject, &str) {
+        (&self.invariant, &self.subject, &self.what)
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} can {}", self.invariant, self.subject, self.what)
+    }
+}
+
+/// All violations of these invariants in a cluster, in order.
+pub fn violations(
+    index: &Index,
+    cluster: ClusterId,
+    invariants: &[(&str, &InvariantSpec)],
+    directory: &Directory,
+) -> Vec<Violation> {
+    let cast = Cast { index, cluster, directory };
+    let mut out = Vec::new();
+    cast.access(invariants, &mut out);
+    cast.reach(invariants, &mut out);
+    out.sort();
+    out.dedup_by(|one, other| one.key() == other.key());
+    out
+}
+
+struct Cast<'c> {
+    index: &'c Index,
+    cluster: ClusterId,
+    directory: &'c Directory,
+}
+
+impl Cast<'_> {
+    /// One pass over the bindings for all invariants.
+    fn access(&self, invariants: &[(&str, &InvariantSpec)], out: &mut Vec<Violation>) {
+        let denying: Vec<_> = invariants
+            .iter()
+            .filter_map(|(name, spec)| match &spec.deny {
+                Denied::Access(rules) => {
+                    let namespaces = self.namespaces(&spec.namespaces);
+                    Some((*name, *spec, rules, namespaces))
+                }
+                Denied::Reach(_) => None,
+            })
+            .collect();
+        if denying.is_empty() {
+            return;
+        }
+        // Many bindings share a rule; what it overlaps with is found once.
+        let mut known: BTreeMap<PolicyRule, Vec<Option<PolicyRule>>> = BTreeMap::new();
+        let _ = each_grant(self.index, self.cluster, &Scope::AllNamespaces, &mut |answer| {
+            let rule: &PolicyRule = answer.rule;
+            if !known.contains_key(rule) {
+                let found = |rules: &[PolicyRule]| {
+                    rules.iter().find(|denied| overlaps(rule, denied)).cloned()
+                };
+                let denied = denying.iter().map(|(_, _, rules, _)| found(rules)).collect();
+                known.insert(rule.clone(), denied);
+            }
+            let denied = known.get(rule).map(Vec::as_slice).unwrap_or_default();
+            for ((name, spec, _, namespaces), denied) in denying.iter().zip(denied) {
+                let Some(denied) = denied else { continue };
+                let namespace = answer.namespace();
+                let only_paths = !denied.non_resource_urls.is_empty();
+                let there = match (namespaces, namespace) {
+                    (_, Some(_)) if only_paths => false,
+                    (None, _) => true,
+                    (Some(names), Some(namespace)) => names.contains(namespace),
+                    (Some(names), None) => !names.is_empty(),
+                };
+                let subject = answer.subject.to_subject();
+                if there && !self.is_excepted(spec, &subject) {
+                    out.push(Violation {
+                        invariant: (*name).to_owned(),
+                        subject,
+                        what: what(denied, rule, namespace),
+                        cause: Cause::Direct(answer.grant()),
+                    });
+                }
+            }
+            ControlFlow::Continue(())
+        });
+        self.masters(&denying, out);
+    }
+
+    /// Nobody asks what `system:masters` may do.
+    fn masters(
+        &self,
+        denying: &[(&str, &InvariantSpec, &Vec<PolicyRule>, Option<BTreeSet<String>>)],
+        out: &mut Vec<Violation>,
+    ) {
+        let subject = Subject::Group(MASTERS.to_owned());
+        let any = Request::Path { verb: "get".to_owned(), path: "/".to_owned() };
+        let identity = Identity::of(&subject, self.directory);
+        let Some(grant) =
+            super::query::paths(self.index, self.cluster, &identity, &any, &Scope::Cluster)
+                .into_iter()
+                .find(|grant| grant.binding.is_none())
+        else {
+            return;
+        };
+        for (name, spec, rules, namespaces) in denying {
+            let somewhere = namespaces.as_ref().is_none_or(|names| !names.is_empty());
+            if let Some(denied) = rules.first().filter(|_| somewhere)
+                && !self.is_excepted(spec, &subject)
+            {
+                out.push(Violation {
+                    invariant: (*name).to_owned(),
+                    subject: subject.clone(),
+                    what: what(denied, &grant.rule, None),
+                    cause: Cause::Direct(grant.clone()),
+                });
+            }
+        }
+    }
+
+    /// One search for all invariants.
+    fn reach(&self, invariants: &[(&str, &InvariantSpec)], out: &mut Vec<Violation>) {
+        let denying: Vec<_> = invariants
+            .iter()
+            .filter_map(|(name, spec)| match &spec.deny {
+                Denied::Reach(goals) => {
+                    Some((*name, *spec, goals, self.namespaces(&spec.namespaces)))
+                }
+                Denied::Access(_) => None,
+            })
+            .collect();
+        let goals: BTreeSet<Goal> =
+            denying.iter().flat_map(|(_, _, goals, _)| *goals).copied().collect();
+        if goals.is_empty() {
+            return;
+        }
+        let filter = Filter { goals, holders: true, ..Filter::default() };
+        for path in escalations(self.index, self.cluster, self.directory, &filter) {
+            for (name, spec, goals, namespaces) in &denying {
+                let of = match &path.target {
+                    super::escalation::Target::Secrets(namespace) => namespace.as_deref(),
+                    super::escalation::Target::ClusterAdmin | super::escalation::Target::Node => {
+                        None
+                    }
+                };
+                let there = match (namespaces, of) {
+                    (None, _) => true,
+                    (Some(names), Some(namespace)) => names.contains(namespace),
+                    (Some(names), None) => !names.is_empty(),
+                };
+                if there
+                    && goals.contains(&path.target.goal())
+                    && !self.is_excepted(spec, &path.subject)
+                {
+                    out.push(Violation {
+                        invariant: (*name).to_owned(),
+                        subject: path.subject.clone(),
+                        what: format!("reach {}", path.target),
+                        cause: Cause::Path(path.clone()),
+                    });
+                }
+            }
+        }
+    }
+
+    /// The namespaces that an invariant is about; `None` for all and for what is in none.
+    fn namespaces(&self, set: &NamespaceSet) -> Option<BTreeSet<String>> {
+        match set {
+            NamespaceSet::All => None,
+            NamespaceSet::Names(names) => Some(names.clone()),
+            NamespaceSet::Selector(selector) => {
+                let held = self.index.namespaces(self.cluster);
+                let matching = held.filter(|(_, labels)| selector.matches(labels));
+                Some(matching.map(|(name, _)| name.to_owned()).collect())
+            }
+        }
+    }
+
+    fn is_excepted(&self, spec: &InvariantSpec, subject: &Subject) -> bool {
+        let except = &spec.except;
+        let by_name = match subject {
+            Subject::User(name) => {
+                except.users.contains(name)
+                    || self.directory.groups_of(name).any(|group| except.groups.contains(group))
+            }
+            Subject::Group(name) => except.groups.contains(name),
+            Subject::ServiceAccount { namespace, name } => {
+                except.namespaces.contains(namespace)
+                    || except.service_accounts.contains(&(namespace.clone(), name.clone()))
+            }
+        };
+        by_name || (!spec.includes_system && is_system(subject))
+    }
+}
+
+/// Whether somebody is of the control plane.
+fn is_system(subject: &Subject) -> bool {
+    match subject {
+        Subject::User(name) => name.starts_with("system:") && name != "system:anonymous",
+        Subject::Group(name) => {
+            name.starts_with("system:")
+                && name != AUTHENTICATED
+                && name != UNAUTHENTICATED
+                && !name.starts_with(SERVICE_ACCOUNTS)
+        }
+        Subject::ServiceAccount { namespace, .. } => namespace == "kube-system",
+    }
+}
+
+/// What of a denied rule another one gives, and where.
+fn what(denied: &PolicyRule, rule: &PolicyRule, namespace: Option<&str>) -> String {
+    let given = |denied: &[String], held: &[String]| -> String {
+        let is_any = |list: &[String]| list.iter().any(|word| word == "*");
+        let both = denied.iter().filter(|word| is_any(held) || held.contains(word));
+        let words: Vec<&str> = both.map(String::as_str).collect();
+        if words.is_empty() { denied.join(",") } else { words.join(",") }
+    };
+    let verbs = given(&denied.verbs, &rule.verbs);
+    if !denied.non_resource_urls.is_empty() {
+        return format!("{verbs} {}", denied.non_resource_urls.join(","));
+    }
+    let resources = denied.resources.join(",");
+    match namespace {
+        None => format!("{verbs} {resources}"),
+        Some(namespace) => format!("{verbs} {resources} in {namespace}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
