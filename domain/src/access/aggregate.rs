@@ -17,12 +17,12 @@ use crate::kinds::role::PolicyRule;
 /// Gives each cluster role with an aggregation rule the rules of the roles that it selects, until
 /// nothing changes. Roles that select each other in a circle are settled once for each of them.
 pub fn aggregate(index: &mut Index, cluster: ClusterId) {
-    let mut roles: BTreeMap<String, RoleContent> = index
+    let mut held: BTreeMap<String, RoleContent> = index
         .roles(cluster)
         .filter(|(key, _)| key.kind == AccessKind::ClusterRole)
         .map(|(key, content)| (key.name, content.clone()))
         .collect();
-    let aggregated: Vec<String> = roles
+    let aggregated: Vec<String> = held
         .iter()
         .filter(|(_, content)| content.aggregates.is_some())
         .map(|(name, _)| name.clone())
@@ -30,8 +30,8 @@ pub fn aggregate(index: &mut Index, cluster: ClusterId) {
     for _ in 0..=aggregated.len() {
         let mut changed = false;
         for name in &aggregated {
-            let Some(rules) = gather(name, &roles) else { continue };
-            if let Some(content) = roles.get_mut(name).filter(|content| content.rules != rules) {
+            let Some(rules) = gather(name, &held) else { continue };
+            if let Some(content) = held.get_mut(name).filter(|content| content.rules != rules) {
                 content.rules = rules;
                 changed = true;
             }
@@ -41,7 +41,7 @@ pub fn aggregate(index: &mut Index, cluster: ClusterId) {
         }
     }
     let changes = aggregated.into_iter().filter_map(|name| {
-        let RoleContent { rules, labels, aggregates } = roles.remove(&name)?;
+        let RoleContent { rules, labels, aggregates } = held.remove(&name)?;
         let rules = rules.into_iter().map(Arc::unwrap_or_clone).collect();
         let content = AccessContent::Role { rules, labels, aggregates };
         Some((AccessKey::cluster(AccessKind::ClusterRole, name), Some(content)))
@@ -50,13 +50,13 @@ pub fn aggregate(index: &mut Index, cluster: ClusterId) {
 }
 
 /// What the controller would write. `None` when it would refuse a selector, and leave the rules.
-fn gather(name: &str, roles: &BTreeMap<String, RoleContent>) -> Option<Vec<Arc<PolicyRule>>> {
+fn gather(name: &str, held: &BTreeMap<String, RoleContent>) -> Option<Vec<Arc<PolicyRule>>> {
     let mut rules: Vec<Arc<PolicyRule>> = Vec::new();
-    for selector in roles.get(name)?.aggregates.iter().flatten() {
+    for selector in held.get(name)?.aggregates.iter().flatten() {
         if !selector.match_expressions.iter().all(is_valid) {
             return None;
         }
-        for (_, other) in roles.iter().filter(|(other, _)| *other != name) {
+        for (_, other) in held.iter().filter(|(other, _)| *other != name) {
             for rule in other.rules.iter().filter(|_| matches(selector, &other.labels)) {
                 if !rules.contains(rule) {
                     rules.push(Arc::clone(rule));

@@ -204,7 +204,12 @@ impl Identity {
     }
 
     /// As whom grants to it are shown: its user name, or without one its first group.
-    pub fn subject(&self) -> SubjectRef<'_> {
+    pub fn subject(&self) -> Subject {
+        self.subject_ref().to_subject()
+    }
+
+    /// [`Identity::subject`] by reference.
+    pub fn subject_ref(&self) -> SubjectRef<'_> {
         match self.groups.first() {
             Some(group) if self.username.is_empty() => SubjectRef::Group(group),
             Some(_) | None => SubjectRef::of_username(&self.username),

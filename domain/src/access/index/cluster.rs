@@ -82,8 +82,12 @@ impl Cluster {
     pub(crate) fn release(self, symbols: &mut Symbols) {
         let (roles, bindings) = self.parts();
         let Self { namespaces, accounts, workloads, .. } = self;
-        roles.into_iter().for_each(|row| row.release(symbols));
-        bindings.into_iter().for_each(|row| row.release(symbols));
+        for row in roles {
+            row.release(symbols);
+        }
+        for row in bindings {
+            row.release(symbols);
+        }
         namespaces.release(symbols);
         accounts.release(symbols);
         workloads.release(symbols);

@@ -34,7 +34,7 @@ pub struct Workload<'i> {
 impl Index {
     /// All roles and cluster roles. Like the rest of these, in no order that means something.
     pub fn roles(&self, cluster: ClusterId) -> impl Iterator<Item = (AccessKey, &RoleContent)> {
-        self.held(cluster).flat_map(|held| held.roles()).filter_map(|(role, _)| {
+        self.held(cluster).flat_map(Cluster::roles).filter_map(|(role, _)| {
             let content = self.symbols.role(role.content)?;
             Some((self.key_of_role((role.namespace, role.name)), content))
         })

@@ -97,8 +97,8 @@ pub(crate) fn merge<R: Row>(
         return rows;
     }
     changes.sort_by_key(|(key, _)| *key);
-    let changed = |row: &mut R| changes.binary_search_by_key(&row.key(), |(key, _)| *key).is_ok();
-    let gone: Vec<R> = rows.extract_if(.., changed).collect();
+    let is_old = |row: &mut R| changes.binary_search_by_key(&row.key(), |(key, _)| *key).is_ok();
+    let gone: Vec<R> = rows.extract_if(.., is_old).collect();
     for row in gone {
         row.release(symbols);
     }

@@ -215,7 +215,7 @@ impl Asker {
     }
 
     fn as_master(&self, visit: Visit<'_>) -> ControlFlow<()> {
-        let subject = self.identity.subject();
+        let subject = self.identity.subject_ref();
         match self.identity.is_master() {
             false => ControlFlow::Continue(()),
             true if subject == SubjectRef::Group(MASTERS) => {
@@ -240,7 +240,7 @@ impl Asker {
                 continue;
             }
             for named in bound.subjects(set).filter(|named| self.identity.is(named)) {
-                let subject = self.identity.subject();
+                let subject = self.identity.subject_ref();
                 let via_group = group_of(named).filter(|_| named.by_ref() != subject);
                 visit(&Answer {
                     subject,
