@@ -1,4 +1,6 @@
-//! The one place where the wire (`hanse.agent.v1`) meets the core's types.
+//! The one place where the wire (`hanse.agent.v1`) meets the core's types and the inventory's.
+
+pub mod inventory;
 
 use hanse_domain::bundle::{Evidence, Offer, Shown};
 use hanse_domain::drift::{DriftClass, FieldDifference};
@@ -28,11 +30,23 @@ use crate::kube::client::ClusterFacts;
 #[error("the hub sent a message that is not valid: {0}")]
 pub struct Malformed(&'static str);
 
+/// For whom a message is.
+#[derive(Debug)]
+pub enum Incoming {
+    /// For the core.
+    Core(Input),
+    /// For the inventory.
+    Inventory(crate::inventory::Input),
+}
+
 /// A message of the hub, and what a person should know of it.
-pub fn input(message: SessionResponse) -> Result<Input, Malformed> {
-    Ok(match message.message.ok_or(Malformed("it is empty"))? {
-        Response::InventoryAck(_) | Response::InventoryWanted(_) => {
-            return Err(Malformed("an answer to an inventory that was not sent"));
+pub fn incoming(message: SessionResponse) -> Result<Incoming, Malformed> {
+    Ok(Incoming::Core(match message.message.ok_or(Malformed("it is empty"))? {
+        Response::InventoryAck(ack) => {
+            return Ok(Incoming::Inventory(crate::inventory::Input::Stored(ack.sequence)));
+        }
+        Response::InventoryWanted(wanted) => {
+            return Ok(Incoming::Inventory(inventory::wanted(&wanted)?));
         }
         Response::Welcome(welcome) => {
             let name = crate::terminal::plain(&welcome.cluster_name);
@@ -53,7 +67,7 @@ pub fn input(message: SessionResponse) -> Result<Input, Malformed> {
             let bundle = ask.bundle.ok_or(Malformed("a dry run has no bundle"))?;
             Input::DryRunAsked { id: ask.id, offer: offer(bundle)? }
         }
-    })
+    }))
 }
 
 fn offer(bundle: Bundle) -> Result<Offer, Malformed> {
@@ -299,7 +313,7 @@ mod tests {
     #[test]
     fn a_bundle_needs_its_proof_and_whole_hashes() {
         let message = |bundle| SessionResponse { message: Some(Response::Bundle(bundle)) };
-        assert!(input(message(Bundle::default())).is_err());
+        assert!(incoming(message(Bundle::default())).is_err());
         let mut proof = hanse_proto::agent::InclusionProof {
             leaf_index: 1,
             tree_size: 2,
@@ -313,14 +327,14 @@ mod tests {
             contents: vec![b"a".to_vec().into()],
             ..Bundle::default()
         };
-        let Ok(Input::Offered(offer)) = input(message(bundle(&proof))) else {
+        let Ok(Incoming::Core(Input::Offered(offer))) = incoming(message(bundle(&proof))) else {
             unreachable!("it is whole")
         };
         assert_eq!(offer.generation, RevisionNumber(3));
         assert_eq!(offer.inclusion.path, [Digest([7; 32])]);
         assert_eq!(offer.contents, [b"a"]);
         proof.path = vec![vec![7; 31].into()];
-        assert!(input(message(bundle(&proof))).is_err());
-        assert!(input(SessionResponse { message: None }).is_err());
+        assert!(incoming(message(bundle(&proof))).is_err());
+        assert!(incoming(SessionResponse { message: None }).is_err());
     }
 }

@@ -20,6 +20,7 @@ use hanse_agent::identity::Identity;
 use hanse_agent::identity::store::IdentityStore;
 use hanse_agent::kube::client::ClusterFacts;
 use hanse_agent::link::{Event, Link, Session};
+use hanse_agent::wire::Incoming;
 use hanse_domain::ids::Digest;
 use hanse_proto::agent::DriftAck;
 use hanse_proto::agent::session_request::Message as Sent;
@@ -71,7 +72,10 @@ impl Running {
 
     async fn message(&mut self) -> Input {
         match self.next().await {
-            Event::Message(input) => *input,
+            Event::Message(incoming) => match *incoming {
+                Incoming::Core(input) => input,
+                Incoming::Inventory(input) => panic!("unasked: {input:?}"),
+            },
             other => panic!("no message: {other:?}"),
         }
     }

@@ -59,6 +59,14 @@ pub enum Failure {
     Conflict(String),
 }
 
+impl Failure {
+    /// For a person.
+    pub fn text(&self) -> &str {
+        let (Self::Refused(why) | Self::Unavailable(why) | Self::Conflict(why)) = self;
+        why
+    }
+}
+
 /// What happened.
 #[derive(Debug)]
 pub enum Input {
@@ -69,7 +77,7 @@ pub enum Input {
     /// An object went.
     Gone(ObjectRef),
     /// The watch of a kind is broken: what happens is not seen until `Sighted`.
-    Blind(ObjectKind, String),
+    Blind(ObjectKind, Failure),
     /// The watch of a kind works (again).
     Sighted(ObjectKind),
     /// The stream to the hub is up.

@@ -202,9 +202,9 @@ impl Core {
             Input::Listed(kind, objects) => self.listed(kind, objects, now),
             Input::Seen(live) => self.seen(live, now),
             Input::Gone(object) => self.gone(&object, now),
-            Input::Blind(kind, why) => {
+            Input::Blind(kind, failure) => {
                 let (_, reason) = self.blind.entry(kind).or_insert_with(|| (now, String::new()));
-                *reason = why;
+                failure.text().clone_into(reason);
             }
             Input::Sighted(kind) => {
                 self.blind.remove(&kind);
@@ -240,6 +240,11 @@ impl Core {
         self.report();
         self.set_wake();
         std::mem::take(&mut self.effects)
+    }
+
+    /// To whom secrets for this cluster are sealed, as the roster says.
+    pub fn recipient(&self) -> Option<&str> {
+        self.bundle.as_ref()?.entry.recipient.as_deref()
     }
 
     /// How much drift stands.

@@ -12,6 +12,7 @@ pub mod cluster;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use hanse_domain::access::checkpoint::{self, SIGNATURE_BYTES};
 use hanse_domain::ids::Digest;
 use hanse_sealing::{
     Identity, IdentityFile, IdentityFileError, MAX_IDENTITY_FILE_BYTES, OpenError, Recipient,
@@ -167,6 +168,19 @@ impl AgeIdentities {
         LedgerKeys::new(
             std::iter::once(&self.newest).chain(self.older.iter().rev()).map(key).collect(),
         )
+    }
+
+    /// Signs a checkpoint with the identity of the recipient that the roster names, or with the newest
+    /// while it names none of these. Nothing for an identity that is none.
+    pub fn sign_checkpoint(
+        &self,
+        named: Option<&str>,
+        checkpoint: &[u8],
+    ) -> Option<[u8; SIGNATURE_BYTES]> {
+        let is_named = |identity: &&Identity| Some(identity.recipient().as_str()) == named;
+        let text = self.all().find(is_named).unwrap_or(&self.newest).expose();
+        let secret = Zeroizing::new(bech32::decode(text.expose_secret()).ok()?.1);
+        Some(checkpoint::sign(secret.as_slice().try_into().ok()?, checkpoint))
     }
 
     fn all(&self) -> impl Iterator<Item = &Identity> {

@@ -59,12 +59,6 @@ impl Eyes {
         }
     }
 
-    pub(super) fn sighted(&mut self, kind: AccessKind) {
-        if let Some(eye) = self.0.get_mut(&kind) {
-            eye.blind = None;
-        }
-    }
-
     /// Kinds that have been refused for long enough by now, each once.
     pub(super) fn give_up(&mut self, now: Timestamp) -> Vec<AccessKind> {
         let mut gone = Vec::new();

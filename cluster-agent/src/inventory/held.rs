@@ -212,6 +212,5 @@ fn cost(key: &AccessKey, entry: &Entry) -> usize {
 }
 
 fn hash(key: &AccessKey) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = key.hash().0;
-    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    key.hash().0.first_chunk().copied().map_or(0, u64::from_be_bytes)
 }

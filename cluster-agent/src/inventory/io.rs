@@ -22,17 +22,15 @@ pub enum Input {
     Seen(Sight),
     /// An object went.
     Gone(AccessKey),
-    /// The watch of a kind is broken: what happens is not seen until `Sighted` or `Listed`.
+    /// The watch of a kind is broken: what happens is not seen until `Listed`.
     Blind {
         /// Which kind.
         kind: AccessKind,
-        /// The API server said no, and will say no again; `Listed` follows when it says yes.
+        /// The API server said no, and will say no again.
         refused: bool,
         /// For a person.
         why: String,
     },
-    /// The watch of a kind works again, and everything that happened meanwhile is coming.
-    Sighted(AccessKind),
     /// The hub knows the cluster.
     Welcomed,
     /// The stream to the hub ended.
@@ -56,13 +54,13 @@ pub enum Input {
 #[derive(Debug, PartialEq)]
 pub enum Effect {
     /// Tell the hub.
-    Send(Part),
+    Send(Box<Part>),
     /// Come back with `Input::Tick` at this moment; replaces an earlier one.
     Wake(Timestamp),
 }
 
 /// A part of a report.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Part {
     /// Of the report: all its parts have the same.
     pub sequence: u64,

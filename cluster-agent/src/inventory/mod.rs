@@ -19,6 +19,7 @@
 //! knew better.
 
 mod eyes;
+mod feed;
 mod held;
 pub mod io;
 mod report;
@@ -36,6 +37,7 @@ use hanse_domain::ids::{ClusterId, Digest};
 use jiff::{Timestamp, Unit};
 
 use eyes::Eyes;
+pub use feed::{access_kind, blind, input_of, watched_apart};
 use held::Held;
 pub use held::Limits;
 pub use io::{Buckets, Change, Effect, Input, Part, State, Stats};
@@ -55,6 +57,16 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 /// Most changes that wait for the hub while it is away; beyond, it finds out by the root.
 const MAX_PENDING: usize = 400_000;
 
+/// How the stream to the hub is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stream {
+    Down,
+    /// The next report is the root alone, and the answer says what the hub lacks.
+    Anew,
+    /// The hub was told of all but what is pending.
+    Told,
+}
+
 /// Keeps the inventory.
 #[derive(Debug)]
 pub struct Keeper {
@@ -71,9 +83,7 @@ pub struct Keeper {
     first_change: Option<Timestamp>,
     /// Something was missed since the last report.
     missed: bool,
-    welcomed: bool,
-    /// The next report is the root alone.
-    anew: bool,
+    stream: Stream,
     report: Option<Report>,
     sequence: u64,
     /// What the last report on this stream said.
@@ -104,8 +114,7 @@ impl Keeper {
             pending: Pending::new(),
             first_change: None,
             missed: false,
-            welcomed: false,
-            anew: true,
+            stream: Stream::Down,
             report: None,
             sequence: 0,
             told: None,
@@ -127,12 +136,11 @@ impl Keeper {
             Input::Seen(sight) => self.seen(sight, now),
             Input::Gone(key) => self.gone(&key, now),
             Input::Blind { kind, refused, why } => self.eyes.blind(kind, refused, why, now),
-            Input::Sighted(kind) => self.eyes.sighted(kind),
-            Input::Welcomed => self.welcomed(),
+            Input::Welcomed => self.stream = Stream::Anew,
             Input::Disconnected => self.disconnected(),
             Input::Room => {
                 let part = self.report.as_mut().and_then(|report| report.next_part(now));
-                effects.extend(part.map(Effect::Send));
+                effects.extend(part.map(Box::new).map(Effect::Send));
             }
             Input::Stored(sequence) => self.stored(sequence),
             Input::Wanted { sequence, buckets } => self.wanted(sequence, buckets, now),
@@ -237,7 +245,7 @@ impl Keeper {
         self.pending.insert(key, at);
         if self.pending.len() > MAX_PENDING {
             self.pending.clear();
-            self.anew = true;
+            self.begin_anew();
             self.missed = true;
         }
     }
@@ -305,14 +313,9 @@ impl Keeper {
         self.held.settle();
     }
 
-    fn welcomed(&mut self) {
-        self.welcomed = true;
-        self.anew = true;
-    }
-
     fn disconnected(&mut self) {
         self.lose_report();
-        self.welcomed = false;
+        self.stream = Stream::Down;
         self.told = None;
         self.wanted = None;
         self.disagreed = 0;
@@ -325,7 +328,7 @@ impl Keeper {
         for (key, at) in report.untold {
             self.pending.entry(key).or_insert(at);
         }
-        self.anew = true;
+        self.begin_anew();
     }
 
     fn stored(&mut self, sequence: u64) {
@@ -373,12 +376,18 @@ impl Keeper {
         if self.report.is_none() && self.pause.is_some_and(|pause| pause <= now) {
             self.pause = None;
             // The hub says again what it has.
-            self.anew = true;
+            self.begin_anew();
+        }
+    }
+
+    fn begin_anew(&mut self) {
+        if self.stream != Stream::Down {
+            self.stream = Stream::Anew;
         }
     }
 
     fn begin_report(&mut self, now: Timestamp) {
-        if !self.complete || !self.welcomed || self.report.is_some() {
+        if !self.complete || self.stream == Stream::Down || self.report.is_some() {
             return;
         }
         let mut buckets = Vec::new();
@@ -388,7 +397,7 @@ impl Keeper {
             let differing = self.differing(&theirs);
             changes = self.whole(&differing, &pending);
             buckets.extend(differing);
-        } else if std::mem::take(&mut self.anew) {
+        } else if self.stream == Stream::Anew {
             // It is answered with what the hub lacks.
         } else if !pending.is_empty() || self.is_due(now) {
             changes = pending.iter().map(|(key, at)| self.change(key, *at)).collect();
@@ -396,6 +405,7 @@ impl Keeper {
             return;
         }
         let (closed, current) = (self.closed(), self.checkpoint(now));
+        self.stream = Stream::Told;
         self.first_change = None;
         self.missed = false;
         self.sequence += 1;
@@ -462,7 +472,8 @@ impl Keeper {
     fn set_wake(&mut self, now: Timestamp) -> Option<Effect> {
         let after = |at: Timestamp, span: Duration| at.checked_add(span).ok();
         let answer = self.report.as_ref().and_then(|r| after(r.sent?, ANSWER_WITHIN));
-        let told = self.told.as_ref().filter(|_| self.welcomed && self.report.is_none());
+        let told =
+            self.told.as_ref().filter(|_| self.stream != Stream::Down && self.report.is_none());
         let heartbeat = told.and_then(|told| after(told.until, HEARTBEAT));
         let pause = self.pause.filter(|_| self.report.is_none());
         let due = [answer, heartbeat, pause, self.eyes.due(now)].into_iter().flatten().min();

@@ -5,35 +5,41 @@
 //! list → Listed    a change → Seen    a deletion → Gone    the watch broke for too long → Listed
 //! ```
 //!
-//! Namespaces, roles and bindings are watched whole, to see what nobody declared; the rest only with
-//! our label. There, "deleted" may mean that just the label went, so the object is looked at once.
+//! Namespaces, roles and bindings are watched whole, to see what nobody declared; the rest of what Hanse
+//! writes only with our label. There, "deleted" may mean that just the label went, so the object is looked
+//! at once. Service accounts and workloads are watched for the inventory alone: of them it is kept as whom
+//! something runs, and nothing else.
 //!
 //! Nothing is kept here. While a kind is listed its objects are in memory together; kinds take turns
 //! at that, so that the largest one is the most that is held.
 
+mod consumer;
+mod outage;
+mod pruned;
+
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
-use hanse_domain::object::{MANAGED_LABEL, ObjectKind, ObjectRef};
-use kube::api::DynamicObject;
+use hanse_domain::access::object::AccessKind;
+use hanse_domain::object::ObjectKind;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::apply::Applier;
-use super::{live, resource};
+use super::CallError;
 use crate::backoff::Backoff;
-use crate::core::io::{Failure, Input, Live};
+use crate::core::io::{Failure, Input};
+use crate::inventory;
+use consumer::{Consumer, ForCore, ForInventory, News};
+use outage::Outage;
 
 /// How long the API server keeps one watch open: as kube's and client-go's default, below the five
 /// minutes after which load balancers like to cut idle connections.
 pub const WATCH_TIMEOUT: Duration = Duration::from_secs(290);
 const FIRST_DELAY: Duration = Duration::from_millis(200);
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
-const WARN_EVERY: Duration = Duration::from_mins(1);
 
 /// The consumer of inputs went away.
 #[derive(Debug, thiserror::Error)]
@@ -59,117 +65,143 @@ impl Observer {
 
     /// Watches one kind for as long as somebody listens.
     pub async fn watch(self, kind: ObjectKind) -> Result<(), NobodyListens> {
-        let mut streaming = self.streaming;
+        let (client, inputs) = (self.client.clone(), self.inputs.clone());
+        Watch::new(self, ForCore { client, kind, inputs }).run().await
+    }
+
+    /// Watches one kind for the inventory alone, for as long as somebody listens.
+    pub async fn watch_access(
+        self,
+        kind: AccessKind,
+        inputs: mpsc::Sender<inventory::Input>,
+    ) -> Result<(), NobodyListens> {
+        Watch::new(self, ForInventory { kind, inputs }).run().await
+    }
+}
+
+/// Why a watch begins anew with a list.
+enum Again {
+    /// The API server cannot stream it.
+    InPages,
+    /// It was broken for so long that it is not worth finding out what was missed. A watch that is
+    /// taken up where it ended would not say that it works until something happens.
+    Broken,
+}
+
+/// The watch of one kind.
+struct Watch<C> {
+    observer: Observer,
+    consumer: C,
+    streaming: bool,
+    backoff: Backoff,
+    /// In a row.
+    failures: u32,
+}
+
+impl<C: Consumer> Watch<C> {
+    fn new(observer: Observer, consumer: C) -> Self {
+        let backoff = Backoff::new(FIRST_DELAY, LONGEST_DELAY);
+        Self { streaming: observer.streaming, observer, consumer, backoff, failures: 0 }
+    }
+
+    async fn run(mut self) -> Result<(), NobodyListens> {
         loop {
-            let timeout = u32::try_from(WATCH_TIMEOUT.as_secs()).ok();
-            let mut config = watcher::Config { timeout, ..watcher::Config::default() };
-            if is_labelled(kind) {
-                config = config.labels(&format!("{MANAGED_LABEL}=true"));
-            }
-            if streaming {
+            let mut config = consumer::renewed(self.consumer.config(), WATCH_TIMEOUT);
+            if self.streaming {
+                // Here a page has no size.
+                config.page_size = None;
                 config = config.streaming_lists();
             }
-            let api = Api::<DynamicObject>::all_with(self.client.clone(), &resource(kind));
-            let events = watcher::watcher(api, config);
-            // It returns only when the API server cannot stream a list.
-            self.follow(kind, streaming, events).await?;
-            tracing::info!("{} cannot be listed as a stream; listing in pages", kind.name());
-            streaming = false;
+            let client = self.observer.client.clone();
+            let api = Api::<C::Object>::all_with(client, &self.consumer.resource());
+            match self.follow(watcher::watcher(api, config)).await? {
+                Some(Again::InPages) => {
+                    let name = self.consumer.name();
+                    tracing::info!("{name} cannot be listed as a stream; listing in pages");
+                    self.streaming = false;
+                }
+                Some(Again::Broken) => {}
+                // A watch never ends by itself.
+                None => return Ok(()),
+            }
         }
     }
 
     async fn follow(
-        &self,
-        kind: ObjectKind,
-        streaming: bool,
-        events: impl Stream<Item = watcher::Result<Event<DynamicObject>>>,
-    ) -> Result<(), NobodyListens> {
+        &mut self,
+        events: impl Stream<Item = watcher::Result<Event<C::Object>>>,
+    ) -> Result<Option<Again>, NobodyListens> {
         let mut events = pin!(events);
-        let mut backoff = Backoff::new(FIRST_DELAY, LONGEST_DELAY);
-        let mut listed: Vec<Live> = Vec::new();
+        let mut listed = Vec::new();
         let mut turn = Some(self.take_turn().await);
-        let mut failures = 0_u32;
         while let Some(event) = events.next().await {
-            let event = match event {
-                Ok(event) => event,
+            match event {
                 Err(error) => {
                     turn = None;
                     listed = Vec::new();
-                    if streaming && cannot_stream(&error) {
-                        return Ok(());
+                    if self.streaming && cannot_stream(&error) {
+                        return Ok(Some(Again::InPages));
                     }
-                    self.outage.warn(kind, &error);
-                    // One failure is how a watch ends now and then; a second one is an outage.
-                    failures += 1;
-                    if failures > 1 {
-                        self.send(Input::Blind(kind, error.to_string())).await?;
+                    self.failed(failure(error)).await?;
+                    if self.failures > 1 {
+                        return Ok(Some(Again::Broken));
                     }
-                    tokio::time::sleep(backoff.next_delay()).await;
-                    continue;
                 }
-            };
-            backoff.reset();
-            if failures > 1 {
-                self.send(Input::Sighted(kind)).await?;
-            }
-            failures = 0;
-            match event {
-                Event::Init => {
+                // A list in pages begins with this before anything was asked.
+                Ok(Event::Init) => {
                     listed = Vec::new();
                     if turn.is_none() {
                         turn = Some(self.take_turn().await);
                     }
                 }
-                Event::InitApply(object) => listed.extend(live(kind, slim(kind, object))),
-                Event::InitDone => {
-                    self.send(Input::Listed(kind, std::mem::take(&mut listed))).await?;
-                    self.outage.ended(kind);
+                Ok(Event::InitApply(object)) => listed.extend(self.consumer.item(object)),
+                Ok(Event::InitDone) => {
+                    self.works().await?;
+                    self.consumer.tell(News::Listed(std::mem::take(&mut listed))).await?;
                     turn = None;
                 }
-                Event::Apply(object) => {
-                    self.outage.ended(kind);
-                    if let Some(object) = live(kind, slim(kind, object)) {
-                        self.send(Input::Seen(object)).await?;
+                Ok(Event::Apply(object)) => {
+                    self.works().await?;
+                    if let Some(item) = self.consumer.item(object) {
+                        self.consumer.tell(News::Seen(item)).await?;
                     }
                 }
-                Event::Delete(object) => {
-                    let Some(object) = live(kind, slim(kind, object)) else {
-                        continue;
-                    };
-                    let input = self.gone(object.reference).await;
-                    self.send(input).await?;
+                Ok(Event::Delete(object)) => {
+                    self.works().await?;
+                    if let Some(item) = self.consumer.item(object) {
+                        self.consumer.tell(News::Gone(item)).await?;
+                    }
                 }
             }
+        }
+        Ok(None)
+    }
+
+    /// One failure is how a watch ends now and then; a second one is an outage.
+    async fn failed(&mut self, failure: Failure) -> Result<(), NobodyListens> {
+        if self.consumer.is_outage(&failure) {
+            self.observer.outage.warn(self.consumer.name(), &failure);
+        }
+        self.failures += 1;
+        if self.failures > 1 {
+            self.consumer.tell(News::Blind(failure)).await?;
+        }
+        tokio::time::sleep(self.backoff.next_delay()).await;
+        Ok(())
+    }
+
+    async fn works(&mut self) -> Result<(), NobodyListens> {
+        self.backoff.reset();
+        self.observer.outage.ended(self.consumer.name());
+        if std::mem::take(&mut self.failures) > 1 {
+            self.consumer.tell(News::Sighted).await?;
         }
         Ok(())
     }
 
-    /// What a deletion means.
-    async fn gone(&self, reference: ObjectRef) -> Input {
-        if !is_labelled(reference.kind) {
-            return Input::Gone(reference);
-        }
-        let applier = Applier::new(self.client.clone());
-        let mut backoff = Backoff::new(FIRST_DELAY, LONGEST_DELAY);
-        loop {
-            match applier.read(&reference).await {
-                Ok(Some(object)) => return Input::Seen(object),
-                Ok(None) | Err(Failure::Refused(_)) => return Input::Gone(reference),
-                Err(Failure::Unavailable(why) | Failure::Conflict(why)) => {
-                    tracing::debug!("{reference} cannot be looked at: {why}");
-                    tokio::time::sleep(backoff.next_delay()).await;
-                }
-            }
-        }
-    }
-
-    async fn send(&self, input: Input) -> Result<(), NobodyListens> {
-        self.inputs.send(input).await.map_err(|_| NobodyListens)
-    }
-
     async fn take_turn(&self) -> Option<OwnedSemaphorePermit> {
         // It is never closed.
-        Arc::clone(&self.turn).acquire_owned().await.ok()
+        Arc::clone(&self.observer.turn).acquire_owned().await.ok()
     }
 }
 
@@ -186,21 +218,6 @@ pub(crate) const fn is_labelled(kind: ObjectKind) -> bool {
     }
 }
 
-/// Leaves out what is heavy and of no use in access that is not ours: which single fields somebody
-/// owns, and kubectl's copy of the object. Who wrote it and when stays.
-fn slim(kind: ObjectKind, mut object: DynamicObject) -> DynamicObject {
-    let ours = object.metadata.name.as_deref().is_some_and(|name| name.starts_with("hanse:"));
-    if kind.is_access() && !ours {
-        for entry in object.metadata.managed_fields.iter_mut().flatten() {
-            entry.fields_v1 = None;
-        }
-        if let Some(annotations) = &mut object.metadata.annotations {
-            annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
-        }
-    }
-    object
-}
-
 fn cannot_stream(error: &watcher::Error) -> bool {
     matches!(
         error,
@@ -208,37 +225,20 @@ fn cannot_stream(error: &watcher::Error) -> bool {
     )
 }
 
-/// Tells of an outage once, and again each minute, however many watches it breaks.
-#[derive(Debug, Default)]
-struct Outage(Mutex<OutageState>);
-
-#[derive(Debug, Default)]
-struct OutageState {
-    broken: Vec<ObjectKind>,
-    warned: Option<Instant>,
-}
-
-impl Outage {
-    fn warn(&self, kind: ObjectKind, error: &watcher::Error) {
-        let Ok(mut state) = self.0.lock() else { return };
-        if !state.broken.contains(&kind) {
-            state.broken.push(kind);
+fn failure(error: watcher::Error) -> Failure {
+    let error = match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => error,
+        watcher::Error::WatchError(status) => kube::Error::Api(status),
+        watcher::Error::NoResourceVersion => {
+            return Failure::Unavailable("an answer without a resource version".to_owned());
         }
-        if state.warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
-            state.warned = Some(Instant::now());
-            let why = crate::terminal::chain(error);
-            tracing::warn!(kind = kind.name(), "the cluster cannot be watched: {why}");
-        }
-    }
-
-    fn ended(&self, kind: ObjectKind) {
-        let Ok(mut state) = self.0.lock() else { return };
-        if state.broken.is_empty() {
-            return;
-        }
-        state.broken.retain(|broken| *broken != kind);
-        if state.broken.is_empty() && state.warned.take().is_some() {
-            tracing::info!("the cluster can be watched again");
-        }
+    };
+    // The API server forgot where the watch was: it is listed anew.
+    let forgot = matches!(&error, kube::Error::Api(status) if status.code == 410);
+    match Failure::from(CallError::Kube(error)) {
+        Failure::Refused(why) if forgot => Failure::Unavailable(why),
+        failure @ (Failure::Refused(_) | Failure::Unavailable(_) | Failure::Conflict(_)) => failure,
     }
 }

@@ -21,9 +21,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
-use crate::core::io::Input;
 use crate::identity::Identity;
 use crate::identity::store::IdentityStore;
+use crate::wire::Incoming;
 pub use session::{Full, Session};
 pub use tls::{TlsError, endpoint};
 
@@ -40,7 +40,7 @@ pub enum Event {
     /// It is up, and this is how to send.
     Up(Session),
     /// A message.
-    Message(Box<Input>),
+    Message(Box<Incoming>),
     /// It ended.
     Down,
 }

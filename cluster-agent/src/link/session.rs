@@ -6,6 +6,7 @@ use hanse_proto::agent::SessionRequest;
 use hanse_proto::agent::agent_service_client::AgentServiceClient;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt as _};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::Streaming;
 use tonic::transport::{Channel, Endpoint};
@@ -15,12 +16,16 @@ use super::renewal::{self, Renewal};
 use super::{End, Event, Link, Outage};
 use crate::core::io::{Input, Report};
 use crate::fence::FenceState;
+use crate::inventory::Part;
 use crate::kube::client::ClusterFacts;
 use crate::wire;
-use crate::wire::DryRunOutcome;
+use crate::wire::inventory::Signed;
+use crate::wire::{DryRunOutcome, Incoming};
 
 /// Messages that may wait to be sent.
 const OUTGOING: usize = 256;
+/// Parts of the inventory that may wait.
+const BULK: usize = 2;
 /// A bundle of the largest size, with the evidence for all of it.
 const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 /// How long the hub may take for its first message.
@@ -30,6 +35,8 @@ const WELCOME_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Session {
     outgoing: mpsc::Sender<SessionRequest>,
+    /// What is large and can wait goes beside, so that it holds up nothing.
+    bulk: mpsc::Sender<SessionRequest>,
     _ends_with_us: DropGuard,
 }
 
@@ -60,6 +67,20 @@ impl Session {
         self.send(wire::dry_run_result(id, outcome))
     }
 
+    /// Waits until a part of the inventory can be sent, or the stream is gone.
+    pub async fn bulk_room(&self) {
+        drop(self.bulk.reserve().await);
+    }
+
+    /// Sends a part of the inventory, for which there is room.
+    pub fn inventory(
+        &self,
+        part: Part,
+        sign: impl Fn(Vec<u8>) -> Option<Signed>,
+    ) -> Result<(), Full> {
+        self.bulk.try_send(wire::inventory::part(part, sign)).map_err(|_| Full)
+    }
+
     fn send(&self, message: SessionRequest) -> Result<(), Full> {
         self.outgoing.try_send(message).map_err(|_| Full)
     }
@@ -86,14 +107,16 @@ pub(super) async fn run(
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
     let (outgoing, receiver) = mpsc::channel(OUTGOING);
     let stop = CancellationToken::new();
-    let session = Session { outgoing, _ends_with_us: stop.clone().drop_guard() };
+    let (bulk, bulk_receiver) = mpsc::channel(BULK);
+    let session = Session { outgoing, bulk, _ends_with_us: stop.clone().drop_guard() };
     // The core says hello now; the hub may wait for that before it answers anything.
     if link.events.send(Event::Up(session)).await.is_err() {
         return End::Unheard;
     }
     let mut open = Open { link, client, welcomed: false };
+    let messages = ReceiverStream::new(receiver).merge(ReceiverStream::new(bulk_receiver));
     let end = tokio::select! {
-        end = open.carry(receiver, renewal, outage) => end,
+        end = open.carry(messages, renewal, outage) => end,
         () = stop.cancelled() => End::Overflow,
     };
     if link.events.send(Event::Down).await.is_err() {
@@ -111,11 +134,11 @@ struct Open<'l> {
 impl Open<'_> {
     async fn carry(
         &mut self,
-        outgoing: mpsc::Receiver<SessionRequest>,
+        outgoing: impl Stream<Item = SessionRequest> + Send + 'static,
         renewal: &mut Renewal,
         outage: &mut Outage,
     ) -> End {
-        let opened = self.client.session(ReceiverStream::new(outgoing));
+        let opened = self.client.session(outgoing);
         let mut incoming = match tokio::time::timeout(WELCOME_TIMEOUT, opened).await {
             Ok(Ok(response)) => response.into_inner(),
             Ok(Err(status)) => return self.ended(&status),
@@ -129,15 +152,15 @@ impl Open<'_> {
                         Ok(None) => return self.broken("the hub ended the stream"),
                         Err(status) => return self.ended(&status),
                     };
-                    let input = match wire::input(message) {
-                        Ok(input) => input,
+                    let incoming = match wire::incoming(message) {
+                        Ok(incoming) => incoming,
                         Err(error) => return self.broken(&error.to_string()),
                     };
-                    if matches!(input, Input::Welcomed { .. }) {
+                    if matches!(incoming, Incoming::Core(Input::Welcomed { .. })) {
                         self.welcomed = true;
                         outage.ended();
                     }
-                    if self.link.events.send(Event::Message(Box::new(input))).await.is_err() {
+                    if self.link.events.send(Event::Message(Box::new(incoming))).await.is_err() {
                         return End::Unheard;
                     }
                 }

@@ -3,7 +3,7 @@
 pub mod server;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use hanse_domain::bundle::Condition;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
@@ -11,6 +11,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+
+use crate::inventory::Stats;
 
 /// How a look at the fence ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
@@ -48,6 +50,10 @@ struct Values {
     objects: Gauge,
     fence_standing: Gauge,
     secrets_pending: Gauge,
+    inventory_objects: Gauge,
+    inventory_skipped: Gauge,
+    inventory_unseen: Gauge,
+    inventory_reports: Counter,
 }
 
 impl Metrics {
@@ -97,6 +103,14 @@ impl Metrics {
         set(&self.0.secrets_pending, pending);
     }
 
+    /// How the inventory of access stands.
+    pub fn set_inventory(&self, stats: Stats) {
+        set(&self.0.inventory_objects, stats.objects as u64);
+        set(&self.0.inventory_skipped, stats.skipped as u64);
+        set(&self.0.inventory_unseen, stats.unseen as u64);
+        self.0.inventory_reports.inner().store(stats.reports, Ordering::Relaxed);
+    }
+
     /// All of it, to be shown.
     fn registry(&self) -> Registry {
         let mut registry = Registry::with_prefix("hanse_agent");
@@ -116,13 +130,29 @@ impl Metrics {
             "Writes that the cluster's API server refused or did not answer",
             values.write_errors.clone(),
         );
-        let gauges: [(&str, &str, &Gauge<i64, AtomicI64>); 6] = [
+        registry.register(
+            "inventory_reports",
+            "Reports of the inventory of access",
+            values.inventory_reports.clone(),
+        );
+        let gauges: [(&str, &str, &Gauge<i64, AtomicI64>); 9] = [
             ("generation", "Generation of the bundle that is held", &values.generation),
             ("connected", "1 while the hub is connected", &values.connected),
             ("drift_open", "Differences that are open", &values.drift_open),
             ("objects", "Objects that are declared for this cluster", &values.objects),
             ("fence_standing", "1 while the fence stands", &values.fence_standing),
             ("secrets_pending", "Secrets that cannot be opened yet", &values.secrets_pending),
+            ("inventory_objects", "Objects in the inventory of access", &values.inventory_objects),
+            (
+                "inventory_skipped",
+                "Objects that are too large, too many or malformed for the inventory of access",
+                &values.inventory_skipped,
+            ),
+            (
+                "inventory_unseen",
+                "Kinds that the inventory of access does not see",
+                &values.inventory_unseen,
+            ),
         ];
         for (name, help, gauge) in gauges {
             registry.register(name, help, gauge.clone());
@@ -151,6 +181,7 @@ mod tests {
         metrics.set_connected(true);
         metrics.set_secrets_pending(u64::MAX);
         metrics.write_failed();
+        metrics.set_inventory(Stats { objects: 7, skipped: 2, unseen: 1, reports: 9 });
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &metrics.registry()).unwrap();
         for line in [
@@ -163,6 +194,10 @@ mod tests {
             "hanse_agent_fence_standing 0",
             "hanse_agent_secrets_pending 9223372036854775807",
             "hanse_agent_write_errors_total 1",
+            "hanse_agent_inventory_objects 7",
+            "hanse_agent_inventory_skipped 2",
+            "hanse_agent_inventory_unseen 1",
+            "hanse_agent_inventory_reports_total 9",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in:\n{text}");
         }

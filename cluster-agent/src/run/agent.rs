@@ -18,12 +18,14 @@ use crate::core::io::{Effect, Input, Notice, Report};
 use crate::core::ledger::Ledger;
 use crate::fence::FenceState;
 use crate::fence::running::Poke;
+use crate::inventory::{self, Keeper};
 use crate::kube::client::ClusterFacts;
 use crate::kube::events::Events;
 use crate::kube::ledger::LedgerStore;
 use crate::link::{Event, Session};
 use crate::metrics::Metrics;
 use crate::supervisor::TaskError;
+use crate::wire::Incoming;
 
 /// Writes at once.
 const MAX_WRITES: usize = 16;
@@ -38,6 +40,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 
 pub(super) struct Agent {
     core: Core,
+    inventory: Keeper,
     cluster: ClusterFacts,
     hands: Hands,
     fence: watch::Receiver<FenceState>,
@@ -54,6 +57,7 @@ pub(super) struct Agent {
     dry_runs: usize,
     session: Option<Session>,
     wake: Option<Timestamp>,
+    inventory_wake: Option<Timestamp>,
 }
 
 /// What is around the core.
@@ -67,9 +71,10 @@ pub(super) struct Around {
 }
 
 impl Agent {
-    pub(super) fn new(core: Core, hands: Hands, around: Around) -> Self {
+    pub(super) fn new(core: Core, inventory: Keeper, hands: Hands, around: Around) -> Self {
         Self {
             core,
+            inventory,
             recipient: hands.vault.recipient(),
             hands,
             cluster: around.cluster,
@@ -84,12 +89,14 @@ impl Agent {
             dry_runs: 0,
             session: None,
             wake: None,
+            inventory_wake: None,
         }
     }
 
     pub(super) async fn run(
         mut self,
         mut inputs: mpsc::Receiver<Input>,
+        mut sights: mpsc::Receiver<inventory::Input>,
         mut link: mpsc::Receiver<Event>,
         soft: CancellationToken,
     ) -> Result<(), TaskError> {
@@ -98,17 +105,26 @@ impl Agent {
         self.look_at_fence();
         let mut keys = tokio::time::interval(KEY_EVERY);
         loop {
-            let wake = self.wake;
+            let (wake, inventory_wake) = (self.wake, self.inventory_wake);
+            let waits = self.inventory.has_part();
             tokio::select! {
                 () = soft.cancelled() => break,
                 Some(done) = self.work.join_next() => self.finish(done)?,
                 Some(input) = inputs.recv() => self.feed(input),
+                Some(input) = sights.recv() => self.feed_inventory(input),
                 Some(event) = link.recv() => self.hear(event),
                 Ok(()) = self.fence.changed() => self.look_at_fence(),
                 _ = keys.tick() => self.look_at_key(),
                 () = sleep_until(wake), if wake.is_some() => {
                     self.wake = None;
                     self.feed(Input::Tick);
+                }
+                () = sleep_until(inventory_wake), if inventory_wake.is_some() => {
+                    self.inventory_wake = None;
+                    self.feed_inventory(inventory::Input::Tick);
+                }
+                () = room(self.session.as_ref()), if waits && self.session.is_some() => {
+                    self.feed_inventory(inventory::Input::Room);
                 }
                 // Every source is gone: the supervisor knows why.
                 else => break,
@@ -129,7 +145,10 @@ impl Agent {
                 self.feed(Input::Connected);
                 self.tell_fence();
             }
-            Event::Message(input) => self.feed(*input),
+            Event::Message(incoming) => match *incoming {
+                Incoming::Core(input) => self.feed(input),
+                Incoming::Inventory(input) => self.feed_inventory(input),
+            },
             Event::Down => {
                 self.session = None;
                 self.feed(Input::Disconnected);
@@ -186,8 +205,31 @@ impl Agent {
         Ok(())
     }
 
+    /// The inventory hears of what the core's watches bring, too.
+    fn feed_inventory(&mut self, input: inventory::Input) {
+        for effect in self.inventory.handle(input, Timestamp::now()) {
+            match effect {
+                inventory::Effect::Send(part) => {
+                    let (vault, named) = (self.hands.vault.clone(), self.core.recipient());
+                    let named = named.map(str::to_owned);
+                    self.send(|session, _| {
+                        session.inventory(*part, |checkpoint| {
+                            let signature = vault.sign(named.as_deref(), &checkpoint)?;
+                            Some((checkpoint, signature))
+                        })
+                    });
+                }
+                inventory::Effect::Wake(at) => self.inventory_wake = Some(at),
+            }
+        }
+        self.metrics.set_inventory(self.inventory.stats());
+    }
+
     fn feed(&mut self, input: Input) {
         self.notice(&input);
+        if let Some(input) = inventory::input_of(&input) {
+            self.feed_inventory(input);
+        }
         for effect in self.core.handle(input, Timestamp::now()) {
             match effect {
                 Effect::Apply { object, first } => {
@@ -292,6 +334,13 @@ impl Agent {
         if send(session, &self.cluster).is_err() {
             self.session = None;
         }
+    }
+}
+
+/// Until a part of the inventory can be sent.
+async fn room(session: Option<&Session>) {
+    if let Some(session) = session {
+        session.bulk_room().await;
     }
 }
 

@@ -1,9 +1,10 @@
 //! `run`: builds the parts, each in a function that fits a screen, and keeps them going.
 //!
 //! ```text
-//! observe × 8 ──┐
+//! observe × 16 ─┐
 //! link ─────────┼──► agent (owns the core) ──► applies, removals, ledger, dry runs
-//! timer ────────┘            └──► link, events
+//! timer ────────┘     and the   └──► link, events
+//!                     inventory
 //! ```
 
 mod agent;
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::backoff::Backoff;
-use crate::core::io::Failure;
+use crate::core::io::{Failure, Input};
 use crate::core::ledger::Ledger;
 use crate::core::{Core, Pins};
 use crate::fence::FenceState;
@@ -30,12 +31,13 @@ use crate::fence::running::{FenceWatch, Poke};
 use crate::identity::age::AgeIdentities;
 use crate::identity::store::IdentityStore;
 use crate::identity::{Identity, IdentityError};
+use crate::inventory::{self, Keeper};
 use crate::kube::CallError;
 use crate::kube::apply::Applier;
 use crate::kube::client::ClusterFacts;
 use crate::kube::events::Events;
 use crate::kube::ledger::{LedgerKeys, LedgerStore, LoadError};
-use crate::kube::observe::Observer;
+use crate::kube::observe::{NobodyListens, Observer};
 use crate::kube::secret::SecretWriter;
 use crate::kube::writers::Writers;
 use crate::link::{Link, TlsError};
@@ -136,11 +138,12 @@ async fn run_in_span(mut settings: Settings, stop: CancellationToken) -> Result<
     start_metrics(&mut supervisor, settings.metrics, &metrics).await?;
     let poke = Poke::default();
     let state = start_fence(&mut supervisor, &settings, &poke, &metrics);
-    let inputs = start_watches(&mut supervisor, &client, cluster.streaming_lists);
+    let (inputs, sights) = start_watches(&mut supervisor, &client, cluster.streaming_lists);
     let (events, write_events) = Events::new(client.clone(), soft.clone());
     supervisor.spawn("the writer of Events", write_events.in_current_span());
     let (sender, link) = mpsc::channel(MESSAGES);
     let pins = Pins { cluster: id, name: facts.cluster_name.clone(), fleet, head: facts.head()? };
+    let inventory = Keeper::new(fleet, id);
     let core = Core::new(pins, ledger).with_probe_every(settings.probe_every);
     let hands = Hands {
         applier: Applier::new(settings.writers.clone()),
@@ -150,8 +153,8 @@ async fn run_in_span(mut settings: Settings, stop: CancellationToken) -> Result<
     };
     start_link(&mut supervisor, settings.identity, settings.store, sender);
     let around = Around { cluster, ledger: store, events, fence: state, poke, metrics };
-    let agent = Agent::new(core, hands, around);
-    supervisor.spawn("the agent", agent.run(inputs, link, soft).in_current_span());
+    let agent = Agent::new(core, inventory, hands, around);
+    supervisor.spawn("the agent", agent.run(inputs, sights, link, soft).in_current_span());
     supervisor.run(stop.cancelled_owned()).await?;
     tracing::info!("ended");
     Ok(())
@@ -223,20 +226,31 @@ fn start_watches(
     supervisor: &mut Supervisor,
     client: &Client,
     streaming: bool,
-) -> mpsc::Receiver<crate::core::io::Input> {
+) -> (mpsc::Receiver<Input>, mpsc::Receiver<inventory::Input>) {
     let (sender, inputs) = mpsc::channel(INPUTS);
+    let (sights_sender, sights) = mpsc::channel(INPUTS);
     let observer = Observer::new(client.clone(), streaming, sender);
     for kind in ObjectKind::watched() {
-        let (watch, soft) = (observer.clone().watch(kind), supervisor.soft());
-        let watch = async move {
-            tokio::select! {
-                () = soft.cancelled() => Ok(()),
-                ended = watch => ended,
-            }
-        };
-        supervisor.spawn("a watch", watch.in_current_span());
+        start_watch(supervisor, observer.clone().watch(kind));
     }
-    inputs
+    for kind in inventory::watched_apart() {
+        start_watch(supervisor, observer.clone().watch_access(kind, sights_sender.clone()));
+    }
+    (inputs, sights)
+}
+
+fn start_watch(
+    supervisor: &mut Supervisor,
+    watch: impl Future<Output = Result<(), NobodyListens>> + Send + 'static,
+) {
+    let soft = supervisor.soft();
+    let watch = async move {
+        tokio::select! {
+            () = soft.cancelled() => Ok(()),
+            ended = watch => ended,
+        }
+    };
+    supervisor.spawn("a watch", watch.in_current_span());
 }
 
 async fn start_metrics(

@@ -1,4 +1,5 @@
-//! Opens sealed secrets, right before they are written: nothing else in the agent ever has a value.
+//! Opens sealed secrets, right before they are written, and signs checkpoints: nothing else in a running
+//! agent has its age identities, or a value.
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -58,6 +59,11 @@ impl Vault {
                 secret.version
             ))
         })
+    }
+
+    /// Signs what the agent has seen, for the recipient that the roster names.
+    pub(super) fn sign(&self, named: Option<&str>, checkpoint: &[u8]) -> Option<Vec<u8>> {
+        self.now().sign_checkpoint(named, checkpoint).map(Vec::from)
     }
 
     /// Reads the directory again; what cannot be read changes nothing.

@@ -188,7 +188,10 @@ fn what_cannot_be_watched_is_told() {
     let mut world = World::new();
     world.commit(vec![role("dev", "get", "Enforce")]);
     world.settle();
-    world.input(Input::Blind(ObjectKind::RoleBinding, "401 Unauthorized".into()));
+    world.input(Input::Blind(
+        ObjectKind::RoleBinding,
+        Failure::Unavailable("401 Unauthorized".into()),
+    ));
     world.settle();
     assert_eq!(world.last_progress().phase, ProgressPhase::Failed);
     assert!(

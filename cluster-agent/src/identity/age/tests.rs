@@ -1,7 +1,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
 use std::fs;
 
+use hanse_domain::access::checkpoint::Checkpoint;
 use hanse_sealing::{seal, wrap};
 use tempfile::TempDir;
 
@@ -116,5 +118,36 @@ fn a_bad_file_is_not_replaced_and_not_shown() {
         assert!(!shown.contains("AGE-SECRET-KEY-1Q") && !shown.contains(cut), "{shown}");
         assert!(matches!(AgeIdentities::rotate(&path), Err(AgeError::Content(_))));
         assert_eq!(fs::read_to_string(path.join(AGE_KEY_FILE)).unwrap(), bad);
+    }
+}
+
+#[test]
+fn checkpoints_are_signed_for_the_recipient_that_is_named() {
+    let mut held = AgeIdentities::make();
+    let first = held.newest();
+    let second = held.add().unwrap();
+    let checkpoint = Checkpoint {
+        fleet: Digest::of(b"fleet"),
+        cluster: "0192f0c1-2a3b-7c4d-8e5f-60718293a4b5".parse().unwrap(),
+        root: Digest::of(b"root"),
+        objects: 1,
+        from: "2026-03-03T10:00:00Z".parse().unwrap(),
+        until: "2026-03-03T10:05:00Z".parse().unwrap(),
+        unseen: BTreeMap::new(),
+        skipped: 0,
+    };
+    let bytes = checkpoint.encode();
+    let stranger = AgeIdentities::make().newest();
+    for (named, signer) in [
+        (Some(&first), &first),
+        (Some(&second), &second),
+        (Some(&stranger), &second),
+        (None, &second),
+    ] {
+        let signature = held.sign_checkpoint(named.map(Recipient::as_str), &bytes).unwrap();
+        let read = checkpoint::verify(signer.as_str(), &bytes, &signature);
+        assert_eq!(read.as_ref(), Ok(&checkpoint));
+        let other = if signer == &first { &second } else { &first };
+        assert!(checkpoint::verify(other.as_str(), &bytes, &signature).is_err());
     }
 }
