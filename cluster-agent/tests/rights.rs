@@ -20,7 +20,7 @@ async fn having(client: &Client, rights: &[Right], wanted: bool) -> Outcome<Vec<
 async fn what_it_needs_and_no_more(bed: &Bed, model: Model) -> Outcome {
     let agent = bed.agent().await?;
     // RBAC takes a moment to be enforced.
-    let needed = access::needed(model);
+    let needed = [access::needed(model), access::inventory()].concat();
     eventually("the needed rights", async || Ok(having(&agent, &needed, false).await?.is_empty()))
         .await?;
     let none: [String; 0] = [];

@@ -176,6 +176,15 @@ async fn rights(client: &Client, model: Option<Model>, findings: &mut Findings) 
         Some(missing) => findings.bad(RIGHTS, check, format!("missing: {}", list(&missing)), APPLY),
         None => {}
     }
+    let check = "it may see whom workloads run as";
+    match lacking(client, &access::inventory(), findings).await {
+        Some(missing) if missing.is_empty() => findings.good(RIGHTS, check),
+        Some(missing) => {
+            let why = format!("missing: {}; answers about access say so", list(&missing));
+            findings.warning(RIGHTS, check, why, APPLY);
+        }
+        None => {}
+    }
 }
 
 /// The rights that the account does not have; nothing when there is no answer.

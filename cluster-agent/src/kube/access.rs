@@ -1,5 +1,6 @@
 //! What the agent's account may and may not do, as the API server sees it.
 
+use hanse_domain::access::object::AccessKind;
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
 };
@@ -115,6 +116,16 @@ pub fn needed(model: Model) -> Vec<Right> {
     rights
 }
 
+/// What the agent sees access with beyond what it cannot work without. An administrator may take these
+/// away; then answers about access say what they did not see.
+pub fn inventory() -> Vec<Right> {
+    let right = |kind: AccessKind| {
+        let (group, _, _, resource) = kind.resource();
+        READ.iter().map(move |verb| Right { group, resource, namespace: None, name: None, verb })
+    };
+    crate::inventory::watched_apart().flat_map(right).collect()
+}
+
 /// What the agent must not be able to do, because it has no use for it and a thief would. Most of it
 /// is what no admission policy sees: reading, and what the policies themselves are made of.
 pub fn forbidden(model: Model) -> Vec<Right> {
@@ -129,9 +140,7 @@ pub fn forbidden(model: Model) -> Vec<Right> {
     add("", "configmaps", None, &["get"]);
     add("", "namespaces", None, &["delete"]);
     add("", "nodes/proxy", None, &["get", "create"]);
-    add("", "pods", None, &["create"]);
     add("", "pods/exec", None, &["get", "create"]);
-    add("apps", "deployments", None, &["create"]);
     add("", "serviceaccounts/token", None, &["create"]);
     for account in ["users", "groups", "serviceaccounts"] {
         add("", account, None, &["impersonate"]);
@@ -147,7 +156,11 @@ pub fn forbidden(model: Model) -> Vec<Right> {
     );
     for read in ["impersonate-on:user-info:get", "impersonate-on:user-info:list"] {
         add("", "secrets", None, &[read]);
-        add("", "pods", None, &[read]);
+    }
+    // What it may see it may neither make nor see as the ceiling user.
+    for kind in crate::inventory::watched_apart() {
+        let (group, _, _, resource) = kind.resource();
+        add(group, resource, None, &["create", "impersonate-on:user-info:list"]);
     }
     add(RBAC, "roles", None, &["create", "patch", "update", "delete", "escalate"]);
     add(RBAC, "clusterroles", None, &["update", "deletecollection"]);
