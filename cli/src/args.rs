@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     access, apply, auth, can_i, check, cluster, completion, context, delete, describe, diff, drift,
-    edit, explain, get, groups, init, join_token, man, plan, proposals, report, revisions, secret, sign,
-    trust, version, wait, what_can, who_can,
+    edit, explain, get, groups, init, join_token, man, plan, proposals, report, revisions, secret,
+    sign, trust, version, wait, what_can, who_can,
 };
 use crate::config;
 

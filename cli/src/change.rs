@@ -178,7 +178,7 @@ async fn attempts(
         let access = preview::of(hub, &change, &mut plan).await;
         let now = Shown {
             effect: Effect::of(&base, &plan, &access),
-            text: access.text() + &plan_view::effect(&plan),
+            text: plan_view::effect(&plan) + &access.text(),
         };
         match &shown {
             None => {

@@ -39,8 +39,8 @@ pub(crate) fn show(base: &Fleet, plan: &Plan, access: &Preview) -> String {
     }
     out.push_str(&wraps(plan));
     out.push('\n');
-    out.push_str(&access.text());
     out.push_str(&effect(plan));
+    out.push_str(&access.text());
     let _ = writeln!(out, "{}", bold(&summary(base, plan, access)));
     out
 }

@@ -43,7 +43,7 @@ fn what_it_opens_is_in_the_plan() {
         ),
         "{text}"
     );
-    assert!(text.ends_with("in 2 clusters, 1 hazard; on revision 1.\n"), "{text}");
+    assert!(text.ends_with("in 2 clusters, 1 hazard; on revision 4.\n"), "{text}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::question::Question;
 use super::sheet::{Format, Row, Sheet};
-use super::{sheet, views};
+use super::views;
 use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::text::escape;
@@ -51,11 +51,11 @@ impl<R: Row> Answer<R> {
         let Self { sheet, format, views } = self;
         let rows = sheet.count();
         let shown = views.iter().map(output::value).collect::<Outcome<Vec<Value>>>()?;
-        let rest = sheet.end(&sheet::list(shown))?;
+        let rest = sheet.end(&Value::Array(shown))?;
         if format.is_text() {
-            output::data(&rest)?
+            output::data(&rest)?;
         } else {
-            output::exact(rest.as_bytes())?
+            output::exact(rest.as_bytes())?;
         }
         if views.is_empty() {
             return Err(no_clusters());

@@ -24,8 +24,11 @@ fn cell(text: &str) -> String {
     defused
 }
 
+/// A line's number and its fields.
+pub(crate) type Record = (usize, Vec<String>);
+
 /// Records of a text. Errors say which line is not CSV.
-pub(crate) fn read(text: &str) -> Result<Vec<(usize, Vec<String>)>, (usize, &'static str)> {
+pub(crate) fn read(text: &str) -> Result<Vec<Record>, (usize, &'static str)> {
     let mut records = Vec::new();
     let (mut record, mut field) = (Vec::new(), String::new());
     let (mut line, mut begun) = (1, 1);
@@ -84,7 +87,8 @@ mod tests {
             ("-1", "'-1"),
             ("@SUM(A1)", "'@SUM(A1)"),
             ("＝1", "'＝1"),
-            ("  =1", "\"'  =1\""),
+            ("  =1", "'  =1"),
+            (" a", "\" a\""),
             ("\t=1", "\\u{9}=1"),
             ("a,b", "\"a,b\""),
             ("a;b", "\"a;b\""),

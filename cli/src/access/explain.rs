@@ -85,23 +85,22 @@ fn only(decision: &Decision) -> String {
 fn path(out: &mut String, asker: Asker<'_>, grant: &Grant, number: Option<usize>) {
     let lead = number.map_or_else(|| "  ".to_owned(), |number| format!("{number:>3}. "));
     let indent = " ".repeat(lead.len());
-    let mut steps = vec![capital(&subject::shown(grant.subject.as_ref()))];
-    if !grant.via_group.is_empty() {
-        steps.push(membership(asker, &grant.via_group));
-    }
-    let rule = grant.rule.as_ref().map_or_else(|| "something".to_owned(), words::rule);
+    let mut steps = vec![capital(&subject::show(asker.subject))];
+    let group = by_group(asker, grant);
+    steps.extend(group.map(|group| membership(asker, group)));
+    let allowed = grant.rule.as_ref().map_or_else(|| "something".to_owned(), words::rule);
     match (&grant.binding, &grant.role) {
         (Some(binding), role) => {
-            let (kind, whom) = (&binding.kind, whom(grant));
+            let (kind, whom) = (&binding.kind, whom(asker, grant));
             let place = words::place(&grant.namespace);
             let role = role.as_ref().map_or_else(|| "a role".to_owned(), words::object);
             steps.push(format!("{} gives {whom} the {role} in {place}", words::object(binding)));
             if kind == "RoleBinding" && role.starts_with("ClusterRole ") {
                 steps.push(format!(
-                    "{role} allows {rule}; this binding lends it to the one namespace only"
+                    "{role} allows {allowed}; this binding lends it to the one namespace only"
                 ));
             } else {
-                steps.push(format!("{role} allows {rule}"));
+                steps.push(format!("{role} allows {allowed}"));
             }
             if !grant.aggregated_from.is_empty() {
                 steps.push(format!(
@@ -130,16 +129,25 @@ fn path(out: &mut String, asker: Asker<'_>, grant: &Grant, number: Option<usize>
     }
 }
 
-/// To whom a binding gives its role.
-fn whom(grant: &Grant) -> String {
+/// The group by which a binding reaches whom the question is about.
+fn by_group<'a>(asker: Asker<'_>, grant: &'a Grant) -> Option<&'a str> {
     if !grant.via_group.is_empty() {
-        return format!("group {}", grant.via_group);
+        return Some(&grant.via_group);
     }
-    match grant.subject.as_ref().map(AccessSubject::kind) {
-        Some(Kind::Group) => "it".to_owned(),
-        Some(Kind::User) => "this user".to_owned(),
-        Some(Kind::ServiceAccount) => "this service account".to_owned(),
-        Some(Kind::Unspecified) | None => "this subject".to_owned(),
+    let named = grant.subject.as_ref().filter(|subject| subject.kind() == Kind::Group)?;
+    (named != asker.subject).then_some(&named.name)
+}
+
+/// To whom a binding gives its role.
+fn whom(asker: Asker<'_>, grant: &Grant) -> String {
+    if let Some(group) = by_group(asker, grant) {
+        return format!("group {group}");
+    }
+    match asker.subject.kind() {
+        Kind::Group => "this group".to_owned(),
+        Kind::User => "this user".to_owned(),
+        Kind::ServiceAccount => "this service account".to_owned(),
+        Kind::Unspecified => "this subject".to_owned(),
     }
 }
 
@@ -176,7 +184,7 @@ fn refused(out: &mut String, asker: Asker<'_>, decision: &Decision) {
         let binding = grant.binding.as_ref().map(words::object).unwrap_or_default();
         let role = grant.role.as_ref().map_or_else(|| "a role".to_owned(), words::object);
         let place = words::place(&grant.namespace);
-        let mut text = format!("{binding} gives {} the {role} in {place}", whom(grant));
+        let mut text = format!("{binding} gives {} the {role} in {place}", whom(asker, grant));
         if let Some(rule) = grant.rule.as_ref().filter(|rule| !rule.verbs.is_empty()) {
             text = format!("{text}, which allows {}", words::rule(rule));
         }
@@ -236,7 +244,7 @@ mod tests {
 
     #[test]
     fn groups_of_kubernetes_are_explained() {
-        let masters = Grant { via_group: "system:masters".into(), ..by_masters() };
+        let masters = by_masters();
         let one = Decision { grants: vec![masters], ..yes() };
         let text = explained(["anna", "get", "secrets"], &["system:masters"], &one);
         insta::assert_snapshot!(text);

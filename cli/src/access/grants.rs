@@ -98,14 +98,14 @@ pub(crate) fn record(grant: &Grant) -> Vec<String> {
     let subject = grant.subject.clone().unwrap_or_default();
     let binding = grant.binding.clone().unwrap_or_default();
     let role = grant.role.clone().unwrap_or_default();
-    let rule = grant.rule.clone().unwrap_or_default();
+    let allowed = grant.rule.clone().unwrap_or_default();
     let from = grant.provenance.clone().unwrap_or_default();
     let at = |at: Option<&pbjson_types::Timestamp>| {
         time(at).map(|at| at.to_string()).unwrap_or_default()
     };
     let declared = !from.document.is_empty();
     let list = |words: &[String]| words.join(" ");
-    let groups: Vec<String> = rule
+    let groups: Vec<String> = allowed
         .api_groups
         .iter()
         .map(|group| if group.is_empty() { "core".to_owned() } else { group.clone() })
@@ -123,11 +123,11 @@ pub(crate) fn record(grant: &Grant) -> Vec<String> {
         role.kind,
         role.namespace,
         role.name,
-        list(&rule.verbs),
+        list(&allowed.verbs),
         list(&groups),
-        list(&rule.resources),
-        list(&rule.resource_names),
-        list(&rule.non_resource_urls),
+        list(&allowed.resources),
+        list(&allowed.resource_names),
+        list(&allowed.non_resource_urls),
         list(&grant.resource_names),
         list(&grant.aggregated_from),
         from.document,

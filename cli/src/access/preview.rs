@@ -79,11 +79,13 @@ async fn asked(hub: &Hub, change: &Change) -> Outcome<Result<Preview, &'static s
     let mut stream = match hub.try_call(service.preview_access(request)).await? {
         Ok(stream) => stream,
         Err(status) => {
-            return match status.code() {
-                Code::Unimplemented => Ok(Err("this hub is older and cannot say")),
-                Code::PermissionDenied => Ok(Err("only administrators may ask the hub for it")),
-                _ => Err(hub.failure(&status)),
-            };
+            if status.code() == Code::Unimplemented {
+                return Ok(Err("this hub is older and cannot say"));
+            }
+            if status.code() == Code::PermissionDenied {
+                return Ok(Err("only administrators may ask the hub for it"));
+            }
+            return Err(hub.failure(&status));
         }
     };
     let mut preview = Preview::default();

@@ -80,7 +80,7 @@ pub(crate) fn parse(verb: &str, resource: &str, name: Option<&str>) -> Outcome<A
     }
     let (mut request, reach) = self::resource(resource)?;
     request.verb = verb;
-    request.name = name.unwrap_or_default().to_owned();
+    name.unwrap_or_default().clone_into(&mut request.name);
     let named = !request.name.is_empty() && request.subresource.is_empty();
     if named && request.verb == "create" {
         return Err(Failure::usage("create with a name cannot be asked")

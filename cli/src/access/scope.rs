@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn without_a_namespace_the_question_decides() {
         let shown = |words: &str, unnamed, reach| {
-            scope(words, unnamed, reach).map(|scope| place(&scope)).unwrap_or_else(|e| e.summary())
+            scope(words, unnamed, reach).map_or_else(|e| e.summary(), |scope| place(&scope))
         };
         let all = ["--at", "1h"].join("|");
         let (pods, nodes) = (Some(Reach::Namespaced), Some(Reach::Cluster));

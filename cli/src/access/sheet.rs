@@ -1,10 +1,11 @@
 //! Rows as they come, in the format that was asked for: nothing is kept of a row that was written.
 
+use std::fmt::Write as _;
 use std::marker::PhantomData;
 
 use clap::ValueEnum;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::csv;
 use crate::failure::{Failure, Outcome};
@@ -98,7 +99,7 @@ impl<R: Row> Sheet<R> {
             Format::Json => {
                 let comma = if self.count == 0 { "" } else { "," };
                 let item = pretty(&row.json()?, "    ")?;
-                self.out.push_str(&format!("{comma}\n    {item}"));
+                let _ = write!(self.out, "{comma}\n    {item}");
             }
             Format::Csv => {
                 for record in row.records() {
@@ -132,7 +133,7 @@ impl<R: Row> Sheet<R> {
             Format::Json => {
                 let end = if self.count == 0 { "]" } else { "\n  ]" };
                 let views = pretty(views, "  ")?;
-                self.out.push_str(&format!("{end},\n  \"views\": {views}\n}}\n"));
+                let _ = write!(self.out, "{end},\n  \"views\": {views}\n}}\n");
             }
             Format::Csv => {}
             Format::Table | Format::Wide => self.lay_out(),
@@ -182,14 +183,11 @@ fn pretty(value: &Value, indent: &str) -> Outcome<String> {
     Ok(escape_json(&text).replace('\n', &format!("\n{indent}")))
 }
 
-/// A list of JSON's.
-pub(crate) fn list(items: Vec<Value>) -> Value {
-    json!(items)
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+    use serde_json::json;
 
     use super::*;
 

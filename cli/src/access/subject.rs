@@ -51,7 +51,7 @@ pub(crate) fn parse(text: &str) -> Outcome<AccessSubject> {
         return Err(invalid("its name is empty".to_owned()));
     }
     let bare = kind == Kind::User && name.len() == text.len();
-    if bare && GROUPS.iter().any(|group| name == *group) {
+    if bare && GROUPS.contains(&name) {
         return Err(Failure::usage(format!("`{text}` is the name of a group"))
             .hint(format!("write group:{text}; a user of that name is user:{text}")));
     }

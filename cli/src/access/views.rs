@@ -113,7 +113,7 @@ pub(crate) mod tests {
         let names: Vec<String> = (0..9).map(|number| format!("c{number}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         assert_eq!(of(&names, 10), "c0, c1, c2, c3, c4 and 4 more clusters");
-        assert_eq!(of(&names[..1], 1), "c0");
+        assert_eq!(of(&["c0"], 1), "c0");
         assert_eq!(of(&names, 9), "all 9 clusters");
     }
 }

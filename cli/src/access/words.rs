@@ -168,9 +168,9 @@ pub(crate) mod tests {
         Some(super::super::moment::wire(at))
     }
 
-    fn reference(kind: &str, namespace: &str, name: &str) -> Option<AccessObjectReference> {
+    fn reference(kind: &str, namespace: &str, name: &str) -> AccessObjectReference {
         let [kind, namespace, name] = [kind, namespace, name].map(str::to_owned);
-        Some(AccessObjectReference { kind, namespace, name })
+        AccessObjectReference { kind, namespace, name }
     }
 
     pub(crate) fn a_rule(verbs: &[&str], groups: &[&str], resources: &[&str]) -> AccessRule {
@@ -193,8 +193,8 @@ pub(crate) mod tests {
                 ..AccessSubject::default()
             }),
             via_group: "sre".into(),
-            binding: reference("RoleBinding", "payments", "hanse:ns:payments-sre"),
-            role: reference("ClusterRole", "", "hanse:ns:reader"),
+            binding: Some(reference("RoleBinding", "payments", "hanse:ns:payments-sre")),
+            role: Some(reference("ClusterRole", "", "hanse:ns:reader")),
             rule: Some(a_rule(&["get", "list"], &[""], &["secrets"])),
             namespace: "payments".into(),
             provenance: Some(Provenance {
@@ -221,8 +221,8 @@ pub(crate) mod tests {
                 namespace: "ci".into(),
                 name: "deployer".into(),
             }),
-            binding: reference("ClusterRoleBinding", "", "=cmd|x\u{1b}[2J"),
-            role: reference("ClusterRole", "", "edit"),
+            binding: Some(reference("ClusterRoleBinding", "", "=cmd|x\u{1b}[2J")),
+            role: Some(reference("ClusterRole", "", "edit")),
             rule: Some(AccessRule {
                 resource_names: vec!["db".into()],
                 ..a_rule(&["*"], &["*"], &["*"])

@@ -10,11 +10,23 @@ use crate::output::{self, TextOrJson};
 use crate::text::{escape, near, time, until};
 
 /// Every method that there is, the agents' included.
-const METHODS: [&str; 21] = [
+const METHODS: [&str; 33] = [
     "hanse.admin.v1.ClusterService/ListClusters",
     "hanse.admin.v1.ClusterService/CreateJoinToken",
     "hanse.admin.v1.ClusterService/RevokeCluster",
     "hanse.admin.v1.ClusterService/WatchClusters",
+    "hanse.admin.v1.AccessService/ListWhoCan",
+    "hanse.admin.v1.AccessService/ListWhatCan",
+    "hanse.admin.v1.AccessService/ListDecisions",
+    "hanse.admin.v1.AccessService/ListAccessDifferences",
+    "hanse.admin.v1.AccessService/ListEscalations",
+    "hanse.admin.v1.AccessService/PreviewAccess",
+    "hanse.admin.v1.AccessService/ListViolations",
+    "hanse.admin.v1.AccessService/WatchViolations",
+    "hanse.admin.v1.AccessService/ListInventories",
+    "hanse.admin.v1.AccessService/GetInventory",
+    "hanse.admin.v1.AccessService/ImportGroups",
+    "hanse.admin.v1.AccessService/ListGroups",
     "hanse.admin.v1.DriftService/ListDrift",
     "hanse.admin.v1.DriftService/WatchDrift",
     "hanse.admin.v1.FleetService/GetHistory",

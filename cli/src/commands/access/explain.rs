@@ -86,13 +86,13 @@ impl Args {
             return Ok(Exit::OK);
         }
         output::note(&escape(&question.line()));
-        let asker = Asker { subject: &subject, request: &asked.request, groups: &self.as_group };
+        let who = Asker { subject: &subject, request: &asked.request, groups: &self.as_group };
         let (mut views, mut answered) = (Vec::new(), false);
         while let Some(message) = hub.next(&mut stream).await? {
             match message.part {
                 Some(Part::Decision(one)) => {
                     answered = true;
-                    output::data(&format!("\n{}", decision(asker, &one)))?;
+                    output::data(&format!("\n{}", decision(who, &one)))?;
                 }
                 Some(Part::View(view)) => {
                     if !std::mem::take(&mut answered) {
