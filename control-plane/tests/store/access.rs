@@ -224,6 +224,8 @@ pub(crate) async fn what_was_signed_and_seen_is_kept(place: Place) {
     sight(&[checkpoint("a", 10, 60)], 20, 60, 60).await;
     // An older one that comes late takes nothing back.
     sight(&[checkpoint("a", 10, 30)], 20, 30, 61).await;
+    let last = store.checkpoint_covering(cluster, at(60)).await.unwrap();
+    assert_eq!(last, Some(checkpoint("a", 10, 60)));
     sight(&[checkpoint("a", 10, 69), checkpoint("b", 70, 75)], 60, 75, 75).await;
     // After a gap.
     sight(&[checkpoint("c", 100, 110)], 100, 110, 110).await;
@@ -422,22 +424,22 @@ pub(crate) async fn reports_and_compaction_at_once(place: Place) {
         let cluster = joined(&store, &format!("c{number}"), cluster_id(number)).await.id;
         let store = place.open().await;
         reports.push(tokio::spawn(async move {
-            for step in 0..25 {
-                // The same few contents come and go everywhere.
-                let changes = (0..6).map(|slot: usize| {
+            for step in 0..80 {
+                // Few contents, each of which everybody comes to say and then says no more.
+                let changes = (0..3).map(|slot: usize| {
                     let key = AccessKey::cluster(AccessKind::Namespace, slot.to_string());
-                    let content = content(key.kind, (slot + step) % 4);
-                    let seen = (step % 3 != slot % 3).then(|| (Arc::new(content), origin(0)));
+                    let seen = Some((Arc::new(content(key.kind, step % 4)), origin(0)));
                     AccessChange { key, seen, at: at(i64::try_from(step).unwrap()) }
                 });
                 record(&store, cluster, &report(changes.collect())).await;
             }
         }));
     }
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let forget = tokio::spawn({
         let store = place.open().await;
         async move {
-            for _ in 0..40 {
+            while stopped.is_empty() {
                 store.compact_access(at(1_000_000), 20).await.unwrap();
             }
         }
@@ -445,8 +447,9 @@ pub(crate) async fn reports_and_compaction_at_once(place: Place) {
     for report in reports {
         report.await.unwrap();
     }
+    stop.send(()).unwrap();
     forget.await.unwrap();
     for number in 1..4 {
-        current(&store, cluster_id(number)).await;
+        assert_eq!(current(&store, cluster_id(number)).await.len(), 3);
     }
 }

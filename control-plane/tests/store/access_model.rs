@@ -265,10 +265,12 @@ async fn same(store: &Store, cluster: ClusterId, log: &Log, at: i64, known_at: O
 
     let keys: Vec<AccessKey> = (0..14).map(key).collect();
     let from = store.provenance(cluster, &keys, Some(asked)).await.unwrap();
-    let from = from.into_iter().map(|(key, row)| (key, (row.origin, row.at, row.learned_at)));
+    let from =
+        from.into_iter().map(|(key, row)| (key, (row.content, row.origin, row.at, row.learned_at)));
     let expected = expected.into_iter().map(|(key, entry)| {
-        let origin = entry.seen.as_ref().unwrap().1.clone();
-        (key.clone(), (origin, time(entry.at), time(entry.learned)))
+        let (content, origin) = entry.seen.clone().unwrap();
+        let content = Digest::of(&content.encode());
+        (key.clone(), (content, origin, time(entry.at), time(entry.learned)))
     });
     assert_eq!(from.collect::<BTreeMap<_, _>>(), expected.collect());
 }

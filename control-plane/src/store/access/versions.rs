@@ -19,6 +19,8 @@ const CHUNK: usize = 1_000;
 /// Where an object comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProvenanceRow {
+    /// Digest of what it says.
+    pub content: Digest,
     /// As the cluster says.
     pub origin: Origin,
     /// When it became so.
@@ -186,42 +188,48 @@ impl Store {
         let hashes: Vec<&Digest> = by_hash.keys().collect();
         let mut all = BTreeMap::new();
         for chunk in hashes.chunks(CHUNK) {
-            let found: Vec<(DigestColumn, Vec<u8>, TimeColumn, TimeColumn)> = read!(self, |conn| {
-                let mut query = QueryBuilder::new("");
-                let tables: &[&str] = match moment {
-                    None => &["access_objects"],
-                    Some(_) => &["access_objects", "access_past"],
-                };
-                for (index, table) in tables.iter().enumerate() {
-                    if index > 0 {
-                        query.push(" UNION ALL ");
-                    }
-                    query.push("SELECT key_hash, origin, at, learned_at FROM ").push(*table);
-                    query.push(" WHERE content IS NOT NULL AND cluster_id = ");
-                    query.push_bind(cluster.0).push(" AND key_hash IN (");
-                    let mut list = query.separated(", ");
-                    for hash in chunk {
-                        list.push_bind(raw(hash));
-                    }
-                    query.push(")");
-                    if let Some(moment) = moment {
-                        let (at, known_at) = moment.micros();
-                        query.push(" AND at <= ").push_bind(at);
-                        query.push(" AND learned_at <= ").push_bind(known_at);
+            let found: Vec<(DigestColumn, DigestColumn, Vec<u8>, TimeColumn, TimeColumn)> =
+                read!(self, |conn| {
+                    let mut query = QueryBuilder::new("");
+                    let tables: &[&str] = match moment {
+                        None => &["access_objects"],
+                        Some(_) => &["access_objects", "access_past"],
+                    };
+                    for (index, table) in tables.iter().enumerate() {
                         if index > 0 {
-                            query.push(" AND (until_at > ").push_bind(at);
-                            query.push(" OR until_learned > ").push_bind(known_at).push(")");
+                            query.push(" UNION ALL ");
+                        }
+                        query.push(
+                            "SELECT key_hash, (SELECT c.digest FROM access_contents c \
+                             WHERE c.id = content), origin, at, learned_at FROM ",
+                        );
+                        query.push(*table);
+                        query.push(" WHERE content IS NOT NULL AND cluster_id = ");
+                        query.push_bind(cluster.0).push(" AND key_hash IN (");
+                        let mut list = query.separated(", ");
+                        for hash in chunk {
+                            list.push_bind(raw(hash));
+                        }
+                        query.push(")");
+                        if let Some(moment) = moment {
+                            let (at, known_at) = moment.micros();
+                            query.push(" AND at <= ").push_bind(at);
+                            query.push(" AND learned_at <= ").push_bind(known_at);
+                            if index > 0 {
+                                query.push(" AND (until_at > ").push_bind(at);
+                                query.push(" OR until_learned > ").push_bind(known_at).push(")");
+                            }
                         }
                     }
-                }
-                query.build_query_as().persistent(false).fetch_all(&mut *conn).await?
-            });
-            for (hash, origin, at, learned_at) in found {
+                    query.build_query_as().persistent(false).fetch_all(&mut *conn).await?
+                });
+            for (hash, content, origin, at, learned_at) in found {
                 if let Some(key) = by_hash.get(&Digest::from(hash)) {
                     let origin = Origin::decode(&origin)
                         .map_err(|error| StoreError::corrupt(format!("of {key}: {error}")))?;
-                    let (at, learned_at) = (at.into(), learned_at.into());
-                    all.insert((*key).clone(), ProvenanceRow { origin, at, learned_at });
+                    let (content, at, learned_at) = (content.into(), at.into(), learned_at.into());
+                    let row = ProvenanceRow { content, origin, at, learned_at };
+                    all.insert((*key).clone(), row);
                 }
             }
         }
