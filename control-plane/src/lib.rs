@@ -12,6 +12,7 @@ pub mod api;
 pub mod auth;
 pub mod background;
 pub mod cli;
+pub mod metrics;
 pub mod net;
 pub mod service;
 pub mod store;

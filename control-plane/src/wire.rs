@@ -15,9 +15,11 @@ use crate::api::{HubInfo, Services};
 use crate::auth::ca::IssueError;
 use crate::auth::{CaFileError, CertificateAuthority, Identity};
 use crate::background;
+use crate::metrics::{self, Metrics};
 use crate::net::listener::BindError;
 use crate::net::tls::TlsError;
 use crate::net::{Limits, Listener, TlsConfig, TlsListener};
+use crate::service::access::AccessService;
 use crate::service::callers::Callers;
 use crate::service::clusters::ClusterService;
 use crate::service::delivery::DeliveryService;
@@ -34,6 +36,8 @@ use crate::supervisor::Supervisor;
 const WATCHES: usize = 1_024;
 /// Full pictures of drift in several parts at once.
 const PICTURES: usize = 4;
+/// The same of access, which are larger.
+const INVENTORIES: usize = 4;
 /// Connections of people at once.
 const PEOPLE: usize = 1_000;
 /// And of one address.
@@ -65,6 +69,10 @@ pub struct Config {
     pub agent_advertise: Option<String>,
     /// How long agents' certificates are valid; a day when nothing is said.
     pub agent_certificate_lifetime: Option<SignedDuration>,
+    /// How long what was so in the clusters is kept.
+    pub access_history: SignedDuration,
+    /// Where metrics are served; nowhere for `None`.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// Where a hub that runs can be reached.
@@ -133,6 +141,9 @@ pub enum StartError {
     /// A port.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The port of the metrics.
+    #[error("cannot serve metrics on {0}")]
+    Metrics(SocketAddr, #[source] std::io::Error),
     /// The database.
     #[error("cannot use the database")]
     Store(#[from] StoreError),
@@ -160,7 +171,9 @@ pub async fn start(config: &Config, supervisor: &Supervisor) -> Result<Running, 
     let addresses = addresses(config, people.1.local_addr(), agents.1.local_addr());
 
     let info = hub_info(config, &ca, &fleet_row, &addresses, now);
-    let services = services(store.clone(), Arc::clone(&ca), info, config, supervisor).await?;
+    let metrics = serve_metrics(config, supervisor).await?;
+    let parts = (store.clone(), Arc::clone(&ca), info, metrics);
+    let services = services(parts, config, supervisor).await?;
     run_background(config, &services, ca, vec![people.0, agents.0], supervisor);
     let soft = supervisor.soft();
     let served = server::serve(
@@ -258,14 +271,14 @@ fn is_shared(database: &str) -> bool {
 }
 
 async fn services(
-    store: Store,
-    ca: Arc<CertificateAuthority>,
-    info: HubInfo,
+    (store, ca, info, metrics): (Store, Arc<CertificateAuthority>, HubInfo, Metrics),
     config: &Config,
     supervisor: &Supervisor,
 ) -> Result<Services, StartError> {
     let sessions = Sessions::default();
     let fleet = FleetService::load(store.clone(), sessions.clone(), supervisor.tracker()).await?;
+    let access =
+        AccessService::load(store.clone(), fleet.clone(), sessions.clone(), metrics).await?;
     let lifetime = config.agent_certificate_lifetime;
     Ok(Services {
         delivery: DeliveryService::new(store.clone(), fleet.clone()),
@@ -273,10 +286,12 @@ async fn services(
         drift: DriftService::new(store.clone(), sessions.clone()),
         dry_runs: DryRuns::new(fleet.clone(), sessions.clone()),
         enrolment: Enrolment::new(store.clone(), ca, sessions.clone(), lifetime),
+        access,
         callers: Callers::new(store.clone()),
         hub: Arc::new(info),
         watches: Arc::new(Semaphore::new(WATCHES)),
         pictures: Arc::new(Semaphore::new(PICTURES)),
+        inventories: Arc::new(Semaphore::new(INVENTORIES)),
         soft: supervisor.soft(),
         store,
         fleet,
@@ -304,8 +319,27 @@ fn run_background(
     }
     supervisor.spawn("prune-drift", background::prune_drift::run(store.clone(), soft()));
     supervisor.spawn("prune-proposals", background::prune_proposals::run(store.clone(), soft()));
+    let access = &services.access;
+    let followed =
+        background::access::follow(access.clone(), services.fleet.clone(), shared, soft());
+    supervisor.spawn("access-follow", followed);
+    supervisor.spawn("access-sightings", background::access::sightings(access.clone(), soft()));
+    let kept = config.access_history;
+    supervisor.spawn("access-history", background::access::forget(store.clone(), kept, soft()));
     let renewed = background::server_certificate::run(ca, config.names.clone(), tls, soft());
     supervisor.spawn("server-certificate", renewed);
+}
+
+/// The metrics, served where the settings say.
+async fn serve_metrics(config: &Config, supervisor: &Supervisor) -> Result<Metrics, StartError> {
+    let metrics = Metrics::default();
+    if let Some(address) = config.metrics {
+        let bound = metrics::server::bind(address).await;
+        let listener = bound.map_err(|error| StartError::Metrics(address, error))?;
+        let served = metrics::server::serve(listener, metrics.clone(), supervisor.soft());
+        supervisor.spawn("metrics", served);
+    }
+    Ok(metrics)
 }
 
 /// Where the addresses of a hub that runs are written.

@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::auth::TrustDomain;
+use crate::service::access::AccessService;
 use crate::service::callers::Callers;
 use crate::service::clusters::ClusterService;
 use crate::service::delivery::DeliveryService;
@@ -59,6 +60,8 @@ pub struct Services {
     pub dry_runs: DryRuns,
     /// Certificates for clusters.
     pub enrolment: Enrolment,
+    /// Who can do what in the clusters.
+    pub access: AccessService,
     /// Who calls.
     pub callers: Callers,
     /// What does not change while the hub runs.
@@ -67,6 +70,8 @@ pub struct Services {
     pub watches: Arc<Semaphore>,
     /// Full pictures of drift in several parts that may be under way at once.
     pub pictures: Arc<Semaphore>,
+    /// The same of access.
+    pub inventories: Arc<Semaphore>,
     /// Cancelled when streams should end.
     pub soft: CancellationToken,
 }

@@ -59,6 +59,7 @@ pub async fn serve(
             let fleet = admin_api::FleetApi(services.clone());
             let clusters = admin_api::ClusterApi(services.clone());
             let drift = admin_api::DriftApi(services.clone());
+            let access = admin_api::AccessApi(services.clone());
             let identity = admin_api::IdentityApi(services.clone());
             let enrolment = enroll_api::EnrollApi(services);
             server
@@ -75,6 +76,11 @@ pub async fn serve(
                 .add_service(
                     admin::drift_service_server::DriftServiceServer::new(drift)
                         .max_decoding_message_size(MAX_REQUEST_BYTES)
+                        .max_encoding_message_size(MAX_RESPONSE_BYTES),
+                )
+                .add_service(
+                    admin::access_service_server::AccessServiceServer::new(access)
+                        .max_decoding_message_size(MAX_COMMIT_BYTES)
                         .max_encoding_message_size(MAX_RESPONSE_BYTES),
                 )
                 .add_service(

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::failure::Failure;
 use super::init::Init;
-use super::serve::serve;
+use super::serve::{ACCESS_HISTORY_DAYS, days, serve};
 use super::settings::Settings;
 use super::{Dir, say};
 use crate::wire::{Addresses, Config};
@@ -52,6 +52,8 @@ async fn run(dir: &Path, kept: bool) -> Result<(), Failure> {
         advertise: settings.advertise,
         agent_advertise: settings.agent_advertise,
         agent_certificate_lifetime: None,
+        access_history: days(ACCESS_HISTORY_DAYS),
+        metrics: None,
     };
     serve(&config, |addresses| greet(dir, kept, addresses)).await
 }

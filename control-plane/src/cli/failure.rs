@@ -128,6 +128,11 @@ impl From<StartError> for Failure {
                 Self::explained("cannot use the certificate authority", &error)
             }
             StartError::Bind(error) => Self::explained("cannot listen", &error),
+            StartError::Metrics(address, error) => {
+                Self::new(format!("cannot serve metrics on {address}"))
+                    .why(error)
+                    .hint("name another address with --metrics-listen")
+            }
             StartError::Certificate(error) => {
                 Self::explained("cannot make the server's certificate", &error)
             }

@@ -16,6 +16,9 @@ use super::trust::KEY_FILE;
 use crate::supervisor::Supervisor;
 use crate::wire::{self, Addresses, Config};
 
+/// A year, and a month to report on it.
+pub(super) const ACCESS_HISTORY_DAYS: u32 = 400;
+
 /// Options of `serve`. What is not said is as `init` was told.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -39,6 +42,12 @@ pub(super) struct Serve {
     /// How long agents' certificates are valid, in seconds.
     #[arg(long, value_name = "SECONDS", env = "HANSE_AGENT_CERTIFICATE_SECONDS", value_parser = clap::value_parser!(u32).range(10..))]
     agent_certificate_seconds: Option<u32>,
+    /// How long what was so in the clusters is kept, in days: questions reach back so far.
+    #[arg(long, value_name = "DAYS", env = "HANSE_ACCESS_HISTORY_DAYS", default_value_t = ACCESS_HISTORY_DAYS, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    access_history_days: u32,
+    /// Serve metrics and health there, as 127.0.0.1:9464 [default: nowhere]
+    #[arg(long, value_name = "ADDRESS", env = "HANSE_METRICS_LISTEN")]
+    metrics_listen: Option<SocketAddr>,
 }
 
 impl Serve {
@@ -58,10 +67,17 @@ impl Serve {
             agent_listen: self.agent_listen.unwrap_or(settings.agent_listen),
             advertise: self.advertise.or(settings.advertise),
             agent_advertise: self.agent_advertise.or(settings.agent_advertise),
+            access_history: days(self.access_history_days),
+            metrics: self.metrics_listen,
             agent_certificate_lifetime: lifetime.map(|s| SignedDuration::from_secs(s.into())),
         };
         serve(&config, |_| {}).await
     }
+}
+
+/// So many days.
+pub(super) fn days(days: u32) -> SignedDuration {
+    SignedDuration::from_hours(i64::from(days) * 24)
 }
 
 /// Whoever steals the hub must not get what the clusters believe.

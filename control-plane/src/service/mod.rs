@@ -6,10 +6,12 @@
 //!     ──▶ Sessions       one live agent a cluster ◀──────────────────┘
 //!     ──▶ Clusters       rows + roster + sessions ─▶ what a person sees
 //!     ──▶ Drift          reports ─▶ rows ─▶ watchers
+//!     ──▶ Access       inventories ─▶ index ─▶ who can do what
 //!     ──▶ Enrolment      token ─▶ certificate, and its renewal
 //!     ──▶ Access         certificate ─▶ Caller
 //! ```
 
+pub mod access;
 pub mod callers;
 pub mod clusters;
 pub mod delivery;

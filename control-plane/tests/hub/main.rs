@@ -13,6 +13,7 @@
     reason = "a test fails by panicking and says with what, is read rather than run fast, and names databases"
 )]
 
+mod access;
 mod agent;
 mod author;
 mod certificates;
@@ -96,6 +97,9 @@ on_both! {
         reports_make_the_phase,
     }
     isolation { no_byte_of_another_cluster }
+    access {
+        a_snapshot_is_sent_once_and_asked,
+    }
     drift {
         reports_are_stored_and_watched,
         a_picture_in_parts_clears_what_is_not_in_it,

@@ -1,27 +1,41 @@
 //! `hanse.admin.v1`: for people, pipelines and the web application.
 
+mod access;
 mod commit;
 mod create_join_token;
 mod dry_run;
 mod get_history;
 mod get_hub_status;
+mod get_inventory;
 mod get_proposal;
 mod get_revision;
+mod import_groups;
+mod list_access_differences;
 mod list_clusters;
+mod list_decisions;
 mod list_drift;
+mod list_escalations;
+mod list_groups;
+mod list_inventories;
 mod list_proposals;
 mod list_revisions;
+mod list_violations;
+mod list_what_can;
+mod list_who_can;
+mod preview_access;
 mod revoke_cluster;
 mod sign_proposal;
 mod watch_clusters;
 mod watch_drift;
 mod watch_head;
+mod watch_violations;
 mod who_am_i;
 mod withdraw_proposal;
 
 use hanse_proto::admin as proto;
 use tonic::{Request, Response, Status, async_trait};
 
+pub use self::access::AccessApi;
 use super::context::handle;
 use super::{Responses, Services};
 

@@ -2,6 +2,7 @@
 
 mod deliver;
 mod drift_intake;
+mod inventory_intake;
 mod renew_certificate;
 mod session;
 

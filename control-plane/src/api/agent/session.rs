@@ -32,6 +32,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tonic::Streaming;
 
 use super::drift_intake::DriftIntake;
+use super::inventory_intake::InventoryIntake;
 use crate::api::context::OpContext;
 use crate::api::{Responses, Services, convert, status};
 use crate::auth::Peer;
@@ -122,6 +123,7 @@ pub(super) struct Live {
     pub(super) applied: AppliedRow,
     pub(super) fence: Option<FenceRow>,
     pub(super) drift: DriftIntake,
+    pub(super) inventory: InventoryIntake,
     pub(super) writer: Writer,
     pub(super) messages: Bucket,
     pub(super) bytes: Bucket,
@@ -217,6 +219,7 @@ impl Talk {
             applied: row.applied,
             fence: row.fence,
             drift: DriftIntake::default(),
+            inventory: InventoryIntake::default(),
             writer,
             messages: Bucket::new(MESSAGES.0, MESSAGES.1, now),
             bytes: Bucket::new(BYTES.0, BYTES.1, now),
@@ -231,7 +234,8 @@ impl Talk {
 
     /// Waits for one thing and does it.
     async fn step(&mut self, live: &mut Live) -> Result<bool, ServiceError> {
-        let until = live.drift.deadline().map_or(self.expires, |d| d.min(self.expires));
+        let picture = live.drift.deadline().into_iter().chain(live.inventory.deadline()).min();
+        let until = picture.map_or(self.expires, |deadline| deadline.min(self.expires));
         let answer = live.unanswered.filter(|_| live.due);
         let ready = live.bytes.ready_at(Instant::now());
         tokio::select! {
@@ -256,7 +260,7 @@ impl Talk {
                 Ok(true)
             }
             () = sleep_until(until) => Err(if until < self.expires {
-                ServiceError::TimedOut("a full picture of the drift takes too long".to_owned())
+                ServiceError::TimedOut("a full picture of the drift, or of the access, takes too long".to_owned())
             } else {
                 ServiceError::Unauthenticated("the certificate has expired".to_owned())
             }),
@@ -295,7 +299,10 @@ impl Talk {
             return Err(ServiceError::Exhausted("more than 200 messages a second".to_owned()));
         }
         let (id, now) = (self.row.id, Timestamp::now());
-        live.session.heard(now);
+        // An inventory that stays as it is costs no write.
+        if !matches!(&message, Some(In::Inventory(report)) if report.changes.is_empty()) {
+            live.session.heard(now);
+        }
         match message {
             Some(In::Hello(hello)) => {
                 if !live.resends.take(Instant::now()) {
@@ -320,6 +327,12 @@ impl Talk {
                 Ok(())
             }
             Some(In::Fence(report)) => self.fence(live, &report).await,
+            Some(In::Inventory(part)) => {
+                let by = live.writer;
+                let answer = live.inventory.take(&self.services, by, part, now).await?;
+                self.out.extend(answer);
+                Ok(())
+            }
             // From a newer agent.
             None => Ok(()),
         }

@@ -1,5 +1,6 @@
 //! Proto ↔ domain and rows. Whatever comes from an agent is bounded here before it goes on.
 
+mod access;
 mod bundle;
 mod cluster;
 mod drift;
@@ -11,6 +12,10 @@ use hanse_domain::ids::Digest;
 use jiff::Timestamp;
 use pbjson_types::Timestamp as ProtoTime;
 
+pub(super) use access::{
+    Refusals, change, checkpoint, decision, difference, grant, group, group_members, inventory,
+    moment, question, request, signed, subject, version, view,
+};
 pub(super) use bundle::{bundle, trust_roots};
 pub(super) use cluster::cluster;
 pub(super) use drift::{drift, occurrence};

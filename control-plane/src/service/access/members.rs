@@ -1,0 +1,149 @@
+//! Which clusters the index holds, and that it holds all of each: those of the roster, as the store has
+//! them. Several hubs share a store, and each takes over what the others learned.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, RwLock};
+
+use arc_swap::ArcSwap;
+use hanse_domain::access::directory::Directory;
+use hanse_domain::access::index::Index;
+use hanse_domain::access::object::{AccessContent, AccessKey};
+use hanse_domain::ids::ClusterId;
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+
+use super::held::Held;
+use super::source::broke;
+use super::{AccessService, Inner, QUESTIONS};
+use crate::metrics::Metrics;
+use crate::service::ServiceError;
+use crate::service::fleet::FleetService;
+use crate::service::sessions::Sessions;
+use crate::store::{AccessContents, InventoryRow, Store};
+
+impl AccessService {
+    /// With everything that the store has of the fleet's clusters.
+    pub async fn load(
+        store: Store,
+        fleet: FleetService,
+        sessions: Sessions,
+        metrics: Metrics,
+    ) -> Result<Self, ServiceError> {
+        let service = Self(Arc::new(Inner {
+            store,
+            fleet,
+            sessions,
+            index: RwLock::new(Index::default()),
+            held: Mutex::default(),
+            gates: Mutex::default(),
+            directory: ArcSwap::from_pointee(Directory::default()),
+            directories: Mutex::default(),
+            questions: Arc::new(Semaphore::new(QUESTIONS)),
+            metrics,
+        }));
+        service.follow_all().await?;
+        Ok(service)
+    }
+
+    /// Brings everything to what the roster and the store say now.
+    pub async fn follow_all(&self) -> Result<(), ServiceError> {
+        self.follow_directories().await?;
+        self.follow().await
+    }
+
+    /// Brings the index to what the roster and the store say now.
+    async fn follow(&self) -> Result<(), ServiceError> {
+        let members: BTreeSet<ClusterId> =
+            self.0.fleet.current().fleet.members().keys().copied().collect();
+        let indexed: BTreeSet<ClusterId> = self.0.read(|index| index.clusters().collect());
+        let mut contents = AccessContents::default();
+        for left in indexed.difference(&members) {
+            let _gate = self.0.gate(*left).await;
+            self.0.write(|index| index.remove_cluster(*left));
+        }
+        for row in self.0.store.access_roots().await? {
+            if !members.contains(&row.cluster) {
+                self.stands(row);
+            } else if !indexed.contains(&row.cluster) {
+                self.take_over(row.cluster, &mut contents).await?;
+            } else if self.learned_at(row.cluster) < Some(row.learned_at) {
+                self.catch_up(row, &mut contents).await?;
+            }
+        }
+        self.0.metrics.set_inventories(self.0.read(|index| index.clusters().count()));
+        Ok(())
+    }
+
+    fn learned_at(&self, cluster: ClusterId) -> Option<Timestamp> {
+        self.0.held().get(&cluster).and_then(|held| held.learned_at)
+    }
+
+    /// What is older than what is known is passed over.
+    pub(super) fn stands(&self, row: InventoryRow) {
+        let mut held = self.0.held();
+        let held = held.entry(row.cluster).or_insert_with(Held::empty);
+        if held.learned_at <= Some(row.learned_at) {
+            held.stands(row);
+        }
+    }
+
+    async fn take_over(
+        &self,
+        cluster: ClusterId,
+        contents: &mut AccessContents,
+    ) -> Result<(), ServiceError> {
+        let _gate = self.0.gate(cluster).await;
+        self.load_cluster(cluster, contents).await
+    }
+
+    /// Puts all of a cluster into the index. The caller has its gate.
+    pub(super) async fn load_cluster(
+        &self,
+        cluster: ClusterId,
+        contents: &mut AccessContents,
+    ) -> Result<(), ServiceError> {
+        // Before the objects: what comes in between is looked at again.
+        let Some(row) = self.0.store.access_root(cluster).await? else { return Ok(()) };
+        let objects = self.0.store.current_access(cluster, contents).await?;
+        let service = self.clone();
+        let loaded = tokio::task::spawn_blocking(move || {
+            let objects = objects.into_iter().map(|state| (state.key, (*state.content).clone()));
+            service.0.write(|index| index.load(cluster, objects));
+        });
+        loaded.await.map_err(|e| broke(&e))?;
+        self.stands(row);
+        Ok(())
+    }
+
+    /// Puts into the index what another hub learned.
+    async fn catch_up(
+        &self,
+        row: InventoryRow,
+        contents: &mut AccessContents,
+    ) -> Result<(), ServiceError> {
+        let cluster = row.cluster;
+        let _gate = self.0.gate(cluster).await;
+        let since = self.learned_at(cluster).filter(|since| *since < row.learned_at);
+        let Some(since) = since else { return Ok(()) };
+        let changes = self.0.store.access_since(cluster, since, contents).await?;
+        let there = changes.there.into_iter();
+        let there = there.map(|state| (state.key, Some((*state.content).clone())));
+        let gone = changes.gone.into_iter().map(|key| (key, None));
+        self.put(cluster, there.chain(gone).collect()).await?;
+        self.stands(row);
+        Ok(())
+    }
+
+    /// Puts changes of a cluster into the index. The caller has its gate.
+    pub(super) async fn put(
+        &self,
+        cluster: ClusterId,
+        changes: Vec<(AccessKey, Option<AccessContent>)>,
+    ) -> Result<(), ServiceError> {
+        let service = self.clone();
+        let put = tokio::task::spawn_blocking(move || {
+            service.0.write(|index| index.update(cluster, changes));
+        });
+        put.await.map_err(|e| broke(&e))
+    }
+}
