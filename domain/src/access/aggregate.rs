@@ -93,7 +93,7 @@ pub(crate) fn sources(
 }
 
 /// Source: `LabelSelectorAsSelector` in `k8s.io/apimachinery/pkg/apis/meta/v1`.
-fn matches(selector: &LabelSelector, labels: &Labels) -> bool {
+pub(crate) fn matches(selector: &LabelSelector, labels: &Labels) -> bool {
     let LabelSelector { match_labels, match_expressions } = selector;
     match_labels.iter().all(|(key, value)| labels.get(key) == Some(value))
         && match_expressions.iter().all(|requirement| meets(requirement, labels))

@@ -136,7 +136,7 @@ pub fn escalations(
     let subjects = starts(&world, filter);
     let graph = Graph::grow(&world, &subjects);
     let backwards = Backwards::of(&graph);
-    let teller = Teller { index, cluster, world: &world, graph: &graph };
+    let teller = Teller { world: &world, graph: &graph };
     let mut out = Vec::new();
     let mut list = |found: &Found, target: &Target| {
         for subject in &subjects {

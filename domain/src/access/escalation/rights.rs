@@ -75,7 +75,8 @@ impl<'w> Rights<'w> {
     fn add(&mut self, world: &'w World<'_>, number: u32, place: Place, via: impl Fn(u32) -> Via) {
         let Some(role) = world.role(number) else { return };
         for (ability, rule) in &role.abilities {
-            let names = role.rules.get(*rule as usize).map(|rule| rule.resource_names.as_slice());
+            let names =
+                role.content.rules.get(*rule as usize).map(|rule| rule.resource_names.as_slice());
             let right = Right { place, names: names.unwrap_or_default(), via: via(*rule) };
             self.rights.push((*ability, right));
         }

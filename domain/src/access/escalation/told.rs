@@ -9,17 +9,13 @@ use super::rights::Via;
 use super::search::Found;
 use super::world::World;
 use super::{Escalation, Step, Target};
-use crate::access::index::Index;
 use crate::access::object::AccessKey;
 use crate::access::query::Grant;
 use crate::access::subject::{Identity, MASTERS, Subject};
-use crate::ids::ClusterId;
 use crate::kinds::role::PolicyRule;
 
 /// Tells paths of a graph.
 pub(super) struct Teller<'t, 'd> {
-    pub(super) index: &'t Index,
-    pub(super) cluster: ClusterId,
     pub(super) world: &'t World<'d>,
     pub(super) graph: &'t Graph,
 }
@@ -90,12 +86,13 @@ impl Teller<'_, '_> {
         };
         let of_role = |number: u32, rule: u32| {
             let role = world.role(number)?;
-            Some((role.key.clone(), Arc::clone(role.rules.get(rule as usize)?)))
+            Some((role.key.clone(), Arc::clone(role.content.rules.get(rule as usize)?)))
         };
         match via {
             Via::Binding { bound: number, rule } => {
                 let Some(bound) = world.bound(number) else { return empty };
                 let Some((role, rule)) = of_role(bound.role, rule) else { return empty };
+                let aggregated_from = world.aggregated_from(bound.role, &rule);
                 let reached = world.bounds_of(identity);
                 let by = reached.into_iter().find(|(reached, _)| *reached == number);
                 Grant {
@@ -103,18 +100,19 @@ impl Teller<'_, '_> {
                     binding: Some(bound.key.clone()),
                     namespace: named(&bound.key),
                     limited_to: rule.resource_names.clone(),
-                    aggregated_from: self.aggregated_from(&role, &rule),
+                    aggregated_from,
                     role: Some(role),
                     rule,
                     ..empty
                 }
             }
-            Via::Role { role, place, rule } => {
-                let Some((role, rule)) = of_role(role, rule) else { return empty };
+            Via::Role { role: number, place, rule } => {
+                let Some((role, rule)) = of_role(number, rule) else { return empty };
+                let aggregated_from = world.aggregated_from(number, &rule);
                 Grant {
                     namespace: place.namespace().map(|n| world.namespace(n).to_owned()),
                     limited_to: rule.resource_names.clone(),
-                    aggregated_from: self.aggregated_from(&role, &rule),
+                    aggregated_from,
                     role: Some(role),
                     rule,
                     ..empty
@@ -138,11 +136,6 @@ impl Teller<'_, '_> {
                 }
             }
         }
-    }
-
-    fn aggregated_from(&self, _role: &AccessKey, _rule: &PolicyRule) -> Vec<String> {
-        let _ = (self.index, self.cluster);
-        Vec::new()
     }
 
     /// Where a step is made, and what it is.

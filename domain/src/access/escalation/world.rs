@@ -1,15 +1,15 @@
 //! One cluster's access, as paths need it: bindings by subject, abilities by role, service accounts by
 //! namespace. It is read from the index once; nothing here is a question for each subject.
 
-use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::ability::{Abilities, Ability};
 use super::place::Place;
 use super::rights::Right;
+use crate::access::aggregate::matches;
 use crate::access::directory::Directory;
-use crate::access::index::Index;
+use crate::access::index::{Index, RoleContent};
 use crate::access::object::{AccessContent, AccessKey, AccessKind};
 use crate::access::subject::{Identity, Subject};
 use crate::history::roster::Labels;
@@ -17,9 +17,9 @@ use crate::ids::ClusterId;
 use crate::kinds::role::PolicyRule;
 
 /// A role that there is.
-pub(super) struct Role {
+pub(super) struct Role<'d> {
     pub(super) key: AccessKey,
-    pub(super) rules: Vec<Arc<PolicyRule>>,
+    pub(super) content: &'d RoleContent,
     /// Each with the number of its rule.
     pub(super) abilities: Vec<(Ability, u32)>,
 }
@@ -51,7 +51,7 @@ pub(super) struct Workload {
 /// One cluster's access.
 pub(super) struct World<'d> {
     pub(super) directory: &'d Directory,
-    pub(super) roles: Vec<Role>,
+    pub(super) roles: Vec<Role<'d>>,
     pub(super) bounds: Vec<Bound>,
     /// Numbers of bindings.
     pub(super) by_place: BTreeMap<Place, Vec<u32>>,
@@ -68,7 +68,7 @@ pub(super) struct World<'d> {
 }
 
 impl<'d> World<'d> {
-    pub(super) fn read(index: &Index, cluster: ClusterId, directory: &'d Directory) -> Self {
+    pub(super) fn read(index: &'d Index, cluster: ClusterId, directory: &'d Directory) -> Self {
         let mut world = Self {
             directory,
             roles: Vec::new(),
@@ -107,7 +107,7 @@ impl<'d> World<'d> {
             world.workloads.push(Workload { kind: found.kind, namespace, name, account });
         }
         let mut bindings: Vec<_> =
-            index.objects(cluster).filter_map(|(key, content)| binding(key, content)).collect();
+            index.bindings(cluster).filter_map(|(key, content)| binding(key, &content)).collect();
         bindings.sort_by(|(one, ..), (other, ..)| one.cmp(other));
         for (key, role, subjects) in bindings {
             world.add_binding(key, &role, subjects);
@@ -116,7 +116,7 @@ impl<'d> World<'d> {
         world
     }
 
-    fn read_roles(&mut self, index: &Index, cluster: ClusterId) {
+    fn read_roles(&mut self, index: &'d Index, cluster: ClusterId) {
         let abilities = Abilities::new();
         let mut known: BTreeMap<&PolicyRule, Vec<Ability>> = BTreeMap::new();
         let mut roles: Vec<_> = index.roles(cluster).collect();
@@ -136,7 +136,7 @@ impl<'d> World<'d> {
                 self.cluster_admin = Some(number);
             }
             self.role_numbers.insert(key.clone(), number);
-            self.roles.push(Role { key, rules: content.rules.clone(), abilities: given });
+            self.roles.push(Role { key, content, abilities: given });
         }
     }
 
@@ -188,6 +188,19 @@ impl<'d> World<'d> {
         number
     }
 
+    /// The cluster roles that were aggregated into a role and have a rule.
+    pub(super) fn aggregated_from(&self, number: u32, rule: &Arc<PolicyRule>) -> Vec<String> {
+        let Some(role) = self.role(number) else { return Vec::new() };
+        let selectors = role.content.aggregates.as_deref().unwrap_or_default();
+        let sources = self.roles.iter().filter(|other| {
+            other.key.kind == AccessKind::ClusterRole
+                && other.key != role.key
+                && selectors.iter().any(|selector| matches(selector, &other.content.labels))
+                && other.content.rules.contains(rule)
+        });
+        sources.map(|other| other.key.name.clone()).collect()
+    }
+
     /// Whether a binding names a user.
     pub(super) fn is_named(&self, user: &str) -> bool {
         self.by_subject.contains_key(&Subject::User(user.to_owned()))
@@ -201,7 +214,7 @@ impl<'d> World<'d> {
         self.namespaces.get(number as usize).map_or("", String::as_str)
     }
 
-    pub(super) fn role(&self, number: u32) -> Option<&Role> {
+    pub(super) fn role(&self, number: u32) -> Option<&Role<'d>> {
         self.roles.get(number as usize)
     }
 
@@ -250,10 +263,9 @@ impl<'d> World<'d> {
 
 /// A binding, the role that it refers to, and whom it names.
 fn binding(
-    key: impl Borrow<AccessKey>,
-    content: impl Borrow<AccessContent>,
+    key: AccessKey,
+    content: &AccessContent,
 ) -> Option<(AccessKey, AccessKey, BTreeSet<Subject>)> {
-    let (key, content) = (key.borrow(), content.borrow());
     let AccessContent::Binding { role, subjects } = content else { return None };
     let role = match role.kind.as_str() {
         "ClusterRole" => AccessKey::cluster(AccessKind::ClusterRole, &role.name),
@@ -263,7 +275,8 @@ fn binding(
         _ => return None,
     };
     let subjects = subjects.iter().filter_map(|raw| Subject::from_raw(raw, &key.namespace));
-    Some((key.clone(), role, subjects.collect()))
+    let subjects = subjects.collect();
+    Some((key, role, subjects))
 }
 
 /// Whether privileged pods are let in. Without a label they are, unless the API server is configured

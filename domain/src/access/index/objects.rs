@@ -91,8 +91,16 @@ impl Index {
             let rules = rules.iter().map(|rule| (**rule).clone()).collect();
             (key, AccessContent::Role { rules, labels, aggregates })
         });
-        let bindings = self.held(cluster).flat_map(|held| self.bindings_of(held));
+        let bindings = self.bindings(cluster);
         namespaces.chain(accounts).chain(workloads).chain(roles).chain(bindings)
+    }
+
+    /// All bindings, likewise.
+    pub(crate) fn bindings(
+        &self,
+        cluster: ClusterId,
+    ) -> impl Iterator<Item = (AccessKey, AccessContent)> + '_ {
+        self.held(cluster).flat_map(|held| self.bindings_of(held))
     }
 
     fn bindings_of<'i>(

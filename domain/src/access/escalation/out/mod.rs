@@ -14,11 +14,12 @@ use super::world::World;
 /// All edges.
 pub(super) fn of(world: &World<'_>, graph: &mut Graph, rights: &Rights<'_>) -> Vec<Hop> {
     let mut out = Out { world, graph, rights, hops: Vec::new() };
-    if rights.is_master {
-        let via = Via::Everything(Place::Cluster);
+    let everything = rights.whole(Ability::Everything).map(|right| right.via);
+    let everything = everything.or(rights.is_master.then_some(Via::Everything(Place::Cluster)));
+    if let Some(via) = everything {
+        // Nothing is nearer, and nothing is further.
         out.add(Edge::Has, via, Key::End(End::ClusterAdmin));
-    }
-    if !rights.is_empty() {
+    } else if !rights.is_empty() {
         out.held();
         out.bind();
         out.escalate();
@@ -46,11 +47,8 @@ impl Out<'_, '_, '_> {
         self.hops.push(Hop { to, step: Some((edge, via)) });
     }
 
-    /// What the bindings give themselves.
+    /// The Secrets that bindings give themselves.
     fn held(&mut self) {
-        if let Some(right) = self.rights.whole(Ability::Everything) {
-            self.add(Edge::Has, right.via, Key::End(End::ClusterAdmin));
-        }
         for right in self.rights.to(Ability::ReadSecrets) {
             if right.names().is_none() {
                 self.add(Edge::Has, right.via, Key::End(secrets(right.place)));
