@@ -80,7 +80,7 @@ impl<W: Write> Writer<W> {
 pub(crate) const SUMS: &str = "SHA256SUMS";
 
 fn sums(of: &[(String, Digest)]) -> String {
-    of.iter().map(|(path, digest)| format!("{digest}  {path}\n")).collect()
+    of.iter().fold(String::new(), |all, (path, digest)| all + &format!("{digest}  {path}\n"))
 }
 
 /// Reads an archive in order.
@@ -180,9 +180,12 @@ impl<R: Read> Reader<R> {
     }
 
     fn exact(&mut self, block: &mut [u8], what: &str) -> Result<(), ArchiveError> {
-        self.from.read_exact(block).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => ArchiveError::Truncated(what.to_owned()),
-            _ => ArchiveError::Io(error),
+        self.from.read_exact(block).map_err(|error| {
+            if error.kind() == io::ErrorKind::UnexpectedEof {
+                ArchiveError::Truncated(what.to_owned())
+            } else {
+                ArchiveError::Io(error)
+            }
         })
     }
 }

@@ -92,7 +92,9 @@ pub(crate) fn program() -> String {
 
 fn listed(clusters: &[ClusterEntry]) -> Vec<Listed> {
     let mut of_name: BTreeMap<&str, usize> = BTreeMap::new();
-    clusters.iter().for_each(|entry| *of_name.entry(&entry.name).or_default() += 1);
+    for entry in clusters {
+        *of_name.entry(&entry.name).or_default() += 1;
+    }
     let folder = |entry: &ClusterEntry| {
         if of_name.get(entry.name.as_str()) == Some(&1) {
             entry.name.clone()

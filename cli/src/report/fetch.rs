@@ -68,7 +68,7 @@ pub(crate) async fn groups(hub: &Hub, question: &Question) -> Outcome<Vec<Group>
             imported_at: time(group.imported_at.as_ref()),
             directory: group.directory,
             imported_by: group.imported_by,
-            group: members.group,
+            name: members.group,
             users: members.users,
             groups: members.groups,
         });

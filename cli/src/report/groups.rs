@@ -18,7 +18,7 @@ pub(crate) struct Group {
     pub(crate) imported_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) imported_by: String,
-    pub(crate) group: String,
+    pub(crate) name: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) users: Vec<String>,
     /// Groups within it.
@@ -29,7 +29,9 @@ pub(crate) struct Group {
 /// `groups.jsonl`.
 pub(crate) fn encode(groups: &[Group]) -> Vec<u8> {
     let mut out = Vec::new();
-    groups.iter().for_each(|group| line(&mut out, group));
+    for group in groups {
+        line(&mut out, group);
+    }
     out
 }
 
@@ -40,6 +42,6 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<Group>, String> {
 
 /// Who is in which group.
 pub(crate) fn directory(groups: &[Group]) -> Result<Directory, String> {
-    let all = groups.iter().map(|g| (g.group.clone(), g.users.clone(), g.groups.clone()));
+    let all = groups.iter().map(|g| (g.name.clone(), g.users.clone(), g.groups.clone()));
     Directory::new(all).map_err(|error| error.to_string())
 }

@@ -25,5 +25,7 @@ pub(crate) mod question;
 pub(crate) mod sheets;
 pub(crate) mod standing;
 pub(crate) mod summary;
+#[cfg(test)]
+mod tests;
 pub(crate) mod trace;
 pub(crate) mod verify;

@@ -35,7 +35,8 @@ pub(crate) struct Past {
 /// Who signs for a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Recipient {
-    pub(crate) recipient: String,
+    /// "age1…"
+    pub(crate) key: String,
     /// The statement that put it into the roster.
     pub(crate) since: RevisionNumber,
     /// When the statement was signed that took it away, by its author's clock.
@@ -74,12 +75,12 @@ impl Past {
     ) {
         let known = self.recipients.entry(cluster).or_default();
         if let Some(last) = known.last_mut().filter(|last| last.until.is_none()) {
-            if now.as_ref() == Some(&last.recipient) {
+            if now.as_ref() == Some(&last.key) {
                 return;
             }
             last.until = Some(time);
         }
-        known.extend(now.map(|recipient| Recipient { recipient, since, until: None }));
+        known.extend(now.map(|key| Recipient { key, since, until: None }));
     }
 
     /// All who ever signed for a cluster, in order.

@@ -83,7 +83,7 @@ impl Expected<'_> {
     pub(crate) fn read(&self, signed: &Signed) -> Result<Checkpoint, Uncounted> {
         let mut why = Uncounted::Foreign("no key of the cluster is in the history".to_owned());
         for known in self.recipients.iter().rev() {
-            match checkpoint::verify(&known.recipient, &signed.checkpoint, &signed.signature) {
+            match checkpoint::verify(&known.key, &signed.checkpoint, &signed.signature) {
                 Ok(read) => match self.fits(&read, known) {
                     Ok(()) => return Ok(read),
                     Err(uncounted) => why = uncounted,
@@ -147,6 +147,7 @@ impl Standing {
                     checkpoint.from, checkpoint.until, version.key, version.at
                 ));
             } else if same && objects.len() == usize::try_from(checkpoint.objects).unwrap_or(0) {
+                out.saw(&checkpoint);
                 out.fitting.push(Fitting { span, checkpoint, digest });
             } else if !only_its_end {
                 out.contradictions.push(format!(
@@ -196,7 +197,7 @@ impl Standing {
 
     /// A checkpoint that ended before the moment asked, for what was there then, too.
     fn earlier(&mut self, checkpoint: &Checkpoint, evidence: &Evidence, when: When) {
-        if checkpoint.until >= when.start() {
+        if checkpoint.until >= when.start() || !matches!(when, When::At(_)) {
             return;
         }
         let mut objects = Objects::default();
@@ -215,8 +216,6 @@ impl Standing {
     }
 
     fn conclude(&mut self, when: When) {
-        let seen: Vec<Checkpoint> = self.fitting.iter().map(|f| f.checkpoint.clone()).collect();
-        seen.iter().for_each(|checkpoint| self.saw(checkpoint));
         for Fitting { span: (from, until), .. } in &self.fitting {
             match self.proven.last_mut() {
                 Some((_, end)) if from.duration_since(*end) < BRIDGED => *end = (*end).max(*until),
@@ -287,10 +286,12 @@ pub(crate) fn needed(mut all: Vec<(Checkpoint, Signed)>, when: When) -> Vec<Sign
             None => kept.push((checkpoint, signed)),
         }
     }
-    // Of those that ended before, the newest says up to when the same was signed for.
-    let before = kept.iter().filter(|(c, _)| c.until < when.start()).map(|(c, _)| c.until).max();
+    // Of those that ended before a moment that none covers, the newest says what was signed for last.
+    let covered = kept.iter().any(|(checkpoint, _)| overlap(checkpoint, when).is_some());
+    let ended = kept.iter().filter(|(c, _)| c.until < when.start()).map(|(c, _)| c.until);
+    let last = if matches!(when, When::At(_)) && !covered { ended.max() } else { None };
     let matters = |checkpoint: &Checkpoint| {
-        overlap(checkpoint, when).is_some() || Some(checkpoint.until) == before
+        overlap(checkpoint, when).is_some() || Some(checkpoint.until) == last
     };
     kept.into_iter().filter(|(c, _)| matters(c)).map(|(_, signed)| signed).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hanse_domain::access::subject::{AUTHENTICATED, MASTERS, Subject, UNAUTHENTICATED};
+use hanse_domain::access::subject::Subject;
 use hanse_domain::ids::Digest;
 use hanse_domain::kinds::role::PolicyRule;
 use jiff::Timestamp;
@@ -58,7 +58,8 @@ pub(crate) struct About {
 pub(crate) struct Summary {
     pub(crate) clusters: Vec<Cluster>,
     pub(crate) subjects: BTreeMap<Subject, About>,
-    pub(crate) sources: BTreeMap<Source, usize>,
+    /// Rows that somebody declared, binding and role.
+    pub(crate) declared: usize,
     /// Groups that rows name and whose members no directory says.
     pub(crate) unknown_groups: BTreeSet<String>,
 }
@@ -85,7 +86,8 @@ impl Summary {
         let mut unmanaged = 0;
         for row in &answer.rows {
             subjects.insert(&row.grant.subject);
-            *self.sources.entry(row.binding.source).or_default() += 1;
+            let declared = [&row.binding, &row.role].map(|trace| trace.source == Source::Declared);
+            self.declared += usize::from(declared == [true, true]);
             let undeclared = is_unmanaged(row);
             unmanaged += usize::from(undeclared);
             let about = self.subjects.entry(row.grant.subject.clone()).or_default();
@@ -131,12 +133,12 @@ impl Summary {
     }
 }
 
-/// Whether nobody declared what gives it, as it is: Kubernetes' own aside.
+/// Whether nobody declared the binding or the role as it is: Kubernetes' own aside.
 pub(crate) fn is_unmanaged(row: &Row) -> bool {
-    match row.binding.source {
+    [&row.binding, &row.role].into_iter().any(|trace| match trace.source {
         Source::Altered | Source::Claimed | Source::Observed => true,
         Source::Declared | Source::Bootstrap | Source::BuiltIn | Source::Missing => false,
-    }
+    })
 }
 
 fn is_everything(rule: &PolicyRule) -> bool {
@@ -147,12 +149,9 @@ fn is_everything(rule: &PolicyRule) -> bool {
         && rule.resource_names.is_empty()
 }
 
-/// Whether one can know who is in a group.
+/// Whether one can know who is in a group. Those of Kubernetes are explained to whoever reads.
 fn is_known(group: &str, groups: &[Group]) -> bool {
-    groups.iter().any(|known| known.group == group)
-        || group.starts_with("system:serviceaccounts")
-        || (group.starts_with("system:")
-            && ![MASTERS, AUTHENTICATED, UNAUTHENTICATED].contains(&group))
+    group.starts_with("system:") || groups.iter().any(|known| known.name == group)
 }
 
 /// What is not proven or not seen of a cluster.

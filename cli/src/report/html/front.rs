@@ -8,7 +8,6 @@ use hanse_domain::access::subject::Subject;
 use super::super::groups::Group;
 use super::super::question::{Question, When};
 use super::super::summary::{Head, Summary};
-use super::super::trace::Source;
 use super::{state, text};
 use crate::text::count;
 
@@ -67,18 +66,19 @@ fn in_short(out: &mut String, question: &Question, summary: &Summary) {
         count(accounts, "service account"),
         count(totals.grants, "path"),
     );
-    let of = |source| summary.sources.get(&source).copied().unwrap_or(0);
+    let own = totals.grants.saturating_sub(summary.declared + totals.unmanaged);
+    let (mark, by_hand) = (if totals.unmanaged > 0 { "odd" } else { "dim" }, totals.unmanaged);
     let _ = writeln!(
         out,
-        "<ul>\n<li>{} come from what somebody declared and signed.</li>\n\
-         <li>{} have names that Kubernetes gives to its own, or are built into it.</li>\n\
-         <li>{}<strong>{} that nobody declared as they are</strong>{}: made or changed in the cluster \
-         itself.</li>\n</ul>",
-        of(Source::Declared),
-        of(Source::Bootstrap) + of(Source::BuiltIn),
-        if totals.unmanaged > 0 { "<span class=\"odd\">" } else { "<span>" },
-        totals.unmanaged,
-        "</span>",
+        "<table>\n<tbody>\n<tr><th scope=\"row\">Declared</th><td class=\"n\">{}</td>\
+         <td>Somebody with the right to do so declared and signed both the binding and the role.</td></tr>\n\
+         <tr><th scope=\"row\" class=\"{mark}\">Not declared</th><td class=\"n {mark}\">{by_hand}</td>\
+         <td>Nobody declared the binding or the role as it is: it was made or changed in the cluster \
+         itself.</td></tr>\n\
+         <tr><th scope=\"row\">Kubernetes' own</th><td class=\"n\">{own}</td>\
+         <td>The rest: a binding or a role is built into Kubernetes, or has a name that Kubernetes gives \
+         to its own.</td></tr>\n</tbody>\n</table>",
+        summary.declared,
     );
     let all: Vec<String> = summary
         .subjects
@@ -137,6 +137,8 @@ fn unseen(out: &mut String, question: &Question, groups: &[Group], summary: &Sum
     for line in [
         "Only RBAC, Kubernetes' own system of permissions, is looked at. Other authorisers of an API \
          server (for nodes, webhooks) may allow more; admission policies may forbid what RBAC allows.",
+        "Whoever an API server takes for a member of system:masters may do everything in its cluster, by no \
+         binding: whoever has a client certificate that says so. No object says who that is.",
         "Who can get at one subject's credentials can act as it. This report says what subjects could do, \
          not who they are.",
         "A cluster's agent signs what its API server showed it. Whoever rules that cluster, or has its \
@@ -220,6 +222,12 @@ fn how_to_read(out: &mut String, question: &Question) {
         ),
         ("Role", "a list of rules with a name"),
         ("Binding", "gives a role to subjects: in one namespace, or in the whole cluster"),
+        (
+            "system:authenticated",
+            "the group of everybody who has proven who they are: each user and each \
+                                  program of the cluster",
+        ),
+        ("system:unauthenticated", "everybody else who can reach the API server"),
         ("Namespace", "a part of a cluster, as a folder is of a disk"),
         (
             "Declared",
