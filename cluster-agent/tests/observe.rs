@@ -39,6 +39,13 @@ impl Watches {
             let watch = observer.clone().watch(kind);
             tasks.spawn(async move { drop(watch.await) });
         }
+        // Those of the inventory are there, too, and are looked at by a test of their own.
+        let (sights_sender, mut sights) = mpsc::channel(64);
+        for kind in hanse_agent::inventory::watched_apart() {
+            let watch = observer.clone().watch_access(kind, sights_sender.clone());
+            tasks.spawn(async move { drop(watch.await) });
+        }
+        tasks.spawn(async move { while sights.recv().await.is_some() {} });
         Ok(Self { inputs, _tasks: tasks })
     }
 

@@ -175,6 +175,7 @@ fn own_things() -> Vec<(&'static str, Call)> {
         ("an Event", create("/apis/events.k8s.io/v1/namespaces/hanse-agent/events", event)),
         ("a renewed identity", update(&own("secrets/hanse-agent-identity"), identity)),
         ("looking at access", get(&format!("{RBAC}/clusterrolebindings"))),
+        ("looking at whom workloads run as", get(&format!("{CORE}/pods"))),
         (
             "looking at the guard",
             get(
@@ -201,6 +202,10 @@ pub(crate) fn admitted() -> Vec<(&'static str, Call)> {
         (
             "read roles, bindings, namespaces and guard rails of the whole cluster",
             get(&format!("{RBAC}/clusterroles")),
+        ),
+        (
+            "read service accounts and workloads of the whole cluster, with what stands in their environment",
+            get("/apis/apps/v1/deployments"),
         ),
         ("read the ledger", get(&own("configmaps/hanse-ledger"))),
         (

@@ -102,6 +102,16 @@ fn neither_model_holds_more_than_it_says() -> Result<()> {
             assert!(!agent.contains(&format!("{verb} /secrets")), "{model:?}: {verb} Secrets");
         }
         assert!(!agent.contains("delete /namespaces"), "{model:?}");
+        let inventory = |object: &&Value| {
+            object["kind"] == "ClusterRole" && object["metadata"]["name"] == "hanse-agent-inventory"
+        };
+        let sees = rights(&manifest.iter().find(inventory).context("no role")?["rules"]);
+        let reads =
+            |right: &String| ["get ", "list ", "watch "].iter().any(|verb| right.starts_with(verb));
+        assert!(sees.iter().all(reads), "{model:?}: {sees:?}");
+        assert!(
+            !sees.iter().any(|right| right.contains("secrets") || right.contains("configmaps"))
+        );
     }
     Ok(())
 }
