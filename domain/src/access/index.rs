@@ -19,6 +19,7 @@ mod rows;
 mod symbols;
 mod table;
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use self::cluster::{Cluster, Role, Within};
@@ -67,27 +68,27 @@ impl Index {
     /// Puts, or with no content takes away, one object. An object whose content or namespace does not
     /// fit its kind is as if it were not there.
     pub fn apply(&mut self, cluster: ClusterId, key: &AccessKey, content: Option<&AccessContent>) {
-        self.update(cluster, [(key.clone(), content.cloned())]);
+        self.update(cluster, [(key, content)]);
     }
 
     /// Like [`Index::apply`] for many at once; the last of a key counts.
-    pub fn update(
+    pub fn update<K: Borrow<AccessKey>, C: Borrow<AccessContent>>(
         &mut self,
         cluster: ClusterId,
-        changes: impl IntoIterator<Item = (AccessKey, Option<AccessContent>)>,
+        changes: impl IntoIterator<Item = (K, Option<C>)>,
     ) {
         let mut rows = Changes::default();
         for (key, content) in changes {
-            rows.add(&mut self.symbols, &key, content);
+            rows.add(&mut self.symbols, key.borrow(), content.as_ref().map(C::borrow));
         }
         self.clusters.entry(cluster).or_default().change(&mut self.symbols, rows);
     }
 
     /// Replaces everything of a cluster.
-    pub fn load(
+    pub fn load<K: Borrow<AccessKey>, C: Borrow<AccessContent>>(
         &mut self,
         cluster: ClusterId,
-        objects: impl IntoIterator<Item = (AccessKey, AccessContent)>,
+        objects: impl IntoIterator<Item = (K, C)>,
     ) {
         let before = self.clusters.insert(cluster, Cluster::default());
         self.update(cluster, objects.into_iter().map(|(key, content)| (key, Some(content))));

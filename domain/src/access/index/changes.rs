@@ -1,9 +1,7 @@
 //! From objects to changes of rows: every symbol that a new row names is used from here on.
 
-use std::sync::Arc;
-
 use super::rows::{AccountRow, BindingRow, NamespaceRow, RoleRow, WorkloadRow};
-use super::symbols::{RoleContent, Symbols};
+use super::symbols::Symbols;
 use super::table::Change;
 use crate::access::object::{AccessContent, AccessKey, AccessKind, RoleReference};
 
@@ -24,14 +22,14 @@ impl Changes {
         &mut self,
         symbols: &mut Symbols,
         key: &AccessKey,
-        content: Option<AccessContent>,
+        content: Option<&AccessContent>,
     ) {
         if key.kind.is_namespaced() == key.namespace.is_empty() {
             return;
         }
         match content.filter(|content| content.fits(key.kind)) {
             None => self.take(symbols, key),
-            Some(AccessContent::Binding { role, .. }) if !can_grant(&role, &key.namespace) => {
+            Some(AccessContent::Binding { role, .. }) if !can_grant(role, &key.namespace) => {
                 self.take(symbols, key);
             }
             Some(content) => self.put(symbols, key, content),
@@ -60,7 +58,7 @@ impl Changes {
         }
     }
 
-    fn put(&mut self, symbols: &mut Symbols, key: &AccessKey, content: AccessContent) {
+    fn put(&mut self, symbols: &mut Symbols, key: &AccessKey, content: &AccessContent) {
         let name = symbols.acquire_text(&key.name);
         let namespace = symbols.acquire_text(&key.namespace);
         let at = (namespace, name);
@@ -70,22 +68,22 @@ impl Changes {
                 self.namespaces.push((name, Some(NamespaceRow { name, labels })));
             }
             AccessContent::ServiceAccount { token_secret } => {
-                self.accounts.push((at, Some(AccountRow { namespace, name, token_secret })));
+                self.accounts
+                    .push((at, Some(AccountRow { namespace, name, token_secret: *token_secret })));
             }
             AccessContent::Role { rules, labels, aggregates } => {
-                let rules = rules.into_iter().map(Arc::new).collect();
-                let content = symbols.acquire_role(RoleContent { rules, labels, aggregates });
+                let content = symbols.acquire_role(rules, labels, aggregates.as_deref());
                 self.roles.push((at, Some(RoleRow { namespace, name, content })));
             }
             AccessContent::Binding { role, subjects } => {
                 let cluster_wide = role.kind == CLUSTER_ROLE;
                 let role_namespace = if cluster_wide { "" } else { &key.namespace };
                 let role = (symbols.acquire_text(role_namespace), symbols.acquire_text(&role.name));
-                let set = symbols.acquire_set(&subjects, &key.namespace);
+                let set = symbols.acquire_set(subjects, &key.namespace);
                 self.bindings.push((at, Some(BindingRow { role, namespace, name, set })));
             }
             AccessContent::Workload { service_account } => {
-                let account = symbols.acquire_text(&service_account);
+                let account = symbols.acquire_text(service_account);
                 let row = WorkloadRow { kind: key.kind, namespace, name, account };
                 self.workloads.push(((key.kind, namespace, name), Some(row)));
             }

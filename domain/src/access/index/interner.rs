@@ -40,7 +40,7 @@ impl<T> Default for Interner<T> {
     }
 }
 
-impl<T> Interner<T> {
+impl<T: Hash> Interner<T> {
     /// The number of a value, if it is kept.
     pub(crate) fn find<Q>(&self, value: &Q) -> Option<u32>
     where
@@ -57,48 +57,34 @@ impl<T> Interner<T> {
         T: Borrow<Q> + for<'q> From<&'q Q>,
         Q: Hash + Eq + ?Sized,
     {
-        match self.use_again(value) {
-            Some(number) => number,
-            None => self.insert(value.into()),
-        }
+        self.acquire_with(value, |held| held.borrow() == value, || value.into())
     }
 
-    /// [`Interner::acquire`] of a value that is there already.
-    pub(crate) fn acquire_owned(&mut self, value: T) -> u32
-    where
-        T: Hash + Eq,
-    {
-        match self.use_again(&value) {
-            Some(number) => number,
-            None => self.insert(value),
+    /// [`Interner::acquire`] of what has the same hash as the value that it makes, and is like it.
+    pub(crate) fn acquire_with(
+        &mut self,
+        like: &(impl Hash + ?Sized),
+        same: impl Fn(&T) -> bool,
+        make: impl FnOnce() -> T,
+    ) -> u32 {
+        let hash = self.hasher.hash_one(like);
+        let is = |number: &u32| self.get(*number).is_some_and(&same);
+        let Some(&number) = self.numbers.find(hash, is) else { return self.insert(make()) };
+        if let Some(slot) = self.slots.get_mut(number as usize) {
+            slot.uses = slot.uses.saturating_add(1);
         }
-    }
-
-    /// Counts one more use of a value that is kept.
-    fn use_again<Q>(&mut self, value: &Q) -> Option<u32>
-    where
-        T: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        let number = self.find(value)?;
-        let slot = self.slots.get_mut(number as usize)?;
-        slot.uses = slot.uses.saturating_add(1);
-        Some(number)
+        number
     }
 
     /// Four thousand million values would need a hundred times the memory of the machines that this
     /// runs on; what is beyond has no number.
-    fn insert<Q>(&mut self, value: T) -> u32
-    where
-        T: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
+    fn insert(&mut self, value: T) -> u32 {
         let number = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot { value: None, uses: 0 });
             self.generations.push(0);
             u32::try_from(self.slots.len() - 1).unwrap_or(NONE)
         });
-        let hash = self.hasher.hash_one(value.borrow());
+        let hash = self.hasher.hash_one(&value);
         let Some(slot) = self.slots.get_mut(number as usize) else { return NONE };
         *slot = Slot { value: Some(value), uses: 1 };
         if let Some(generation) = self.generations.get_mut(number as usize) {
@@ -107,24 +93,20 @@ impl<T> Interner<T> {
         let Self { slots, numbers, hasher, .. } = self;
         numbers.insert_unique(hash, number, |&number| {
             let value = slots.get(number as usize).and_then(|slot| slot.value.as_ref());
-            value.map_or(0, |value| hasher.hash_one(value.borrow()))
+            value.map_or(0, |value| hasher.hash_one(value))
         });
         number
     }
 
     /// Ends one use. Gives the value back when it was the last.
-    pub(crate) fn release<Q>(&mut self, number: u32) -> Option<T>
-    where
-        T: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
+    pub(crate) fn release(&mut self, number: u32) -> Option<T> {
         let slot = self.slots.get_mut(number as usize)?;
         slot.uses = slot.uses.saturating_sub(1);
         if slot.uses > 0 {
             return None;
         }
         let value = slot.value.take()?;
-        let hash = self.hasher.hash_one(value.borrow());
+        let hash = self.hasher.hash_one(&value);
         if let Ok(entry) = self.numbers.find_entry(hash, |&held| held == number) {
             entry.remove();
         }
@@ -170,10 +152,10 @@ mod tests {
         assert_eq!(texts.acquire("a"), a);
         assert_ne!(a, b);
         let first = texts.generation(a);
-        assert_eq!(texts.release::<str>(a), None);
-        assert_eq!(texts.release::<str>(a), Some("a".into()));
+        assert_eq!(texts.release(a), None);
+        assert_eq!(texts.release(a), Some("a".into()));
         assert_eq!((texts.find("a"), texts.get(a), texts.len()), (None, None, 1));
-        assert_eq!(texts.release::<str>(a), None);
+        assert_eq!(texts.release(a), None);
 
         let c = texts.acquire("c");
         assert_eq!((c, texts.get(c).map(AsRef::as_ref)), (a, Some("c")));
@@ -186,7 +168,7 @@ mod tests {
         let mut round = |n: u32| {
             let text = n.to_string();
             let number = texts.acquire(text.as_str());
-            texts.release::<str>(number);
+            texts.release(number);
             texts.bytes(|text| text.len())
         };
         let after_one = round(0);

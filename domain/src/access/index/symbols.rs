@@ -23,10 +23,10 @@ pub struct RoleContent {
     pub aggregates: Option<Vec<LabelSelector>>,
 }
 
+/// As the rules and the labels that it was made of.
 impl Hash for RoleContent {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.rules.hash(state);
-        self.labels.hash(state);
+        (&self.rules, &self.labels).hash(state);
     }
 }
 
@@ -71,7 +71,7 @@ impl Symbols {
     }
 
     pub(crate) fn release_text(&mut self, number: u32) {
-        self.texts.release::<str>(number);
+        self.texts.release(number);
     }
 
     /// The set of those whom a binding names and who are somebody.
@@ -81,21 +81,25 @@ impl Symbols {
         named.sort_unstable();
         named.dedup();
         let mut members: Vec<u32> =
-            named.into_iter().map(|subject| self.subjects.acquire_owned(subject)).collect();
+            named.iter().map(|subject| self.acquire_subject(subject)).collect();
         members.sort_unstable();
         let known = self.sets.find(members.as_slice()).is_some();
         let set = self.sets.acquire(members.as_slice());
         if known {
             for member in members {
-                self.subjects.release::<Subject>(member);
+                self.subjects.release(member);
             }
         }
         set
     }
 
+    fn acquire_subject(&mut self, subject: &Subject) -> u32 {
+        self.subjects.acquire_with(subject, |held| held == subject, || subject.clone())
+    }
+
     pub(crate) fn release_set(&mut self, number: u32) {
-        for member in self.sets.release::<[u32]>(number).into_iter().flatten() {
-            self.subjects.release::<Subject>(member);
+        for member in self.sets.release(number).into_iter().flatten() {
+            self.subjects.release(member);
         }
     }
 
@@ -108,12 +112,26 @@ impl Symbols {
         self.sets.generation(number)
     }
 
-    pub(crate) fn acquire_role(&mut self, content: RoleContent) -> u32 {
-        self.roles.acquire_owned(content)
+    pub(crate) fn acquire_role(
+        &mut self,
+        rules: &[PolicyRule],
+        labels: &Labels,
+        aggregates: Option<&[LabelSelector]>,
+    ) -> u32 {
+        let same = |held: &RoleContent| {
+            held.rules.iter().map(AsRef::as_ref).eq(rules)
+                && held.labels == *labels
+                && held.aggregates.as_deref() == aggregates
+        };
+        self.roles.acquire_with(&(rules, labels), same, || RoleContent {
+            rules: rules.iter().cloned().map(Arc::new).collect(),
+            labels: labels.clone(),
+            aggregates: aggregates.map(<[_]>::to_vec),
+        })
     }
 
     pub(crate) fn release_role(&mut self, number: u32) {
-        self.roles.release::<RoleContent>(number);
+        self.roles.release(number);
     }
 
     pub(crate) fn role(&self, number: u32) -> Option<&RoleContent> {
@@ -124,12 +142,12 @@ impl Symbols {
         self.roles.generation(number)
     }
 
-    pub(crate) fn acquire_labels(&mut self, labels: Labels) -> u32 {
-        self.labels.acquire_owned(labels)
+    pub(crate) fn acquire_labels(&mut self, labels: &Labels) -> u32 {
+        self.labels.acquire_with(labels, |held| held == labels, || labels.clone())
     }
 
     pub(crate) fn release_labels(&mut self, number: u32) {
-        self.labels.release::<Labels>(number);
+        self.labels.release(number);
     }
 
     pub(crate) fn labels(&self, number: u32) -> Option<&Labels> {
