@@ -96,9 +96,9 @@ fn examples(kind: Kind) -> Vec<Value> {
         .lines()
         .filter(|line| kind != Kind::FederatedSecret || !line.contains("overrides:"))
         .filter(|line| kind != Kind::AccessInvariant || !line.contains("  drift:"))
-        .map(|line| match kind {
-            Kind::AccessInvariant => line.replace("drift: Enforce", "reason: another"),
-            _ => line.to_owned(),
+        .map(|line| {
+            let invariant = kind == Kind::AccessInvariant;
+            if invariant { line.replace("drift: Enforce", "reason: another") } else { line.to_owned() }
         })
         .collect();
     let head = head.join("\n");

@@ -1,17 +1,25 @@
 //! Yes and no, a cluster and namespace each.
 
-use hanse_proto::admin::{Decision, Grant};
+use hanse_proto::admin::{ClusterView, Decision, Grant};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::grants;
 use super::sheet::Row;
+use super::views;
 use super::words::{self, path};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::output;
 use crate::text::count;
 
-impl Row for Decision {
+/// An answer, and whether anything is known of its cluster: a no of which nothing is known is none.
+#[derive(Clone, Debug)]
+pub(crate) struct Answered {
+    pub(crate) decision: Decision,
+    pub(crate) known: bool,
+}
+
+impl Row for Answered {
     const LIST: &'static str = "decisions";
     const HEADINGS: &'static [&'static str] = &["CLUSTER", "NAMESPACE", "ANSWER", "WHY"];
     const WIDE: &'static [&'static str] = &["RULE", "DECLARED BY"];
@@ -21,14 +29,18 @@ impl Row for Decision {
     }
 
     fn cells(&self, _: Timestamp) -> Vec<String> {
-        let answer = if self.allowed { "yes" } else { "no" };
-        let namespace =
-            if self.namespace.is_empty() { "all".to_owned() } else { self.namespace.clone() };
-        vec![self.cluster.clone(), namespace, answer.to_owned(), why(self)]
+        let decision = &self.decision;
+        let (answer, why) = match (decision.allowed, self.known) {
+            (true, _) => ("yes", why(decision)),
+            (false, true) => ("no", why(decision)),
+            (false, false) => ("unknown", "nothing is known of this cluster".to_owned()),
+        };
+        let namespace = if decision.namespace.is_empty() { "all" } else { &decision.namespace };
+        vec![decision.cluster.clone(), namespace.to_owned(), answer.to_owned(), why]
     }
 
     fn wide(&self) -> Vec<String> {
-        let grant = self.grants.first();
+        let grant = self.decision.grants.first();
         let rule = grant.and_then(|grant| grant.rule.as_ref()).map(words::rule);
         vec![
             rule.unwrap_or_else(|| "-".to_owned()),
@@ -38,15 +50,18 @@ impl Row for Decision {
 
     /// A line for each path, and one for a no.
     fn records(&self) -> Vec<Vec<String>> {
-        let head = [self.cluster.clone(), self.namespace.clone(), self.allowed.to_string()];
+        let decision = &self.decision;
+        let known = self.known || decision.allowed;
+        let allowed = if known { decision.allowed.to_string() } else { "unknown".to_owned() };
+        let head = [decision.cluster.clone(), decision.namespace.clone(), allowed];
         let none = [Grant::default()];
-        let grants: &[Grant] = if self.grants.is_empty() { &none } else { &self.grants };
+        let grants: &[Grant] = if decision.grants.is_empty() { &none } else { &decision.grants };
         let line = |grant: &Grant| [head.to_vec(), grants::record(grant)].concat();
         grants.iter().map(line).collect()
     }
 
     fn json(&self) -> Outcome<Value> {
-        output::value(self)
+        output::value(&self.decision)
     }
 }
 
@@ -62,6 +77,23 @@ fn why(decision: &Decision) -> String {
     }
 }
 
+/// The decisions of one cluster, until its view tells what they are worth.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pending(Vec<Decision>);
+
+impl Pending {
+    pub(crate) fn push(&mut self, decision: Decision) {
+        self.0.push(decision);
+    }
+
+    /// The cluster ends.
+    pub(crate) fn end(&mut self, view: &ClusterView) -> Vec<Answered> {
+        let known = !views::is_unknown(view);
+        let decisions = std::mem::take(&mut self.0).into_iter();
+        decisions.map(|decision| Answered { decision, known }).collect()
+    }
+}
+
 /// What many yeses and noes come to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
@@ -69,20 +101,15 @@ pub(crate) struct Tally {
     /// Clusters of which there is no answer.
     unanswered: Vec<String>,
     asked: usize,
-    current: usize,
 }
 
 impl Tally {
-    pub(crate) fn decision(&mut self, decision: &Decision) {
-        self.current += 1;
-        self.no += usize::from(!decision.allowed);
-    }
-
-    /// A cluster ends.
-    pub(crate) fn view(&mut self, cluster: &str) {
+    /// All that a cluster says.
+    pub(crate) fn cluster(&mut self, name: &str, answers: &[Answered]) {
         self.asked += 1;
-        if std::mem::take(&mut self.current) == 0 {
-            self.unanswered.push(cluster.to_owned());
+        self.no += answers.iter().filter(|one| one.known && !one.decision.allowed).count();
+        if !answers.iter().any(|one| one.known || one.decision.allowed) {
+            self.unanswered.push(name.to_owned());
         }
     }
 
@@ -130,28 +157,32 @@ pub(crate) mod tests {
     #[test]
     fn yes_and_no_by_cluster() {
         let nothing = Decision { cluster: "prod-3".into(), ..Decision::default() };
-        let rows = [yes(), no(), nothing];
+        let known = |decision| Answered { decision, known: true };
+        let silent = Decision { cluster: "prod-4".into(), ..nothing.clone() };
+        let silent = Answered { decision: silent, known: false };
+        let rows = [known(yes()), known(no()), known(nothing), silent];
         insta::assert_snapshot!(written(Format::Table, &rows));
         let csv = written(Format::Csv, &rows);
-        assert_eq!(csv.lines().count(), 5, "{csv}");
+        assert_eq!(csv.lines().count(), 6, "{csv}");
         assert!(csv.contains("\nprod-2,payments,false,,,"), "{csv}");
+        assert!(csv.contains("\nprod-4,,unknown,,,"), "{csv}");
     }
 
     #[test]
     fn any_no_is_a_no_and_silence_is_no_yes() {
-        let end = |decisions: &[(&str, Option<bool>)]| {
+        let end = |decisions: &[(bool, bool)]| {
             let mut tally = Tally::default();
-            for (cluster, allowed) in decisions {
-                if let Some(allowed) = *allowed {
-                    tally.decision(&Decision { allowed, ..Decision::default() });
-                }
-                tally.view(cluster);
+            for (allowed, covered) in decisions {
+                let mut pending = Pending::default();
+                pending.push(Decision { allowed: *allowed, ..Decision::default() });
+                let view = ClusterView { covered: *covered, ..ClusterView::default() };
+                tally.cluster("a", &pending.end(&view));
             }
             tally.outcome().map_err(|failure| failure.code())
         };
-        assert_eq!(end(&[("a", Some(true)), ("b", Some(true))]), Ok(Exit::OK));
-        assert_eq!(end(&[("a", Some(true)), ("b", Some(false))]), Ok(Exit::FAILED));
-        assert_eq!(end(&[("a", Some(false)), ("b", None)]), Ok(Exit::FAILED));
-        assert_eq!(end(&[("a", Some(true)), ("b", None)]), Err("not-answered"));
+        assert_eq!(end(&[(true, true), (true, true)]), Ok(Exit::OK));
+        assert_eq!(end(&[(true, true), (false, true)]), Ok(Exit::FAILED));
+        assert_eq!(end(&[(false, true), (false, false)]), Ok(Exit::FAILED));
+        assert_eq!(end(&[(true, true), (false, false)]), Err("not-answered"));
     }
 }

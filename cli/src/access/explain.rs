@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use clap::builder::styling::Style;
 use hanse_proto::admin::access_subject::Kind;
-use hanse_proto::admin::{AccessRequest, AccessSubject, Decision, Grant};
+use hanse_proto::admin::{AccessRequest, AccessSubject, ClusterView, Decision, Grant};
 
-use super::{resource, subject, words};
+use super::{resource, subject, views, words};
 use crate::text::{count, escape};
 
 /// Who wants to do what.
@@ -18,8 +18,45 @@ pub(crate) struct Asker<'a> {
     pub(crate) groups: &'a [String],
 }
 
-/// The answer of one cluster, with a line for each step of each path.
-pub(crate) fn decision(asker: Asker<'_>, decision: &Decision) -> String {
+/// How many paths are told of one cluster.
+const MAX_PATHS: usize = 20;
+
+/// The answer of one cluster. `everywhere`: it was asked about all namespaces, so that the decisions are
+/// one answer; else each is an answer of its own.
+pub(crate) fn cluster(
+    asker: Asker<'_>,
+    everywhere: bool,
+    decisions: Vec<Decision>,
+    view: &ClusterView,
+) -> String {
+    let bold = Style::new().bold();
+    let allowed = decisions.iter().any(|decision| decision.allowed);
+    if decisions.is_empty() || (views::is_unknown(view) && !allowed) {
+        let name = escape(&view.cluster);
+        return format!("{bold}{name}: unknown{bold:#}\n  Nothing is known of this cluster.\n");
+    }
+    if everywhere {
+        return decision(asker, &merged(decisions));
+    }
+    decisions.iter().map(|one| decision(asker, one)).collect::<Vec<_>>().join("\n")
+}
+
+/// The first one is about the whole cluster, the others about namespaces where there is more.
+fn merged(decisions: Vec<Decision>) -> Decision {
+    let mut all = Decision::default();
+    for decision in decisions {
+        if all.cluster.is_empty() {
+            all.cluster = decision.cluster;
+            all.nearest = decision.nearest;
+        }
+        all.allowed |= decision.allowed;
+        all.grants.extend(decision.grants);
+    }
+    all
+}
+
+/// With a line for each step of each path.
+fn decision(asker: Asker<'_>, decision: &Decision) -> String {
     let bold = Style::new().bold();
     let who = subject::show(asker.subject);
     let what = resource::show(asker.request);
@@ -42,10 +79,13 @@ pub(crate) fn decision(asker: Asker<'_>, decision: &Decision) -> String {
                 count(paths.len(), "path")
             );
         }
-        for (index, grant) in paths.iter().enumerate() {
+        for (index, grant) in paths.iter().take(MAX_PATHS).enumerate() {
             out.push('\n');
             let number = (paths.len() > 1).then_some(index + 1);
             path(&mut out, asker, grant, number);
+        }
+        if let more @ 1.. = paths.len().saturating_sub(MAX_PATHS) {
+            let _ = writeln!(out, "\n  And {}: -o csv lists them.", count(more, "more path"));
         }
     } else {
         refused(&mut out, asker, decision);
@@ -240,6 +280,38 @@ mod tests {
         assert!(text.contains("User anna can get secrets in the whole cluster.\n"), "{text}");
         let text = explained(["anna", "get", "/metrics"], &[], &Decision { allowed: false, ..one });
         assert!(text.contains("User anna cannot get /metrics.\n"), "{text}");
+    }
+
+    #[test]
+    fn all_namespaces_are_one_answer() {
+        let subject = subject::parse("anna").unwrap();
+        let request = resource::parse("get", "secrets", None).unwrap().request;
+        let asker = Asker { subject: &subject, request: &request, groups: &[] };
+        let view =
+            ClusterView { covered: true, cluster: "prod-2".into(), ..ClusterView::default() };
+        let whole = Decision { namespace: String::new(), ..no() };
+        let place = Decision { cluster: "prod-2".into(), grants: vec![by_group()], ..yes() };
+        let said = |everywhere, decisions: &[&Decision], view: &ClusterView| {
+            let decisions = decisions.iter().map(|one| (*one).clone()).collect();
+            anstream::adapter::strip_str(&cluster(asker, everywhere, decisions, view)).to_string()
+        };
+        let text = said(true, &[&whole, &place], &view);
+        assert!(
+            text.starts_with(
+                "prod-2: yes\n  User anna can get secrets, but only in namespace payments.\n"
+            ),
+            "{text}"
+        );
+        assert!(said(true, &[&whole], &view).starts_with("prod-2: no\n"));
+        let text = said(false, &[&place, &no()], &view);
+        assert!(text.contains("prod-2: yes\n") && text.contains("\n\nprod-2: no\n"), "{text}");
+        let unknown = ClusterView { covered: false, ..view.clone() };
+        assert!(said(true, &[&whole], &unknown).starts_with("prod-2: unknown\n"));
+        assert!(said(true, &[], &view).starts_with("prod-2: unknown\n"));
+        let many = Decision { grants: vec![by_group(); MAX_PATHS + 3], ..yes() };
+        assert!(
+            said(true, &[&many], &view).ends_with("\n  And 3 more paths: -o csv lists them.\n")
+        );
     }
 
     #[test]

@@ -34,7 +34,16 @@ pub(crate) fn block(views: &[ClusterView]) -> Option<String> {
     Some(out.trim_end().to_owned())
 }
 
+/// Whether nothing at all is known of a cluster up to the moment of a question.
+pub(crate) fn is_unknown(view: &ClusterView) -> bool {
+    !view.covered && view.seen_until.is_none()
+}
+
+/// In the hub's words, which leave nothing out; ours where it has none.
 fn reasons(view: &ClusterView) -> Vec<String> {
+    if !view.caveats.is_empty() {
+        return view.caveats.clone();
+    }
     let mut reasons = Vec::new();
     if !view.covered {
         reasons.push(match second(view.seen_until.as_ref()) {
@@ -49,7 +58,6 @@ fn reasons(view: &ClusterView) -> Vec<String> {
             count(view.skipped as usize, "object")
         ));
     }
-    reasons.extend(view.caveats.iter().cloned());
     reasons
 }
 
@@ -82,30 +90,37 @@ pub(crate) mod tests {
 
     #[test]
     fn what_was_not_seen_is_said_once() {
+        let stale = "not seen since 2026-03-01\u{1b}".to_owned();
+        let rbac = "only RBAC is looked at".to_owned();
         let views = [
             view("a"),
-            ClusterView {
-                covered: false,
-                seen_until: at("2026-03-01T00:00:00.5Z"),
-                skipped: 1,
-                ..view("b")
-            },
-            ClusterView {
-                covered: false,
-                unseen: vec!["Pod: pods is forbidden\u{1b}".into()],
-                caveats: vec!["only RBAC is looked at".into(), "only RBAC is looked at".into()],
-                ..view("c")
-            },
+            ClusterView { caveats: vec![rbac.clone(), stale], ..view("b") },
+            ClusterView { caveats: vec![rbac.clone(), rbac], ..view("c") },
         ];
         insta::assert_snapshot!(block(&views).unwrap_or_default(), @r"
         What this answer cannot see:
-          b: 1 object left out, too large or malformed
-          c: its agent cannot look at Pod: pods is forbidden\u{1b}
-          c: never seen up to that moment: nothing is known of it
-          b: not seen at that moment; the last look at it was 2026-03-01T00:00:00Z
+          b: not seen since 2026-03-01\u{1b}
           all 3 clusters: only RBAC is looked at
         ");
         assert_eq!(block(&[ClusterView { covered: true, ..ClusterView::default() }]), None);
+    }
+
+    #[test]
+    fn without_the_hubs_words_it_is_said_all_the_same() {
+        let silent = |view: ClusterView| ClusterView { caveats: Vec::new(), ..view };
+        let unseen = vec!["Pod: pods is forbidden\u{1b}".into()];
+        let seen_until = at("2026-03-01T00:00:00.5Z");
+        let stale = ClusterView { covered: false, seen_until, skipped: 1, unseen, ..view("b") };
+        let unknown = ClusterView { covered: false, ..view("c") };
+        assert!(is_unknown(&unknown) && !is_unknown(&stale) && !is_unknown(&view("a")));
+        let views = [silent(stale), silent(unknown)];
+        insta::assert_snapshot!(block(&views).unwrap_or_default(), @r"
+        What this answer cannot see:
+          b: 1 object left out, too large or malformed
+          b: its agent cannot look at Pod: pods is forbidden\u{1b}
+          c: never seen up to that moment: nothing is known of it
+          b: not seen at that moment; the last look at it was 2026-03-01T00:00:00Z
+        ");
     }
 
     #[test]

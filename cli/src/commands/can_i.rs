@@ -5,7 +5,7 @@ use hanse_proto::admin::decision_response::Part;
 use jiff::Timestamp;
 
 use crate::access::answer::Answer;
-use crate::access::decisions::Tally;
+use crate::access::decisions::{Pending, Tally};
 use crate::access::question::Question;
 use crate::access::resource::What;
 use crate::access::scope::{Unnamed, When, Where};
@@ -75,15 +75,16 @@ impl Args {
         };
         let mut stream = hub.call(service.list_decisions(request)).await?;
         let mut answer = Answer::begin(self.output, &question)?;
-        let mut tally = Tally::default();
+        let (mut pending, mut tally) = (Pending::default(), Tally::default());
         while let Some(message) = hub.next(&mut stream).await? {
             match message.part {
-                Some(Part::Decision(decision)) => {
-                    tally.decision(&decision);
-                    answer.row(&decision)?;
-                }
+                Some(Part::Decision(decision)) => pending.push(decision),
                 Some(Part::View(view)) => {
-                    tally.view(&view.cluster);
+                    let answers = pending.end(&view);
+                    tally.cluster(&view.cluster, &answers);
+                    for one in &answers {
+                        answer.row(one)?;
+                    }
                     answer.view(view);
                 }
                 None => {}

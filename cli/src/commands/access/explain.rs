@@ -5,7 +5,8 @@ use hanse_proto::admin::decision_response::Part;
 use jiff::Timestamp;
 
 use crate::access::answer::{Answer, no_clusters, note_views};
-use crate::access::explain::{Asker, decision};
+use crate::access::decisions::Pending;
+use crate::access::explain::{Asker, cluster};
 use crate::access::question::Question;
 use crate::access::resource::What;
 use crate::access::scope::{Unnamed, When, Where};
@@ -64,6 +65,7 @@ impl Args {
             ..Question::default()
         };
         asked.warnings.iter().for_each(|warning| output::warn(warning));
+        let everywhere = scope.all_namespaces;
         let hub = session.hub().await?;
         let mut service = hub.access_service();
         let request = ListDecisionsRequest {
@@ -75,10 +77,16 @@ impl Args {
         let mut stream = hub.call(service.list_decisions(request)).await?;
         if !self.output.is_text() {
             let mut answer = Answer::begin(self.output, &question)?;
+            let mut pending = Pending::default();
             while let Some(message) = hub.next(&mut stream).await? {
                 match message.part {
-                    Some(Part::Decision(decision)) => answer.row(&decision)?,
-                    Some(Part::View(view)) => answer.view(view),
+                    Some(Part::Decision(decision)) => pending.push(decision),
+                    Some(Part::View(view)) => {
+                        for one in pending.end(&view) {
+                            answer.row(&one)?;
+                        }
+                        answer.view(view);
+                    }
                     None => {}
                 }
             }
@@ -87,18 +95,13 @@ impl Args {
         }
         output::note(&escape(&question.line()));
         let who = Asker { subject: &subject, request: &asked.request, groups: &self.as_group };
-        let (mut views, mut answered) = (Vec::new(), false);
+        let (mut views, mut decisions) = (Vec::new(), Vec::new());
         while let Some(message) = hub.next(&mut stream).await? {
             match message.part {
-                Some(Part::Decision(one)) => {
-                    answered = true;
-                    output::data(&format!("\n{}", decision(who, &one)))?;
-                }
+                Some(Part::Decision(one)) => decisions.push(one),
                 Some(Part::View(view)) => {
-                    if !std::mem::take(&mut answered) {
-                        let cluster = escape(&view.cluster);
-                        output::data(&format!("\n{cluster}: nothing is known of it\n"))?;
-                    }
+                    let decisions = std::mem::take(&mut decisions);
+                    output::data(&format!("\n{}", cluster(who, everywhere, decisions, &view)))?;
                     views.push(view);
                 }
                 None => {}
