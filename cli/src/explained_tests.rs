@@ -98,7 +98,11 @@ fn examples(kind: Kind) -> Vec<Value> {
         .filter(|line| kind != Kind::AccessInvariant || !line.contains("  drift:"))
         .map(|line| {
             let invariant = kind == Kind::AccessInvariant;
-            if invariant { line.replace("drift: Enforce", "reason: another") } else { line.to_owned() }
+            if invariant {
+                line.replace("drift: Enforce", "reason: another")
+            } else {
+                line.to_owned()
+            }
         })
         .collect();
     let head = head.join("\n");
