@@ -14,6 +14,7 @@ mod binaries;
 mod federation;
 mod hanse;
 mod hub;
+pub mod inventory;
 pub mod look;
 pub mod poll;
 pub mod raw;

@@ -38,9 +38,10 @@ impl Caller {
         Self { client, headers }
     }
 
-    /// Makes a request, whatever its answer.
+    /// Makes a request, whatever its answer. A patch that is a list is a JSON patch, others are merged.
     pub async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer> {
         let content = match method {
+            "PATCH" if body.is_some_and(Value::is_array) => "application/json-patch+json",
             "PATCH" => "application/merge-patch+json",
             _ => "application/json",
         };

@@ -26,8 +26,10 @@ rules:
 ";
 
 /// What a cluster without nodes needs to behave as a cluster: namespaces fill and empty, owners
-/// take what they own with them, quotas count, aggregated roles aggregate.
+/// take what they own with them, quotas count, aggregated roles aggregate, approved certificates are
+/// signed.
 const CONTROLLERS: &[&str] = &[
+    "certificatesigningrequest-signing-controller",
     "clusterrole-aggregation-controller",
     "garbage-collector-controller",
     "namespace-controller",
@@ -103,7 +105,7 @@ pub(crate) fn prepare(
     server.extend(audit(&policy, &layout.audit_log()));
     let server = Service::new("kube-apiserver", server, layout.dir.join("apiserver.log"));
 
-    let manager = controller_manager(kube, &manager, ca, &tokens.key);
+    let manager = controller_manager(kube, &manager, &authority, &tokens.key);
     let log = layout.dir.join("controller-manager.log");
     Ok((server, Service::new("kube-controller-manager", manager, log)))
 }
@@ -125,6 +127,8 @@ fn network(layout: &Layout, etcd: &EtcdAccess, ca: &Path, serving: &Pair) -> Vec
         format!("--etcd-certfile={}", etcd.client.cert.display()),
         format!("--etcd-keyfile={}", etcd.client.key.display()),
         "--event-ttl=10m".into(),
+        // As every installer has it: Pod Security decides who may.
+        "--allow-privileged=true".into(),
     ]
 }
 
@@ -156,7 +160,12 @@ fn audit(policy: &Path, log: &Path) -> Vec<String> {
     ]
 }
 
-fn controller_manager(kube: &Path, kubeconfig: &Path, ca: &Path, tokens: &Path) -> Vec<String> {
+fn controller_manager(
+    kube: &Path,
+    kubeconfig: &Path,
+    ca: &Authority,
+    tokens: &Path,
+) -> Vec<String> {
     vec![
         kube.display().to_string(),
         "kube-controller-manager".into(),
@@ -164,7 +173,9 @@ fn controller_manager(kube: &Path, kubeconfig: &Path, ca: &Path, tokens: &Path) 
         format!("--controllers={}", CONTROLLERS.join(",")),
         "--leader-elect=false".into(),
         "--use-service-account-credentials=true".into(),
-        format!("--root-ca-file={}", ca.display()),
+        format!("--root-ca-file={}", ca.cert().display()),
+        format!("--cluster-signing-cert-file={}", ca.cert().display()),
+        format!("--cluster-signing-key-file={}", ca.key().display()),
         format!("--service-account-private-key-file={}", tokens.display()),
         "--kube-api-qps=200".into(),
         "--kube-api-burst=400".into(),

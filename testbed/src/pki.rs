@@ -76,6 +76,11 @@ impl Authority {
         &self.files.cert
     }
 
+    /// Its key.
+    pub(crate) fn key(&self) -> &Path {
+        &self.files.key
+    }
+
     /// Issues a certificate for a new key, and writes both to the authority's folder.
     pub(crate) fn issue(&self, name: &str, common: &str, purpose: &Purpose<'_>) -> Result<Pair> {
         let files = Pair::at(&self.dir, name);

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, Result, bail, ensure};
 use futures::{StreamExt as _, TryStreamExt as _};
 use hanse_domain::access::object::{AccessKey, AccessKind};
-use hanse_e2e::poll;
 use hanse_e2e::raw::{Answer, Caller, segment};
+use hanse_e2e::{inventory, poll};
 use serde_json::{Value, json};
 
 use crate::aggregation;
@@ -129,18 +129,15 @@ impl Server {
     }
 
     async fn list_of(&self, kind: AccessKind) -> Result<Listing> {
-        let (group, version, _, plural) = kind.resource();
-        let root = if group.is_empty() { "/api".to_owned() } else { format!("/apis/{group}") };
-        let list = self.admin.get(&format!("{root}/{version}/{plural}")).await?;
-        let items = list.get("items").and_then(Value::as_array).context("no list")?;
+        let items = inventory::list(&self.admin, kind).await?;
         let text = |item: &Value, pointer| {
             item.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
         Ok(items
-            .iter()
+            .into_iter()
             .map(|item| {
-                let namespace = text(item, "/metadata/namespace");
-                (AccessKey { kind, namespace, name: text(item, "/metadata/name") }, item.clone())
+                let namespace = text(&item, "/metadata/namespace");
+                (AccessKey { kind, namespace, name: text(&item, "/metadata/name") }, item)
             })
             .collect())
     }
