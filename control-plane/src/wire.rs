@@ -324,6 +324,7 @@ fn run_background(
         background::access::follow(access.clone(), services.fleet.clone(), shared, soft());
     supervisor.spawn("access-follow", followed);
     supervisor.spawn("access-sightings", background::access::sightings(access.clone(), soft()));
+    supervisor.spawn("access-invariants", background::access::invariants(access.clone(), soft()));
     let kept = config.access_history;
     supervisor.spawn("access-history", background::access::forget(store.clone(), kept, soft()));
     let renewed = background::server_certificate::run(ca, config.names.clone(), tls, soft());

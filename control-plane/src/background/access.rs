@@ -53,6 +53,14 @@ pub async fn sightings(access: AccessService, soft: CancellationToken) -> Result
     Ok(())
 }
 
+/// Holds the clusters' access against their invariants, until `soft`.
+pub async fn invariants(
+    access: AccessService,
+    soft: CancellationToken,
+) -> Result<(), ServiceError> {
+    access.hold(soft).await
+}
+
 /// Forgets what is older than `kept`, until `soft`.
 pub async fn forget(
     store: Store,

@@ -1,16 +1,33 @@
-//! Not served yet.
+//! `ListViolations`: those that stand, or all that were ever seen.
 
+use futures::StreamExt as _;
 use hanse_proto::admin as proto;
+use hanse_proto::admin::violation_response::Part as Out;
 
 use crate::api::context::OpContext;
-use crate::api::{Responses, Services};
+use crate::api::lease::lease;
+use crate::api::{Responses, Services, convert};
 use crate::service::ServiceError;
+use crate::service::access::{Part, Violation};
 
-#[expect(clippy::unused_async, reason = "handlers are")]
 pub(super) async fn handle(
-    _: &Services,
-    _: &OpContext,
-    _: proto::ListViolationsRequest,
+    services: &Services,
+    ctx: &OpContext,
+    msg: proto::ListViolationsRequest,
 ) -> Result<Responses<proto::ViolationResponse>, ServiceError> {
-    Err(ServiceError::invalid("not served yet"))
+    if msg.invariant.contains('\0') {
+        return Err(ServiceError::invalid("`invariant` holds NUL"));
+    }
+    let invariant = (!msg.invariant.is_empty()).then_some(msg.invariant);
+    let asked = services.access.ask(convert::question(msg.scope)?, ctx.now).await?;
+    let answer = services.access.list_violations(asked, invariant, msg.history);
+    lease(services, ctx, answer.map(|part| Ok(response(part?))))
+}
+
+fn response(part: Part<Violation>) -> proto::ViolationResponse {
+    let part = match part {
+        Part::Item(violation) => Out::Violation(convert::violation(violation)),
+        Part::View(view) => Out::View(convert::view(view)),
+    };
+    proto::ViolationResponse { part: Some(part) }
 }

@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use pbjson_types::Timestamp as ProtoTime;
 
 pub(super) use access::{
-    Refusals, change, checkpoint, decision, difference, grant, group, group_members, inventory,
-    moment, question, request, signed, subject, version, view,
+    Refusals, change, checkpoint, decision, difference, escalation, goals, grant, group,
+    group_members, inventory, moment, question, request, signed, subject, version, view, violation,
 };
 pub(super) use bundle::{bundle, trust_roots};
 pub(super) use cluster::cluster;

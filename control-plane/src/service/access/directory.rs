@@ -110,7 +110,7 @@ impl AccessService {
                 "{by} imported {} groups of {directory}",
                 groups.len()
             );
-            self.follow_directories().await?;
+            self.follow_all().await?;
         }
         Ok(Import { groups: groups.len(), memberships, changed })
     }

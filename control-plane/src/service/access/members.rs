@@ -2,7 +2,7 @@
 //! them. Several hubs share a store, and each takes over what the others learned.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
 use hanse_domain::access::directory::Directory;
@@ -10,11 +10,12 @@ use hanse_domain::access::index::Index;
 use hanse_domain::access::object::{AccessContent, AccessKey};
 use hanse_domain::ids::ClusterId;
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, broadcast};
 
 use super::held::Held;
+use super::invariants::Due;
 use super::source::broke;
-use super::{AccessService, Inner, QUESTIONS};
+use super::{AccessService, EVENTS, Inner, QUESTIONS};
 use crate::metrics::Metrics;
 use crate::service::ServiceError;
 use crate::service::fleet::FleetService;
@@ -39,6 +40,10 @@ impl AccessService {
             directory: ArcSwap::from_pointee(Directory::default()),
             directories: Mutex::default(),
             questions: Arc::new(Semaphore::new(QUESTIONS)),
+            placements: Mutex::default(),
+            standing: Mutex::default(),
+            due: Due::default(),
+            violations: broadcast::Sender::new(EVENTS),
             metrics,
         }));
         service.follow_all().await?;
@@ -47,8 +52,14 @@ impl AccessService {
 
     /// Brings everything to what the roster and the store say now.
     pub async fn follow_all(&self) -> Result<(), ServiceError> {
-        self.follow_directories().await?;
-        self.follow().await
+        if self.follow_directories().await? {
+            let placements = self.0.placements.lock().unwrap_or_else(PoisonError::into_inner);
+            let placed = placements.iter().filter(|(_, placed)| placed.named().next().is_some());
+            self.0.due.later(placed.map(|(cluster, _)| *cluster));
+        }
+        self.follow().await?;
+        self.place();
+        Ok(())
     }
 
     /// Brings the index to what the roster and the store say now.
@@ -60,6 +71,7 @@ impl AccessService {
         for left in indexed.difference(&members) {
             let _gate = self.0.gate(*left).await;
             self.0.write(|index| index.remove_cluster(*left));
+            self.0.due.later([*left]);
         }
         for row in self.0.store.access_roots().await? {
             if !members.contains(&row.cluster) {
@@ -112,6 +124,7 @@ impl AccessService {
         });
         loaded.await.map_err(|e| broke(&e))?;
         self.stands(row);
+        self.0.due.later([cluster]);
         Ok(())
     }
 
@@ -144,6 +157,8 @@ impl AccessService {
         let put = tokio::task::spawn_blocking(move || {
             service.0.write(|index| index.update(cluster, changes));
         });
-        put.await.map_err(|e| broke(&e))
+        put.await.map_err(|e| broke(&e))?;
+        self.0.due.reported(cluster);
+        Ok(())
     }
 }

@@ -17,15 +17,19 @@
 mod answer;
 mod differences;
 mod directory;
+mod escalations;
 mod held;
 mod intake;
+mod invariants;
 mod inventories;
 mod members;
+mod preview;
 mod provenance;
 mod questions;
 mod scope;
 mod source;
 mod view;
+mod violations;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -34,25 +38,31 @@ use arc_swap::ArcSwap;
 use hanse_domain::access::directory::Directory;
 use hanse_domain::access::index::Index;
 use hanse_domain::ids::{ClusterId, Digest};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, broadcast};
 
 pub use self::answer::answer;
 pub use self::differences::Difference;
 pub use self::directory::{Group, Import, ImportedGroup};
+pub use self::escalations::{Escalation, Reach, Step};
 use self::held::Held;
 pub use self::intake::{Reply, Signed, Told};
+use self::invariants::{Due, Placed};
 pub use self::inventories::{Inventory, InventoryPart};
+pub use self::preview::Previewed;
 pub use self::provenance::Provenance;
 pub use self::questions::{Decision, Granted};
 pub use self::scope::{Asked, AskedCluster, Places, Question};
 pub use self::view::{Part, View};
+pub use self::violations::Violation;
 use super::fleet::FleetService;
 use super::sessions::Sessions;
 use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::store::{Store, ViolationRow};
 
 /// Answers that may be under way at once.
 const QUESTIONS: usize = 16;
+/// Violations that a watcher may lag behind by.
+const EVENTS: usize = 4_096;
 
 /// Effective access. Clones share everything.
 #[derive(Clone)]
@@ -71,6 +81,12 @@ struct Inner {
     /// What `directory` was made of.
     directories: Mutex<Vec<(String, Digest)>>,
     questions: Arc<Semaphore>,
+    /// The invariants of each cluster.
+    placements: Mutex<BTreeMap<ClusterId, Arc<Placed>>>,
+    /// The violations that stand, by cluster.
+    standing: Mutex<BTreeMap<ClusterId, BTreeMap<Digest, ViolationRow>>>,
+    due: Due,
+    violations: broadcast::Sender<ViolationRow>,
     metrics: Metrics,
 }
 

@@ -1,5 +1,6 @@
 //! What is answered.
 
+use hanse_domain::access::escalation::Target;
 use hanse_domain::access::object::AccessKey;
 use hanse_domain::access::query::Grant;
 use hanse_domain::access::subject::Subject;
@@ -9,7 +10,8 @@ use hanse_proto::admin::access_subject::Kind;
 
 use crate::api::convert::time;
 use crate::service::access::{
-    Decision, Difference, Granted, ImportedGroup, Inventory, Provenance, View,
+    Decision, Difference, Escalation, Granted, ImportedGroup, Inventory, Provenance, Step, View,
+    Violation,
 };
 use crate::store::{CheckpointRow, CoverageRow, VersionRow};
 
@@ -58,6 +60,48 @@ pub(in crate::api) fn view(view: View) -> proto::ClusterView {
         skipped: view.skipped,
         caveats: view.caveats,
         count: view.count,
+    }
+}
+
+/// A path.
+pub(in crate::api) fn escalation(path: Escalation) -> proto::Escalation {
+    let namespace = match &path.target {
+        Target::Secrets(namespace) => namespace.clone(),
+        Target::ClusterAdmin | Target::Node => None,
+    };
+    proto::Escalation {
+        cluster: path.cluster,
+        subject: Some(subject_out(&path.subject)),
+        target: path.target.goal().name().to_owned(),
+        namespace: namespace.unwrap_or_default(),
+        steps: path.steps.into_iter().map(step).collect(),
+    }
+}
+
+fn step(step: Step) -> proto::EscalationStep {
+    proto::EscalationStep {
+        edge: step.edge.name().to_owned(),
+        from: Some(subject_out(&step.from)),
+        to: step.to.as_ref().map(subject_out),
+        namespace: step.namespace.unwrap_or_default(),
+        text: step.text,
+        grant: Some(grant(step.granted)),
+    }
+}
+
+/// A violation.
+pub(in crate::api) fn violation(violation: Violation) -> proto::Violation {
+    proto::Violation {
+        id: violation.id,
+        cluster: violation.cluster,
+        invariant: violation.invariant,
+        subject: Some(subject_out(&violation.subject)),
+        what: violation.what,
+        grant: violation.granted.map(grant),
+        escalation: violation.escalation.map(escalation),
+        since: violation.since.map(time),
+        detected_at: violation.detected_at.map(time),
+        resolved_at: violation.resolved_at.map(time),
     }
 }
 

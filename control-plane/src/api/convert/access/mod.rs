@@ -5,7 +5,7 @@ mod question;
 mod report;
 
 pub(in crate::api) use answer::{
-    checkpoint, decision, difference, grant, group, inventory, version, view,
+    checkpoint, decision, difference, escalation, grant, group, inventory, version, view, violation,
 };
-pub(in crate::api) use question::{group_members, moment, question, request, subject};
+pub(in crate::api) use question::{goals, group_members, moment, question, request, subject};
 pub(in crate::api) use report::{Refusals, change, signed};

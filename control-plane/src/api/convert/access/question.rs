@@ -1,7 +1,10 @@
 //! What somebody asks. What makes no sense is refused with the reason.
 
+use std::collections::BTreeSet;
+
 use hanse_domain::access::request::Request;
 use hanse_domain::access::subject::Subject;
+use hanse_domain::kinds::invariant::Goal;
 use hanse_domain::names;
 use hanse_domain::selector::{LabelSelector, Operator, Requirement};
 use hanse_proto::admin as proto;
@@ -128,6 +131,20 @@ pub(in crate::api) fn subject(
         Kind::Group => Ok(Subject::Group(msg.name.clone())),
         Kind::ServiceAccount => Ok(Subject::service_account(&msg.namespace, &msg.name)),
     }
+}
+
+/// What is reached: all of it when nothing is named.
+pub(in crate::api) fn goals(targets: &[String]) -> Result<BTreeSet<Goal>, ServiceError> {
+    if targets.is_empty() {
+        return Ok(Goal::ALL.into());
+    }
+    let mut goals = BTreeSet::new();
+    for name in targets {
+        let goal = Goal::ALL.into_iter().find(|goal| goal.name() == name);
+        let why = "a target is cluster-admin, secrets or node";
+        goals.insert(goal.ok_or_else(|| ServiceError::invalid(why))?);
+    }
+    Ok(goals)
 }
 
 /// A group to import.
