@@ -240,7 +240,7 @@ impl Cast<'_> {
 }
 
 /// Whether somebody is of the control plane.
-fn is_system(subject: &Subject) -> bool {
+pub fn is_system(subject: &Subject) -> bool {
     match subject {
         Subject::User(name) => name.starts_with("system:") && name != "system:anonymous",
         Subject::Group(name) => {
@@ -273,4 +273,4 @@ fn what(denied: &PolicyRule, rule: &PolicyRule, namespace: Option<&str>) -> Stri
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
