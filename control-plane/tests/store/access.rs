@@ -33,16 +33,16 @@ pub(crate) fn key(number: usize) -> AccessKey {
 
 /// Something that an object of a kind may say.
 pub(crate) fn content(kind: AccessKind, number: usize) -> AccessContent {
-    match kind {
-        AccessKind::ClusterRoleBinding | AccessKind::RoleBinding => AccessContent::Binding {
-            role: RoleReference { kind: "Role".into(), name: format!("role {number}") },
-            subjects: vec![RawSubject {
-                kind: "User".into(),
-                namespace: String::new(),
-                name: format!("\0 {}", ODD[number % ODD.len()]),
-            }],
-        },
-        _ => AccessContent::Namespace { labels: [("n".into(), number.to_string())].into() },
+    if !matches!(kind, AccessKind::ClusterRoleBinding | AccessKind::RoleBinding) {
+        return AccessContent::Namespace { labels: [("n".into(), number.to_string())].into() };
+    }
+    AccessContent::Binding {
+        role: RoleReference { kind: "Role".into(), name: format!("role {number}") },
+        subjects: vec![RawSubject {
+            kind: "User".into(),
+            namespace: String::new(),
+            name: format!("\0 {}", ODD[number % ODD.len()]),
+        }],
     }
 }
 

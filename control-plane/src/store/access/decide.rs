@@ -61,16 +61,16 @@ mod tests {
         (!text.is_empty()).then(|| Digest::of(text.as_bytes()))
     }
 
-    fn known(text: &str, at: i64) -> Option<Known> {
-        Some(Known { leaf: leaf(text), at })
+    fn known(text: &str, at: i64) -> Known {
+        Known { leaf: leaf(text), at }
     }
 
     /// The versions that steps lead to: text (empty: gone) and time.
-    fn after(known: Option<Known>, steps: &[(&str, i64)]) -> Vec<(Option<Digest>, i64)> {
+    fn after(known: impl Into<Option<Known>>, steps: &[(&str, i64)]) -> Vec<(Option<Digest>, i64)> {
         let steps: Vec<Step> = (steps.iter())
             .map(|(text, at)| Step { change: None, leaf: leaf(text), at: *at })
             .collect();
-        versions(known, &steps).into_iter().map(|step| (step.leaf, step.at)).collect()
+        versions(known.into(), &steps).into_iter().map(|step| (step.leaf, step.at)).collect()
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod decide;
 mod pack;
 mod record;
 mod report;
+mod rows;
 mod state;
 mod totals;
 mod versions;

@@ -166,6 +166,6 @@ mod tests {
             assert!(unpack(packed.get(..end).unwrap_or_default()).is_err(), "{end}");
         }
         assert!(unpack("77 1 0 1 a").is_err());
-        assert!(unpack("6 12 2 3 nsaé").is_err(), "a length within a character");
+        assert!(unpack("6 12 2 2 nsaé").is_err(), "a length within a character");
     }
 }
