@@ -303,6 +303,8 @@ mod tests {
         let own = [
             "ClusterRole hanse-agent",
             "ClusterRoleBinding hanse-agent",
+            "ClusterRole hanse-agent-inventory",
+            "ClusterRoleBinding hanse-agent-inventory",
             "Role hanse-agent/hanse-agent",
             "RoleBinding hanse-agent/hanse-agent",
         ];
