@@ -20,7 +20,7 @@ impl Command {
     pub(crate) async fn run(self, session: &Session) -> Outcome {
         match self {
             Self::Access(args) => args.run(session).await,
-            Self::Verify(args) => args.run(session),
+            Self::Verify(args) => args.run(session).await,
         }
     }
 }

@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::archive::Writer;
-use super::evidence::Evidence;
+use super::evidence::Files;
 use super::groups::{self, Group};
 use super::question::Question;
 use super::sheets::Sheets;
@@ -149,10 +149,10 @@ impl<W: Write> Builder<W> {
     }
 
     /// The next cluster.
-    pub(crate) fn cluster(&mut self, folder: &str, evidence: &Evidence) -> io::Result<()> {
-        self.out.file(&format!("clusters/{folder}/objects.jsonl"), &evidence.objects())?;
-        self.out.file(&format!("clusters/{folder}/checkpoints.jsonl"), &evidence.signed())?;
-        self.out.file(&format!("clusters/{folder}/hub.json"), &evidence.hub())
+    pub(crate) fn cluster(&mut self, folder: &str, files: &Files) -> io::Result<()> {
+        self.out.file(&format!("clusters/{folder}/objects.jsonl"), &files.objects)?;
+        self.out.file(&format!("clusters/{folder}/checkpoints.jsonl"), &files.checkpoints)?;
+        self.out.file(&format!("clusters/{folder}/hub.json"), &files.hub)
     }
 
     /// The report, and the end.

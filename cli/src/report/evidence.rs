@@ -26,6 +26,12 @@ use serde::{Deserialize, Serialize};
 pub(crate) const MAX_VERSIONS: usize = 2_000_000;
 /// Most checkpoints of one cluster in a report.
 pub(crate) const MAX_CHECKPOINTS: usize = 200_000;
+/// Most bytes of `objects.jsonl`.
+pub(crate) const MAX_OBJECTS_BYTES: usize = 256 * 1024 * 1024;
+/// Most bytes of `checkpoints.jsonl`.
+pub(crate) const MAX_CHECKPOINTS_BYTES: usize = 256 * 1024 * 1024;
+/// Most bytes of `hub.json`.
+pub(crate) const MAX_HUB_BYTES: usize = 16 * 1024;
 /// Most bytes of a line: a content, an origin and a key.
 pub(crate) const MAX_LINE_BYTES: usize = MAX_CONTENT_BYTES + 64 * 1024;
 
@@ -71,6 +77,14 @@ pub(crate) struct HubSays {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 const fn is_zero(number: &usize) -> bool {
     *number == 0
+}
+
+/// One cluster in a bundle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Files {
+    pub(crate) objects: Vec<u8>,
+    pub(crate) checkpoints: Vec<u8>,
+    pub(crate) hub: Vec<u8>,
 }
 
 /// What is known of one cluster in the time asked.
@@ -123,8 +137,16 @@ impl Evidence {
         Self { versions, checkpoints, hub }
     }
 
+    /// The files of a bundle; nothing when they are larger than what is read again.
+    pub(crate) fn files(&self) -> Option<Files> {
+        let files = Files { objects: self.objects(), checkpoints: self.signed(), hub: self.hub() };
+        let fits = files.objects.len() <= MAX_OBJECTS_BYTES
+            && files.checkpoints.len() <= MAX_CHECKPOINTS_BYTES;
+        fits.then_some(files)
+    }
+
     /// The lines of `objects.jsonl`.
-    pub(crate) fn objects(&self) -> Vec<u8> {
+    fn objects(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for version in &self.versions {
             line(&mut out, version);
@@ -133,7 +155,7 @@ impl Evidence {
     }
 
     /// The lines of `checkpoints.jsonl`.
-    pub(crate) fn signed(&self) -> Vec<u8> {
+    fn signed(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for signed in &self.checkpoints {
             let Ok(checkpoint) = std::str::from_utf8(&signed.checkpoint) else { continue };
@@ -144,7 +166,7 @@ impl Evidence {
     }
 
     /// `hub.json`.
-    pub(crate) fn hub(&self) -> Vec<u8> {
+    fn hub(&self) -> Vec<u8> {
         let mut out = Vec::new();
         line(&mut out, &self.hub);
         out
@@ -152,9 +174,7 @@ impl Evidence {
 
     /// Reads the three files of a bundle. Errors say which line is wrong.
     pub(crate) fn read(
-        objects: &[u8],
-        checkpoints: &[u8],
-        hub: &[u8],
+        Files { objects, checkpoints, hub }: &Files,
         (start, end): (Timestamp, Timestamp),
     ) -> Result<Self, String> {
         let versions: Vec<Version> = lines("objects.jsonl", objects, MAX_VERSIONS)?;

@@ -15,7 +15,7 @@ use hanse_proto::admin::CommittedStatement;
 use super::answer::Answer;
 use super::archive::{ArchiveError, Reader};
 use super::bundle::{FORMAT, Manifest, README, program, statement_folder};
-use super::evidence::Evidence;
+use super::evidence::{Evidence, Files, MAX_CHECKPOINTS_BYTES, MAX_HUB_BYTES, MAX_OBJECTS_BYTES};
 use super::groups::{self, Group};
 use super::past::{Past, Replayed};
 use super::sheets::{Composer, Sheet};
@@ -26,9 +26,8 @@ use crate::failure::{Failure, Outcome};
 pub(crate) const CODE: &str = "evidence";
 const MAX_MANIFEST_BYTES: usize = 16 * 1024 * 1024;
 const MAX_GROUPS_BYTES: usize = 256 * 1024 * 1024;
-const MAX_OBJECTS_BYTES: usize = 1024 * 1024 * 1024;
-const MAX_CHECKPOINTS_BYTES: usize = 256 * 1024 * 1024;
-const MAX_HUB_BYTES: usize = 16 * 1024;
+/// Most bytes of the contents of one statement: no hub takes more in a message.
+const MAX_CONTENTS_BYTES: usize = 64 * 1024 * 1024;
 const MAX_REPORT_BYTES: u64 = 1 << 33;
 
 /// What a bundle proves.
@@ -121,10 +120,14 @@ fn history<R: Read>(reader: &mut Reader<R>, root: &[u8]) -> Outcome<(Head, Past)
         let signatures = file("signatures", MAX_SIGNATURES_LEN)?;
         let changes = file("changes", MAX_CHANGES_BYTES)?;
         let mut contents = Vec::new();
+        let mut left = MAX_CONTENTS_BYTES;
         let inner = format!("{folder}/contents/");
         while reader.peek().is_some_and(|path| path.starts_with(&inner)) {
             let path = format!("{inner}{:05}", contents.len() + 1);
-            contents.push(reader.file(&path, MAX_SECRET_DOCUMENT_BYTES).map_err(broken)?.into());
+            let most = MAX_SECRET_DOCUMENT_BYTES.min(left);
+            let content = reader.file(&path, most).map_err(broken)?;
+            left = left.saturating_sub(content.len());
+            contents.push(content.into());
         }
         let next = CommittedStatement {
             statement: statement.into(),
@@ -168,10 +171,12 @@ fn report<R: Read>(
         let mut file = |name: &str, most| {
             reader.file(&format!("clusters/{}/{name}", listed.folder), most).map_err(broken)
         };
-        let objects = file("objects.jsonl", MAX_OBJECTS_BYTES)?;
-        let checkpoints = file("checkpoints.jsonl", MAX_CHECKPOINTS_BYTES)?;
-        let hub = file("hub.json", MAX_HUB_BYTES)?;
-        let evidence = Evidence::read(&objects, &checkpoints, &hub, time).map_err(|why| {
+        let files = Files {
+            objects: file("objects.jsonl", MAX_OBJECTS_BYTES)?,
+            checkpoints: file("checkpoints.jsonl", MAX_CHECKPOINTS_BYTES)?,
+            hub: file("hub.json", MAX_HUB_BYTES)?,
+        };
+        let evidence = Evidence::read(&files, time).map_err(|why| {
             mismatch(format!("cluster {}: its evidence is broken", entry.name)).why(why)
         })?;
         let answer = Answer::of(question, entry, evidence, past, head.fleet, &directory)?;

@@ -228,7 +228,8 @@ async fn make(
     for (entry, listed) in entries.into_iter().zip(&manifest.clusters) {
         let evidence = fetch::evidence(hub, &entry, question, &past, head.fleet).await?;
         if let Some(bundle) = &mut bundle {
-            bundle.cluster(&listed.folder, &evidence).map_err(|e| not_written(&e))?;
+            let files = evidence.files().ok_or_else(|| too_large(&entry.name))?;
+            bundle.cluster(&listed.folder, &files).map_err(|e| not_written(&e))?;
         }
         let answer = Answer::of(question, entry, evidence, &past, head.fleet, &directory)?;
         composer.cluster(&answer)?;
@@ -242,26 +243,25 @@ async fn history(
     made_at: Timestamp,
     bundled: bool,
 ) -> Outcome<(Head, Past, Option<Bundle>)> {
-    let mut past = Past::default();
-    let mut statements = Vec::new();
-    let (fleet, root) = fleet::walk_with_bytes(hub, |bytes, _, change, signers| {
-        past.push(change, signers);
-        if bundled {
-            statements.push(bytes.clone());
-        }
-    })
-    .await?;
-    let head =
-        Head { fleet: fleet.id(), revision: fleet.number.0, history: fleet.history, made_at };
-    if !bundled {
-        return Ok((head, past, None));
-    }
-    let file = tempfile::tempfile().map_err(|e| not_written(&e))?;
-    let mut bundle = Builder::begin(BufWriter::new(file), &root).map_err(|e| not_written(&e))?;
-    for statement in &statements {
-        bundle.statement(statement).map_err(|e| not_written(&e))?;
-    }
-    Ok((head, past, Some(bundle)))
+    let begin = |root: &[u8]| {
+        let builder = if bundled { Some(begun(root).map_err(|e| not_written(&e))?) } else { None };
+        Ok((Past::default(), builder))
+    };
+    let (fleet, (past, bundle)) =
+        fleet::walk_with_bytes(hub, begin, |(past, bundle), bytes, _, change, signers| {
+            past.push(change, signers);
+            bundle
+                .as_mut()
+                .map_or(Ok(()), |bundle| bundle.statement(bytes))
+                .map_err(|e| not_written(&e))
+        })
+        .await?;
+    let (revision, history) = (fleet.number.0, fleet.history);
+    Ok((Head { fleet: fleet.id(), revision, history, made_at }, past, bundle))
+}
+
+fn begun(root: &[u8]) -> std::io::Result<Bundle> {
+    Builder::begin(BufWriter::new(tempfile::tempfile()?), root)
 }
 
 /// A name that no cluster has had is a mistake.
@@ -352,6 +352,12 @@ fn exists(out: &Path) -> Failure {
     Failure::new("file", format!("{} is there already", out.display()))
         .why("a report may be evidence and is not overwritten")
         .hint("name another file, or overwrite it: --force")
+}
+
+fn too_large(cluster: &str) -> Failure {
+    Failure::new("report-too-large", format!("the evidence of cluster {cluster} is too large"))
+        .why("whoever verifies a bundle does not read more of one cluster")
+        .hint("ask about a shorter period, or for -o html, csv or json")
 }
 
 fn not_written(error: &std::io::Error) -> Failure {

@@ -48,20 +48,27 @@ fn digest(text: &str) -> Result<Digest, String> {
 }
 
 impl Args {
-    pub(super) fn run(self, session: &Session) -> Outcome {
+    pub(super) async fn run(self, session: &Session) -> Outcome {
         let pin = match self.trust_root {
             Some(digest) => Pin::Given(digest),
             None => pinned(session),
         };
         let file = File::open(&self.file)
             .map_err(|e| Failure::io(format!("{} cannot be read", self.file.display()), &e))?;
-        let mut said = String::new();
-        let verified = verify(
-            BufReader::new(file),
-            pin,
-            |root| output::note(&trusted(root, pin)),
-            |answer| said.push_str(&cluster(answer)),
-        );
+        // On its own thread, so that Ctrl-C works meanwhile.
+        let verifying = tokio::task::spawn_blocking(move || {
+            let mut said = String::new();
+            let verified = verify(
+                BufReader::new(file),
+                pin,
+                |root| output::note(&trusted(root, pin)),
+                |answer| said.push_str(&cluster(answer)),
+            );
+            (said, verified)
+        });
+        let failed =
+            |e: tokio::task::JoinError| Failure::new(CODE, "verifying ended").why(e.to_string());
+        let (said, verified) = verifying.await.map_err(failed)?;
         output::data(&said)?;
         let verified = verified?;
         output::data(&whole(&verified))?;

@@ -131,7 +131,7 @@ impl World {
             let agent = self.agents.iter().find(|agent| agent.id == entry.id);
             let mut evidence = agent.map(|agent| agent.evidence(question.when)).unwrap_or_default();
             forge(&entry.name, &mut evidence);
-            bundle.cluster(&listed.folder, &evidence).unwrap();
+            bundle.cluster(&listed.folder, &evidence.files().unwrap()).unwrap();
             let answer =
                 Answer::of(question, entry, evidence, &past, fleet.id(), &directory).unwrap();
             composer.cluster(&answer).unwrap();
