@@ -52,7 +52,11 @@ impl Line {
     pub(super) async fn hello(&mut self) -> Result<Hello> {
         match self.hear().await? {
             Said::Hello(hello) => Ok(hello),
-            Said::Applied(_) | Said::Drift(_) | Said::DryRun(_) | Said::Fence(_) => {
+            Said::Applied(_)
+            | Said::Drift(_)
+            | Said::DryRun(_)
+            | Said::Fence(_)
+            | Said::Inventory(_) => {
                 bail!("the agent says something before its Hello")
             }
         }

@@ -141,7 +141,11 @@ async fn talk(
                     line.say(message.clone()).await?;
                 }
             }
-            Said::Applied(_) | Said::Drift(_) | Said::DryRun(_) | Said::Fence(_) => {}
+            Said::Applied(_)
+            | Said::Drift(_)
+            | Said::DryRun(_)
+            | Said::Fence(_)
+            | Said::Inventory(_) => {}
         }
     }
     Ok(None)
