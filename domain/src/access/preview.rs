@@ -114,11 +114,10 @@ fn changes(
             continue;
         };
         let Ok(Some(read)) = read(kind, &rendered.object.body) else { continue };
-        match read.content {
-            AccessContent::Namespace { labels } => {
-                out.extend(namespace(index, cluster, read.key, old, &labels));
-            }
-            content => out.push((read.key, Some(content))),
+        if let AccessContent::Namespace { labels } = &read.content {
+            out.extend(namespace(index, cluster, read.key, old, labels));
+        } else {
+            out.push((read.key, Some(read.content)));
         }
     }
     for (reference, rendered) in &before.objects {

@@ -22,10 +22,8 @@ fn read(spec: &str) -> InvariantSpec {
     let placed = document(&everywhere("AccessInvariant", "a", spec)).placed(&Labels::new());
     let placed = placed.unwrap();
     assert_eq!(placed.drift, DriftPolicy::Report);
-    match placed.spec {
-        Spec::Invariant(spec) => spec,
-        other => panic!("{other:?}"),
-    }
+    let Spec::Invariant(spec) = placed.spec else { panic!("{placed:?}") };
+    spec
 }
 
 #[test]

@@ -186,13 +186,11 @@ impl Escalation {
 }
 
 fn starts(world: &World<'_>, filter: &Filter) -> BTreeSet<Subject> {
-    let mut out = match &filter.subjects {
-        Some(subjects) => subjects.clone(),
-        None => {
-            let masters = Subject::Group(MASTERS.to_owned());
-            world.by_subject.keys().cloned().chain([masters]).collect()
-        }
+    let everybody = || {
+        let masters = Subject::Group(MASTERS.to_owned());
+        world.by_subject.keys().cloned().chain([masters]).collect()
     };
+    let mut out: BTreeSet<Subject> = filter.subjects.clone().unwrap_or_else(everybody);
     if filter.members {
         let is_known = |group: &str| group != AUTHENTICATED && group != UNAUTHENTICATED;
         let groups: Vec<String> = out
@@ -211,4 +209,4 @@ fn starts(world: &World<'_>, filter: &Filter) -> BTreeSet<Subject> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

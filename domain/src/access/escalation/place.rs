@@ -1,6 +1,6 @@
 //! Where a right holds.
 
-/// Where a right holds.
+/// Where a right holds, the widest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Place {
     /// In the whole cluster, its namespaces included.
@@ -14,12 +14,9 @@ pub(super) enum Place {
 impl Place {
     /// Where both hold.
     pub(super) fn meet(self, other: Self) -> Option<Self> {
-        match (self, other) {
-            (Self::Cluster, place)
-            | (place, Self::Cluster)
-            | (Self::EveryNamespace, place)
-            | (place, Self::EveryNamespace) => Some(place),
-            (Self::Namespace(one), Self::Namespace(two)) => (one == two).then_some(self),
+        match (self.namespace(), other.namespace()) {
+            (Some(one), Some(two)) if one != two => None,
+            (Some(_), Some(_)) | (None, _) | (_, None) => Some(self.max(other)),
         }
     }
 

@@ -41,7 +41,7 @@ impl<'w> Right<'w> {
 /// All rights of somebody.
 #[derive(Debug, Default)]
 pub(super) struct Rights<'w> {
-    rights: Vec<(Ability, Right<'w>)>,
+    held: Vec<(Ability, Right<'w>)>,
     /// The roles, each with where it is bound.
     pub(super) roles: Vec<(u32, Place)>,
     pub(super) is_master: bool,
@@ -68,8 +68,8 @@ impl<'w> Rights<'w> {
     /// Everything, there.
     pub(super) fn everything(place: Place) -> Self {
         let right = Right { place, names: &[], via: Via::Everything(place) };
-        let rights = Ability::all().map(|ability| (ability, right)).collect();
-        Self { rights, roles: Vec::new(), is_master: false }
+        let held = Ability::all().map(|ability| (ability, right)).collect();
+        Self { held, roles: Vec::new(), is_master: false }
     }
 
     fn add(&mut self, world: &'w World<'_>, number: u32, place: Place, via: impl Fn(u32) -> Via) {
@@ -78,15 +78,15 @@ impl<'w> Rights<'w> {
             let names =
                 role.content.rules.get(*rule as usize).map(|rule| rule.resource_names.as_slice());
             let right = Right { place, names: names.unwrap_or_default(), via: via(*rule) };
-            self.rights.push((*ability, right));
+            self.held.push((*ability, right));
         }
         self.roles.push((number, place));
     }
 
     fn sorted(mut self) -> Self {
         let key = |(ability, right): &(Ability, Right<'w>)| (*ability, right.names, right.place);
-        self.rights.sort_by(|one, other| key(one).cmp(&key(other)));
-        self.rights.dedup_by(|one, other| key(one) == key(other));
+        self.held.sort_by(|one, other| key(one).cmp(&key(other)));
+        self.held.dedup_by(|one, other| key(one) == key(other));
         self.roles.sort_unstable();
         self.roles.dedup();
         self
@@ -94,14 +94,14 @@ impl<'w> Rights<'w> {
 
     /// Whether there are none.
     pub(super) const fn is_empty(&self) -> bool {
-        self.rights.is_empty()
+        self.held.is_empty()
     }
 
     /// The rights to an ability, the widest first.
     pub(super) fn to(&self, ability: Ability) -> impl Iterator<Item = Right<'w>> + Clone + '_ {
-        let from = self.rights.partition_point(|(held, _)| *held < ability);
-        let rest = self.rights.get(from..).unwrap_or_default();
-        rest.iter().take_while(move |(held, _)| *held == ability).map(|(_, right)| *right)
+        let from = self.held.partition_point(|(held, _)| *held < ability);
+        let rest = self.held.get(from..).unwrap_or_default();
+        rest.iter().take_while(move |(other, _)| *other == ability).map(|(_, right)| *right)
     }
 
     /// Those over the whole cluster.

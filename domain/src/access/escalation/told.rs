@@ -62,9 +62,10 @@ impl Teller<'_, '_> {
             let from = who.0.clone();
             steps.push(Step { edge, from, to: becomes.clone(), namespace, text, grant });
             if let Some(next) = becomes {
-                let identity = match to {
-                    Key::Bare(name) => bare(name),
-                    _ => Identity::of(&next, self.world.directory),
+                let identity = if let Key::Bare(name) = to {
+                    bare(name)
+                } else {
+                    Identity::of(&next, self.world.directory)
                 };
                 who = (next, identity);
             }
@@ -91,7 +92,7 @@ impl Teller<'_, '_> {
         match via {
             Via::Binding { bound: number, rule } => {
                 let Some(bound) = world.bound(number) else { return empty };
-                let Some((role, rule)) = of_role(bound.role, rule) else { return empty };
+                let Some((key, rule)) = of_role(bound.role, rule) else { return empty };
                 let aggregated_from = world.aggregated_from(bound.role, &rule);
                 let reached = world.bounds_of(identity);
                 let by = reached.into_iter().find(|(reached, _)| *reached == number);
@@ -101,19 +102,19 @@ impl Teller<'_, '_> {
                     namespace: named(&bound.key),
                     limited_to: rule.resource_names.clone(),
                     aggregated_from,
-                    role: Some(role),
+                    role: Some(key),
                     rule,
                     ..empty
                 }
             }
-            Via::Role { role: number, place, rule } => {
-                let Some((role, rule)) = of_role(number, rule) else { return empty };
-                let aggregated_from = world.aggregated_from(number, &rule);
+            Via::Role { role, place, rule } => {
+                let Some((key, rule)) = of_role(role, rule) else { return empty };
+                let aggregated_from = world.aggregated_from(role, &rule);
                 Grant {
                     namespace: place.namespace().map(|n| world.namespace(n).to_owned()),
                     limited_to: rule.resource_names.clone(),
                     aggregated_from,
-                    role: Some(role),
+                    role: Some(key),
                     rule,
                     ..empty
                 }

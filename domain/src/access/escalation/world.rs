@@ -33,6 +33,10 @@ pub(super) struct Bound {
 
 /// A service account that exists, or that a binding names.
 #[derive(Clone, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a thing by itself that an edge asks for"
+)]
 pub(super) struct Account {
     pub(super) exists: bool,
     pub(super) named: bool,
@@ -190,11 +194,11 @@ impl<'d> World<'d> {
 
     /// The cluster roles that were aggregated into a role and have a rule.
     pub(super) fn aggregated_from(&self, number: u32, rule: &Arc<PolicyRule>) -> Vec<String> {
-        let Some(role) = self.role(number) else { return Vec::new() };
-        let selectors = role.content.aggregates.as_deref().unwrap_or_default();
+        let Some(aggregated) = self.role(number) else { return Vec::new() };
+        let selectors = aggregated.content.aggregates.as_deref().unwrap_or_default();
         let sources = self.roles.iter().filter(|other| {
             other.key.kind == AccessKind::ClusterRole
-                && other.key != role.key
+                && other.key != aggregated.key
                 && selectors.iter().any(|selector| matches(selector, &other.content.labels))
                 && other.content.rules.contains(rule)
         });

@@ -11,9 +11,9 @@ use std::ops::ControlFlow;
 
 use self::overlap::overlaps;
 use super::directory::Directory;
-use super::escalation::{Escalation, Filter, escalations};
+use super::escalation::{Escalation, Filter, Target, escalations};
 use super::index::Index;
-use super::query::{Grant, each_grant};
+use super::query::{Grant, each_grant, paths};
 use super::request::{Request, Scope};
 use super::subject::{
     AUTHENTICATED, Identity, MASTERS, SERVICE_ACCOUNTS, Subject, UNAUTHENTICATED,
@@ -80,52 +80,72 @@ struct Cast<'c> {
     directory: &'c Directory,
 }
 
-impl Cast<'_> {
+/// An invariant, with what it denies.
+struct Denying<'s, D> {
+    name: &'s str,
+    spec: &'s InvariantSpec,
+    denied: &'s D,
+    /// `None` for all and for what is in none.
+    namespaces: Option<BTreeSet<String>>,
+}
+
+impl<D> Denying<'_, D> {
+    /// Whether it is about a namespace; for what is in none, whether it is about any.
+    fn is_about(&self, namespace: Option<&str>) -> bool {
+        self.namespaces.as_ref().is_none_or(|names| match namespace {
+            Some(namespace) => names.contains(namespace),
+            None => !names.is_empty(),
+        })
+    }
+
+    fn violation(&self, subject: &Subject, what: String, cause: Cause) -> Violation {
+        Violation { invariant: self.name.to_owned(), subject: subject.clone(), what, cause }
+    }
+}
+
+impl<'c> Cast<'c> {
+    fn denying<D>(
+        &self,
+        invariants: &[(&'c str, &'c InvariantSpec)],
+        denied: impl Fn(&'c Denied) -> Option<&'c D>,
+    ) -> Vec<Denying<'c, D>> {
+        let denying = invariants.iter().filter_map(|&(name, spec)| {
+            let denied = denied(&spec.deny)?;
+            Some(Denying { name, spec, denied, namespaces: self.namespaces(&spec.namespaces) })
+        });
+        denying.collect()
+    }
+
     /// One pass over the bindings for all invariants.
-    fn access(&self, invariants: &[(&str, &InvariantSpec)], out: &mut Vec<Violation>) {
-        let denying: Vec<_> = invariants
-            .iter()
-            .filter_map(|(name, spec)| match &spec.deny {
-                Denied::Access(rules) => {
-                    let namespaces = self.namespaces(&spec.namespaces);
-                    Some((*name, *spec, rules, namespaces))
-                }
-                Denied::Reach(_) => None,
-            })
-            .collect();
+    fn access(&self, invariants: &[(&'c str, &'c InvariantSpec)], out: &mut Vec<Violation>) {
+        let denying = self.denying(invariants, |denied| match denied {
+            Denied::Access(rules) => Some(rules),
+            Denied::Reach(_) => None,
+        });
         if denying.is_empty() {
             return;
         }
         // Many bindings share a rule; what it overlaps with is found once.
-        let mut known: BTreeMap<PolicyRule, Vec<Option<PolicyRule>>> = BTreeMap::new();
+        let mut known: BTreeMap<PolicyRule, Vec<Option<&PolicyRule>>> = BTreeMap::new();
         let _ = each_grant(self.index, self.cluster, &Scope::AllNamespaces, &mut |answer| {
             let rule: &PolicyRule = answer.rule;
             if !known.contains_key(rule) {
-                let found = |rules: &[PolicyRule]| {
-                    rules.iter().find(|denied| overlaps(rule, denied)).cloned()
+                let found = |denying: &Denying<'c, Vec<PolicyRule>>| {
+                    denying.denied.iter().find(|denied| overlaps(rule, denied))
                 };
-                let denied = denying.iter().map(|(_, _, rules, _)| found(rules)).collect();
-                known.insert(rule.clone(), denied);
+                known.insert(rule.clone(), denying.iter().map(found).collect());
             }
             let denied = known.get(rule).map(Vec::as_slice).unwrap_or_default();
-            for ((name, spec, _, namespaces), denied) in denying.iter().zip(denied) {
+            for (denying, denied) in denying.iter().zip(denied) {
                 let Some(denied) = denied else { continue };
                 let namespace = answer.namespace();
-                let only_paths = !denied.non_resource_urls.is_empty();
-                let there = match (namespaces, namespace) {
-                    (_, Some(_)) if only_paths => false,
-                    (None, _) => true,
-                    (Some(names), Some(namespace)) => names.contains(namespace),
-                    (Some(names), None) => !names.is_empty(),
-                };
+                // A role binding gives no paths.
+                let gives = namespace.is_none() || denied.non_resource_urls.is_empty();
                 let subject = answer.subject.to_subject();
-                if there && !self.is_excepted(spec, &subject) {
-                    out.push(Violation {
-                        invariant: (*name).to_owned(),
-                        subject,
-                        what: what(denied, rule, namespace),
-                        cause: Cause::Direct(answer.grant()),
-                    });
+                if gives && denying.is_about(namespace) && !self.is_excepted(denying.spec, &subject)
+                {
+                    let what = what(denied, rule, namespace);
+                    out.push(denying.violation(&subject, what, Cause::Direct(answer.grant())));
                 }
             }
             ControlFlow::Continue(())
@@ -134,76 +154,47 @@ impl Cast<'_> {
     }
 
     /// Nobody asks what `system:masters` may do.
-    fn masters(
-        &self,
-        denying: &[(&str, &InvariantSpec, &Vec<PolicyRule>, Option<BTreeSet<String>>)],
-        out: &mut Vec<Violation>,
-    ) {
+    fn masters(&self, denying: &[Denying<'c, Vec<PolicyRule>>], out: &mut Vec<Violation>) {
         let subject = Subject::Group(MASTERS.to_owned());
         let any = Request::Path { verb: "get".to_owned(), path: "/".to_owned() };
         let identity = Identity::of(&subject, self.directory);
-        let Some(grant) =
-            super::query::paths(self.index, self.cluster, &identity, &any, &Scope::Cluster)
-                .into_iter()
-                .find(|grant| grant.binding.is_none())
-        else {
-            return;
-        };
-        for (name, spec, rules, namespaces) in denying {
-            let somewhere = namespaces.as_ref().is_none_or(|names| !names.is_empty());
-            if let Some(denied) = rules.first().filter(|_| somewhere)
-                && !self.is_excepted(spec, &subject)
+        let grants = paths(self.index, self.cluster, &identity, &any, &Scope::Cluster);
+        let Some(grant) = grants.into_iter().find(|grant| grant.binding.is_none()) else { return };
+        for denying in denying {
+            if let Some(denied) = denying.denied.first()
+                && denying.is_about(None)
+                && !self.is_excepted(denying.spec, &subject)
             {
-                out.push(Violation {
-                    invariant: (*name).to_owned(),
-                    subject: subject.clone(),
-                    what: what(denied, &grant.rule, None),
-                    cause: Cause::Direct(grant.clone()),
-                });
+                let what = what(denied, &grant.rule, None);
+                out.push(denying.violation(&subject, what, Cause::Direct(grant.clone())));
             }
         }
     }
 
     /// One search for all invariants.
-    fn reach(&self, invariants: &[(&str, &InvariantSpec)], out: &mut Vec<Violation>) {
-        let denying: Vec<_> = invariants
-            .iter()
-            .filter_map(|(name, spec)| match &spec.deny {
-                Denied::Reach(goals) => {
-                    Some((*name, *spec, goals, self.namespaces(&spec.namespaces)))
-                }
-                Denied::Access(_) => None,
-            })
-            .collect();
+    fn reach(&self, invariants: &[(&'c str, &'c InvariantSpec)], out: &mut Vec<Violation>) {
+        let denying = self.denying(invariants, |denied| match denied {
+            Denied::Reach(goals) => Some(goals),
+            Denied::Access(_) => None,
+        });
         let goals: BTreeSet<Goal> =
-            denying.iter().flat_map(|(_, _, goals, _)| *goals).copied().collect();
+            denying.iter().flat_map(|denying| denying.denied).copied().collect();
         if goals.is_empty() {
             return;
         }
         let filter = Filter { goals, holders: true, ..Filter::default() };
         for path in escalations(self.index, self.cluster, self.directory, &filter) {
-            for (name, spec, goals, namespaces) in &denying {
-                let of = match &path.target {
-                    super::escalation::Target::Secrets(namespace) => namespace.as_deref(),
-                    super::escalation::Target::ClusterAdmin | super::escalation::Target::Node => {
-                        None
-                    }
-                };
-                let there = match (namespaces, of) {
-                    (None, _) => true,
-                    (Some(names), Some(namespace)) => names.contains(namespace),
-                    (Some(names), None) => !names.is_empty(),
-                };
-                if there
-                    && goals.contains(&path.target.goal())
-                    && !self.is_excepted(spec, &path.subject)
+            let namespace = match &path.target {
+                Target::Secrets(namespace) => namespace.as_deref(),
+                Target::ClusterAdmin | Target::Node => None,
+            };
+            for denying in &denying {
+                if denying.denied.contains(&path.target.goal())
+                    && denying.is_about(namespace)
+                    && !self.is_excepted(denying.spec, &path.subject)
                 {
-                    out.push(Violation {
-                        invariant: (*name).to_owned(),
-                        subject: path.subject.clone(),
-                        what: format!("reach {}", path.target),
-                        cause: Cause::Path(path.clone()),
-                    });
+                    let what = format!("reach {}", path.target);
+                    out.push(denying.violation(&path.subject, what, Cause::Path(path.clone())));
                 }
             }
         }

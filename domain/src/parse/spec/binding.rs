@@ -27,7 +27,10 @@ pub(super) fn spec(report: &mut Report, fields: &mut Fields<'_>) -> Option<RoleB
         None => Some(None),
         Some(cursor) => timestamp(report, &cursor).map(Some),
     };
-    let reason = reason(report, fields);
+    let reason = match fields.optional("reason") {
+        None => Some(None),
+        Some(cursor) => reason(report, &cursor).map(Some),
+    };
     let (role, scope) = (role?, scope?);
     if matches!((&role, &scope), (RoleRef::Role(_), BindingScope::ClusterWide)) {
         fields.error(report, "a `Role` cannot be bound cluster-wide: refer to a `ClusterRole`");
@@ -43,16 +46,13 @@ pub(super) fn spec(report: &mut Report, fields: &mut Fields<'_>) -> Option<RoleB
 }
 
 /// Why something is so, for auditors.
-pub(super) fn reason(report: &mut Report, fields: &mut Fields<'_>) -> Option<Option<String>> {
-    let Some(cursor) = fields.optional("reason") else {
-        return Some(None);
-    };
+pub(super) fn reason(report: &mut Report, cursor: &Cursor<'_>) -> Option<String> {
     let reason = cursor.string(report)?;
     if reason.len() > MAX_REASON_BYTES {
         cursor.error(report, format!("longer than {MAX_REASON_BYTES} bytes"));
         return None;
     }
-    Some(Some(reason))
+    Some(reason)
 }
 
 fn subject(report: &mut Report, cursor: &Cursor<'_>) -> Option<Subject> {

@@ -24,7 +24,10 @@ pub(super) fn spec(report: &mut Report, fields: &mut Fields<'_>) -> Option<Invar
     let includes_system = fields.optional("system").map_or(Some(false), |cursor| {
         cursor.one_of(report, &[("Exempt", false), ("Include", true)])
     });
-    let reason = reason(report, fields);
+    let reason = match fields.optional("reason") {
+        None => Some(None),
+        Some(cursor) => reason(report, &cursor).map(Some),
+    };
     let (deny, namespaces) = deny?;
     Some(InvariantSpec {
         deny,
