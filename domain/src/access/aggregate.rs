@@ -77,7 +77,7 @@ pub(crate) fn sources(
     let selectors = aggregated.content.and_then(|content| content.aggregates.as_deref());
     let Some(selectors) = selectors else { return Vec::new() };
     let own = aggregated.key().name;
-    let cluster_roles = held.roles().map(|(role, _)| role).filter(|r| r.namespace == NOWHERE);
+    let cluster_roles = held.roles().iter().take_while(|role| role.namespace == NOWHERE);
     let mut out: Vec<String> = cluster_roles
         .filter(|role| {
             index.symbols().role(role.content).is_some_and(|content| {

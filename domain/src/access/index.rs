@@ -13,6 +13,7 @@
 
 mod changes;
 mod cluster;
+mod columns;
 mod interner;
 mod objects;
 mod rows;
@@ -127,7 +128,7 @@ impl Index {
         };
         for held in self.clusters.values() {
             let [bindings, roles, other] = held.bytes();
-            out.bindings += held.bindings_len();
+            out.bindings += held.bindings.len();
             out.binding_bytes += bindings;
             out.role_bytes += roles;
             out.other_bytes += other;
@@ -149,7 +150,8 @@ impl Index {
     /// Everybody whom a binding names.
     pub fn subjects(&self, cluster: ClusterId) -> BTreeSet<Subject> {
         let Some(held) = self.clusters.get(&cluster) else { return BTreeSet::new() };
-        let sets: BTreeSet<u32> = held.sets(0..held.bindings_len()).iter().copied().collect();
+        let sets: BTreeSet<u32> =
+            held.bindings.sets(0..held.bindings.len()).iter().copied().collect();
         sets.into_iter().flat_map(|set| self.symbols.subjects_of(set)).cloned().collect()
     }
 

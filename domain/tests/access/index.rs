@@ -42,7 +42,7 @@ fn a_binding_takes_twelve_bytes() {
     let mut index = Index::default();
     index.load(CLUSTER, shop(10_000));
     let loaded = index.footprint();
-    assert_eq!((loaded.bindings, loaded.binding_bytes), (10_000, 120_000));
+    assert_eq!((loaded.bindings, loaded.binding_bytes), (10_000, 12 * 10_000 + 8 * 5));
     assert_eq!(loaded.role_bytes, 7 * 16);
     for n in 10_000..10_010 {
         let (key, content) = binding(n, "new");

@@ -1,42 +1,36 @@
-//! One cluster: 12 bytes a binding in three columns, and 16 bytes for each role that there is or that
-//! a binding names.
+//! One cluster: 12 bytes a binding in three columns, 16 bytes for each role that there is or that a
+//! binding names, and 8 for each namespace with bindings.
 //!
 //! ```text
-//! roles     (namespace, name) content  bindings          bindings   namespace  set  name
-//!           (–, edit)         41       2       ────────→            –          7    ops
-//!           (–, view)         42       1       ────┐                ci         9    devs
-//!           (ci, deploy)      none     1       ──┐ └─────→          ci         9    readers
-//!                                                └───────→          ci         3    robot
+//! spaces    namespace  end          bindings   role  name     set        roles  namespace  name    content
+//!           –          1      ────→ 0          1     ops      7          0      –          edit    41
+//!           ci         4      ──┬─→ 1          1     devs     9          1      –          view    42
+//!                               ├─→ 2          1     readers  9          2      ci         deploy  none
+//!                               └─→ 3          2     robot    3
 //! ```
 //!
-//! Bindings are in the order of their roles, then of their own namespaces and names. So a question goes
-//! over the roles once, leaves out those that do not answer, and finds the bindings of a namespace by
-//! halving.
+//! Bindings are in the order of their namespaces, then of their roles and names. So a question about a
+//! namespace finds its bindings, and those of the whole cluster, side by side, and looks at each of
+//! their roles once.
 
 use std::ops::Range;
 
 use super::changes::Changes;
+use super::columns::Columns;
 use super::interner::NONE;
 use super::rows::{AccountRow, BindingRow, NamespaceRow, RoleRow, WorkloadRow};
 use super::symbols::{NOWHERE, Symbols};
 use super::table::{Change, FEW, Row as _, Table, insert, merge};
 
-/// A role and how many bindings it has.
+/// A role that there is, or that a binding names.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Role {
     pub(crate) namespace: u32,
     pub(crate) name: u32,
     /// `NONE` while bindings wait for it.
     pub(crate) content: u32,
+    /// How many name it.
     bindings: u32,
-}
-
-/// A binding as it is kept; its role is known from where it is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Binding {
-    pub(crate) namespace: u32,
-    pub(crate) name: u32,
-    pub(crate) set: u32,
 }
 
 /// Which bindings count.
@@ -54,7 +48,7 @@ pub(crate) enum Within {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cluster {
     roles: Vec<Role>,
-    bindings: Columns,
+    pub(crate) bindings: Columns,
     pub(crate) namespaces: Table<NamespaceRow>,
     pub(crate) accounts: Table<AccountRow>,
     pub(crate) workloads: Table<WorkloadRow>,
@@ -93,51 +87,41 @@ impl Cluster {
         workloads.release(symbols);
     }
 
-    /// All roles that there are or that bindings name, each with the places of its bindings.
-    pub(crate) fn roles(&self) -> impl Iterator<Item = (&Role, Range<usize>)> {
-        let mut end = 0;
-        self.roles.iter().map(move |role| {
-            let start = end;
-            end += role.bindings as usize;
-            (role, start..end)
-        })
+    /// All roles that there are or that bindings name, cluster roles first.
+    pub(crate) fn roles(&self) -> &[Role] {
+        &self.roles
     }
 
-    /// The role with a namespace and a name, if there is one.
+    /// The role with a namespace and a name, if it is among them.
     pub(crate) fn role(&self, namespace: u32, name: u32) -> Option<&Role> {
         self.roles.get(self.position_of_role((namespace, name)).ok()?)
     }
 
-    /// Which of the places of a role's bindings count: of all, then of a namespace.
-    pub(crate) fn places(&self, places: Range<usize>, within: Within) -> [Range<usize>; 2] {
-        let none = places.end..places.end;
-        let namespaces = self.bindings.namespaces.get(places.clone()).unwrap_or_default();
-        let (start, wide) = (places.start, end_of(namespaces, NOWHERE));
-        match within {
-            Within::Everywhere => [places, none],
-            Within::Cluster => [start..start + wide, none],
-            Within::Namespace(namespace) => {
-                let begin = namespaces.partition_point(|&held| held < namespace);
-                let rest = namespaces.get(begin..).unwrap_or_default();
-                let begin = start + begin;
-                [start..start + wide, begin..begin + end_of(rest, namespace)]
-            }
-        }
+    /// The namespaces whose bindings count, with the places of these.
+    pub(crate) fn spaces(&self, within: Within) -> impl Iterator<Item = (u32, Range<usize>)> {
+        let bindings = &self.bindings;
+        let (all, own) = match within {
+            Within::Everywhere => (Some(bindings.spaces()), None),
+            Within::Cluster => (None, None),
+            Within::Namespace(namespace) => (None, Some(namespace)),
+        };
+        let wide = all.is_none().then_some(NOWHERE);
+        let some = wide.into_iter().chain(own).map(|namespace| (namespace, bindings.of(namespace)));
+        all.into_iter().flatten().chain(some)
     }
 
-    /// The binding at a place.
-    pub(crate) fn binding(&self, place: usize) -> Option<Binding> {
-        self.bindings.get(place)
-    }
-
-    /// The sets of subjects at some places.
-    pub(crate) fn sets(&self, places: Range<usize>) -> &[u32] {
-        self.bindings.sets.get(places).unwrap_or_default()
-    }
-
-    /// How many bindings there are.
-    pub(crate) const fn bindings_len(&self) -> usize {
-        self.bindings.sets.len()
+    /// The places among some of one namespace, by role.
+    pub(crate) fn by_role(
+        &self,
+        places: Range<usize>,
+    ) -> impl Iterator<Item = (&Role, Range<usize>)> {
+        let mut end = places.start;
+        let roles = self.bindings.roles(places);
+        roles.chunk_by(|one, other| one == other).filter_map(move |run| {
+            let start = end;
+            end += run.len();
+            Some((self.roles.get(*run.first()? as usize)?, start..end))
+        })
     }
 
     /// Bytes of memory of bindings, of roles, and of everything else.
@@ -163,51 +147,44 @@ impl Cluster {
                 self.drop_role_if_unused(at);
             }
             Err(at) if content != NONE => {
-                insert(&mut self.roles, at, Role { namespace, name, content, bindings: 0 });
+                self.insert_role(at, Role { namespace, name, content, bindings: 0 });
             }
             Err(_) => {}
         }
     }
 
     fn set_binding(&mut self, symbols: &mut Symbols, key: (u32, u32), row: Option<BindingRow>) {
-        if let Some(place) = self.bindings.position(key) {
-            self.remove_binding(place, symbols);
+        if let Some((role, set)) = self.bindings.remove(key) {
+            let place = role as usize;
+            if let Some(role) = self.roles.get_mut(place) {
+                role.bindings = role.bindings.saturating_sub(1);
+                let (namespace, name) = key;
+                let role = (role.namespace, role.name);
+                BindingRow { role, namespace, name, set }.release(symbols);
+            }
+            self.drop_role_if_unused(place);
         }
-        if let Some(row) = row {
-            self.insert_binding(row);
-        }
-    }
-
-    fn insert_binding(&mut self, row: BindingRow) {
+        let Some(row) = row else { return };
         let (namespace, name) = row.role;
-        let at = self.position_of_role(row.role).unwrap_or_else(|at| {
-            insert(&mut self.roles, at, Role { namespace, name, content: NONE, bindings: 0 });
+        let place = self.position_of_role(row.role).unwrap_or_else(|at| {
+            self.insert_role(at, Role { namespace, name, content: NONE, bindings: 0 });
             at
         });
-        let start = self.roles.iter().take(at).map(|role| role.bindings as usize).sum();
-        let Some(role) = self.roles.get_mut(at) else { return };
-        let end = start + role.bindings as usize;
-        role.bindings += 1;
-        self.bindings.insert(start..end, row);
+        if let Some(role) = self.roles.get_mut(place) {
+            role.bindings += 1;
+        }
+        self.bindings.insert(number(place), row);
     }
 
-    fn remove_binding(&mut self, place: usize, symbols: &mut Symbols) {
-        let holds = |(at, (_, places)): (usize, (&Role, Range<usize>))| {
-            places.contains(&place).then_some(at)
-        };
-        let Some(at) = self.roles().enumerate().find_map(holds) else { return };
-        let Some(role) = self.roles.get_mut(at) else { return };
-        role.bindings = role.bindings.saturating_sub(1);
-        let role = (role.namespace, role.name);
-        if let Some(Binding { namespace, name, set }) = self.bindings.remove(place) {
-            BindingRow { role, namespace, name, set }.release(symbols);
-        }
-        self.drop_role_if_unused(at);
+    fn insert_role(&mut self, at: usize, role: Role) {
+        insert(&mut self.roles, at, role);
+        self.bindings.move_roles(number(at), 1);
     }
 
     fn drop_role_if_unused(&mut self, at: usize) {
         if self.roles.get(at).is_some_and(|role| role.content == NONE && role.bindings == 0) {
             self.roles.remove(at);
+            self.bindings.move_roles(number(at), -1);
         }
     }
 
@@ -219,110 +196,54 @@ impl Cluster {
         binding_changes: Vec<Change<BindingRow>>,
     ) {
         let (roles, bindings) = self.parts();
-        let mut roles = merge(roles, role_changes, symbols);
+        let roles = merge(roles, role_changes, symbols);
         let mut bindings = merge(bindings, binding_changes, symbols);
-        roles.sort_unstable_by_key(RoleRow::key);
-        bindings.sort_unstable_by_key(|row| (row.role, row.key()));
-        self.bindings = Columns::of(&bindings);
-        self.roles = Vec::new();
-        let mut roles = roles.into_iter().peekable();
-        let role = |row: RoleRow| Role {
-            namespace: row.namespace,
-            name: row.name,
-            content: row.content,
+        let there = roles.into_iter().map(|RoleRow { namespace, name, content }| Role {
+            namespace,
+            name,
+            content,
             bindings: 0,
-        };
-        for bound in bindings.chunk_by(|one, other| one.role == other.role) {
-            let Some(key) = bound.first().map(|row| row.role) else { continue };
-            while let Some(unbound) = roles.next_if(|row| row.key() < key) {
-                self.roles.push(role(unbound));
+        });
+        let named = bindings.chunk_by(|one, other| one.role == other.role).filter_map(|run| {
+            let ((namespace, name), bindings) = (run.first()?.role, number(run.len()));
+            Some(Role { namespace, name, content: NONE, bindings })
+        });
+        self.roles = there.chain(named).collect();
+        self.roles.sort_unstable_by_key(|role| (role.namespace, role.name));
+        self.roles.dedup_by(|role, kept| {
+            let same = (role.namespace, role.name) == (kept.namespace, kept.name);
+            if same {
+                kept.content = kept.content.min(role.content);
+                kept.bindings += role.bindings;
             }
-            let waiting = RoleRow { namespace: key.0, name: key.1, content: NONE };
-            let row = roles.next_if(|row| row.key() == key).unwrap_or(waiting);
-            let bindings = u32::try_from(bound.len()).unwrap_or(u32::MAX);
-            self.roles.push(Role { bindings, ..role(row) });
-        }
-        self.roles.extend(roles.map(role));
+            same
+        });
         self.roles.shrink_to_fit();
+        bindings.sort_unstable_by_key(|row| (row.namespace, row.role, row.name));
+        let place = |row: &BindingRow| self.position_of_role(row.role).map_or(NONE, number);
+        self.bindings = Columns::from_rows(&bindings, place);
     }
 
     fn parts(&self) -> (Vec<RoleRow>, Vec<BindingRow>) {
-        let mut bindings = Vec::with_capacity(self.bindings_len());
-        for (role, places) in self.roles() {
-            for Binding { namespace, name, set } in places.filter_map(|at| self.binding(at)) {
-                let role = (role.namespace, role.name);
-                bindings.push(BindingRow { role, namespace, name, set });
-            }
-        }
         let roles = self.roles.iter().filter(|role| role.content != NONE);
         let roles = roles.map(|&Role { namespace, name, content, .. }| RoleRow {
             namespace,
             name,
             content,
         });
+        let mut bindings = Vec::with_capacity(self.bindings.len());
+        for (namespace, places) in self.bindings.spaces() {
+            for (role, places) in self.by_role(places) {
+                let role = (role.namespace, role.name);
+                let held = places.filter_map(|place| self.bindings.get(place));
+                bindings.extend(held.map(|(name, set)| BindingRow { role, namespace, name, set }));
+            }
+        }
         (roles.collect(), bindings)
     }
 }
 
-/// Of namespaces in order: up to where the smallest is this one.
-fn end_of(namespaces: &[u32], namespace: u32) -> usize {
-    if namespaces.first() == Some(&namespace) {
-        namespaces.partition_point(|&held| held == namespace)
-    } else {
-        0
-    }
-}
-
-/// All bindings, in columns of the same length.
-#[derive(Clone, Debug, Default)]
-struct Columns {
-    namespaces: Vec<u32>,
-    names: Vec<u32>,
-    sets: Vec<u32>,
-}
-
-impl Columns {
-    fn of(rows: &[BindingRow]) -> Self {
-        Self {
-            namespaces: rows.iter().map(|row| row.namespace).collect(),
-            names: rows.iter().map(|row| row.name).collect(),
-            sets: rows.iter().map(|row| row.set).collect(),
-        }
-    }
-
-    fn get(&self, place: usize) -> Option<Binding> {
-        let namespace = *self.namespaces.get(place)?;
-        Some(Binding { namespace, name: *self.names.get(place)?, set: *self.sets.get(place)? })
-    }
-
-    /// Where the binding with a namespace and a name is. Its role is not known, so all are looked at.
-    fn position(&self, (namespace, name): (u32, u32)) -> Option<usize> {
-        let mut both = self.names.iter().zip(&self.namespaces);
-        both.position(|(&held, &within)| held == name && within == namespace)
-    }
-
-    /// Puts a binding among those of its role.
-    fn insert(&mut self, places: Range<usize>, row: BindingRow) {
-        let namespaces = self.namespaces.get(places.clone()).unwrap_or_default();
-        let start = places.start + namespaces.partition_point(|&held| held < row.namespace);
-        let end = places.start + namespaces.partition_point(|&held| held <= row.namespace);
-        let names = self.names.get(start..end).unwrap_or_default();
-        let place = start + names.partition_point(|&held| held < row.name);
-        insert(&mut self.namespaces, place, row.namespace);
-        insert(&mut self.names, place, row.name);
-        insert(&mut self.sets, place, row.set);
-    }
-
-    fn remove(&mut self, place: usize) -> Option<Binding> {
-        let held = self.get(place)?;
-        self.namespaces.remove(place);
-        self.names.remove(place);
-        self.sets.remove(place);
-        Some(held)
-    }
-
-    fn bytes(&self) -> usize {
-        let Self { namespaces, names, sets } = self;
-        [namespaces, names, sets].map(|column| column.capacity() * size_of::<u32>()).iter().sum()
-    }
+/// Of a place or a count: no cluster has four thousand million objects.
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(NONE)
 }

@@ -34,7 +34,7 @@ pub struct Workload<'i> {
 impl Index {
     /// All roles and cluster roles. Like the rest of these, in no order that means something.
     pub fn roles(&self, cluster: ClusterId) -> impl Iterator<Item = (AccessKey, &RoleContent)> {
-        self.held(cluster).flat_map(Cluster::roles).filter_map(|(role, _)| {
+        self.held(cluster).flat_map(Cluster::roles).filter_map(|role| {
             let content = self.symbols.role(role.content)?;
             Some((self.key_of_role((role.namespace, role.name)), content))
         })
@@ -107,12 +107,15 @@ impl Index {
         &'i self,
         held: &'i Cluster,
     ) -> impl Iterator<Item = (AccessKey, AccessContent)> + 'i {
-        held.roles().flat_map(move |(role, places)| {
+        let runs = held.bindings.spaces().flat_map(|(namespace, places)| {
+            held.by_role(places).map(move |(role, places)| (namespace, role, places))
+        });
+        runs.flat_map(move |(namespace, role, places)| {
             let AccessKey { kind, name, .. } = self.key_of_role((role.namespace, role.name));
             let role = RoleReference { kind: kind.name().to_owned(), name };
-            places.filter_map(|place| held.binding(place)).map(move |binding| {
-                let subjects = self.symbols.subjects_of(binding.set).map(raw).collect();
-                let key = self.key_of_binding((binding.namespace, binding.name));
+            places.filter_map(|place| held.bindings.get(place)).map(move |(name, set)| {
+                let subjects = self.symbols.subjects_of(set).map(raw).collect();
+                let key = self.key_of_binding((namespace, name));
                 (key, AccessContent::Binding { role: role.clone(), subjects })
             })
         })

@@ -5,7 +5,6 @@ use std::sync::{Arc, LazyLock};
 
 use super::walk::Bound;
 use crate::access::aggregate::sources;
-use crate::access::index::NOWHERE;
 use crate::access::object::AccessKey;
 use crate::access::subject::{Subject, SubjectRef};
 use crate::kinds::role::PolicyRule;
@@ -74,17 +73,12 @@ impl<'a> Answer<'a> {
 
     /// Where it holds; `None` in the whole cluster.
     pub fn namespace(&self) -> Option<&'a str> {
-        let By { bound, place, .. } = self.by?;
-        let namespace = bound.walk.held.binding(place)?.namespace;
-        (namespace != NOWHERE).then(|| bound.walk.index.symbols().text(namespace))
+        self.by?.bound.namespace()
     }
 
     /// The same, owned.
     pub fn grant(&self) -> Grant {
-        let binding = self.by.and_then(|By { bound, place, .. }| {
-            let binding = bound.walk.held.binding(place)?;
-            Some(bound.walk.index.key_of_binding((binding.namespace, binding.name)))
-        });
+        let binding = self.by.and_then(|By { bound, place, .. }| bound.binding(place));
         let role = self.by.map(|by| by.bound.key());
         Grant {
             subject: self.subject.to_subject(),

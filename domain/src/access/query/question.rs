@@ -108,9 +108,9 @@ impl Question {
         let Some(walk) = self.walk(index, cluster, scope) else { return ControlFlow::Continue(()) };
         let Self { request, roles } = self;
         for bound in walk.roles(|role| answered_by(request, roles, index.symbols(), role)) {
-            for rule in answers_of(request, &bound) {
-                asker.reach(&bound, rule, limits_of(request, rule), visit)?;
-            }
+            let rules = answers_of(request, &bound);
+            let rules = rules.into_iter().map(|rule| (rule, limits_of(request, rule)));
+            asker.reach(&bound, rules, visit)?;
         }
         ControlFlow::Continue(())
     }
@@ -199,9 +199,9 @@ impl Asker {
             return ControlFlow::Continue(());
         };
         for bound in walk.roles(|_| true) {
-            for rule in bound.content.into_iter().flat_map(|RoleContent { rules, .. }| rules) {
-                self.reach(&bound, rule, &rule.resource_names, visit)?;
-            }
+            let rules = bound.content.into_iter().flat_map(|content| &content.rules);
+            let rules = rules.map(|rule| (rule, rule.resource_names.as_slice()));
+            self.reach(&bound, rules, visit)?;
         }
         ControlFlow::Continue(())
     }
@@ -225,30 +225,34 @@ impl Asker {
         }
     }
 
-    /// Each way by which a role's bindings reach them.
-    pub(super) fn reach(
+    /// Each way by which bindings reach them, with each of some rules of the bindings' role.
+    pub(super) fn reach<'r>(
         &mut self,
         bound: &Bound<'_>,
-        rule: &Arc<PolicyRule>,
-        limited_to: &[String],
+        rules: impl Iterator<Item = (&'r Arc<PolicyRule>, &'r [String])> + Clone,
         visit: Visit<'_>,
     ) -> ControlFlow<()> {
         let symbols = bound.walk.index.symbols();
-        let aggregated_from = OnceCell::new();
+        let mut gathered = None;
         for (place, set) in bound.places() {
             if !self.is_in(symbols, set) {
                 continue;
             }
+            let with_cells =
+                || rules.clone().map(|rule| (rule, OnceCell::new())).collect::<Vec<_>>();
+            let rules = gathered.get_or_insert_with(with_cells);
             for named in bound.subjects(set).filter(|named| self.identity.is(named)) {
                 let subject = self.identity.subject_ref();
                 let via_group = group_of(named).filter(|_| named.by_ref() != subject);
-                visit(&Answer {
-                    subject,
-                    via_group: via_group.map(String::as_str),
-                    rule,
-                    limited_to,
-                    by: Some(By { bound, place, aggregated_from: &aggregated_from }),
-                })?;
+                for ((rule, limited_to), aggregated_from) in &*rules {
+                    visit(&Answer {
+                        subject,
+                        via_group: via_group.map(String::as_str),
+                        rule,
+                        limited_to,
+                        by: Some(By { bound, place, aggregated_from }),
+                    })?;
+                }
             }
         }
         ControlFlow::Continue(())

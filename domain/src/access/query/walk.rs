@@ -1,8 +1,8 @@
-//! Over a cluster's roles, and the bindings of each that are in scope.
+//! Over the bindings of a cluster that are in scope, those of one namespace to one role together.
 
 use std::ops::Range;
 
-use crate::access::index::{Cluster, Index, Role, RoleContent, Within};
+use crate::access::index::{Cluster, Index, NOWHERE, Role, RoleContent, Within};
 use crate::access::object::AccessKey;
 use crate::access::request::Scope;
 use crate::access::subject::Subject;
@@ -16,14 +16,15 @@ pub(super) struct Walk<'i> {
     within: Within,
 }
 
-/// A role and the places of its bindings that count.
+/// A role, and the bindings of one namespace that name it.
 #[derive(Clone, Debug)]
 pub(crate) struct Bound<'i> {
     pub(super) walk: Walk<'i>,
     role: &'i Role,
     /// `None` when there is no such role.
     pub(crate) content: Option<&'i RoleContent>,
-    places: [Range<usize>; 2],
+    namespace: u32,
+    places: Range<usize>,
 }
 
 impl<'i> Walk<'i> {
@@ -32,19 +33,20 @@ impl<'i> Walk<'i> {
         Some(Self { index, held: index.cluster(cluster)?, within: index.within(scope) })
     }
 
-    /// The roles that have bindings in scope and whose content is wanted, by its number.
+    /// The roles that bindings in scope name and whose content is wanted, by its number.
     pub(super) fn roles(
         self,
         mut wanted: impl FnMut(u32) -> bool,
     ) -> impl Iterator<Item = Bound<'i>> {
-        self.held.roles().filter_map(move |(role, places)| {
-            if places.is_empty() || !wanted(role.content) {
-                return None;
-            }
-            let places = self.held.places(places, self.within);
-            let content = self.index.symbols().role(role.content);
-            let some = places.iter().any(|places| !places.is_empty());
-            some.then_some(Bound { walk: self, role, content, places })
+        let spaces = self.held.spaces(self.within);
+        let runs = spaces.flat_map(move |(namespace, places)| {
+            self.held.by_role(places).map(move |(role, places)| (namespace, role, places))
+        });
+        runs.filter_map(move |(namespace, role, places)| {
+            wanted(role.content).then(|| {
+                let content = self.index.symbols().role(role.content);
+                Bound { walk: self, role, content, namespace, places }
+            })
         })
     }
 }
@@ -55,11 +57,21 @@ impl<'i> Bound<'i> {
         self.walk.index.key_of_role((self.role.namespace, self.role.name))
     }
 
-    /// The places of its bindings, with the number of each one's subjects.
+    /// The key of the binding at a place.
+    pub(super) fn binding(&self, place: usize) -> Option<AccessKey> {
+        let (name, _) = self.walk.held.bindings.get(place)?;
+        Some(self.walk.index.key_of_binding((self.namespace, name)))
+    }
+
+    /// The namespace of the bindings; `None` for cluster role bindings.
+    pub(super) fn namespace(&self) -> Option<&'i str> {
+        (self.namespace != NOWHERE).then(|| self.walk.index.symbols().text(self.namespace))
+    }
+
+    /// The places of the bindings, with the number of each one's subjects.
     pub(super) fn places(&self) -> impl Iterator<Item = (usize, u32)> {
-        self.places.iter().flat_map(|places| {
-            places.clone().zip(self.walk.held.sets(places.clone()).iter().copied())
-        })
+        let sets = self.walk.held.bindings.sets(self.places.clone());
+        self.places.clone().zip(sets.iter().copied())
     }
 
     /// The subjects with a number.
