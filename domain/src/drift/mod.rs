@@ -147,7 +147,10 @@ pub const JOIN_MANAGER: &str = "hanse-agent/join";
 fn is_agents_own(reference: &ObjectRef) -> bool {
     match reference.kind {
         ObjectKind::ClusterRole | ObjectKind::ClusterRoleBinding => {
-            matches!(reference.name.as_str(), "hanse-agent" | "hanse-ceiling")
+            matches!(
+                reference.name.as_str(),
+                "hanse-agent" | "hanse-agent-inventory" | "hanse-ceiling"
+            )
         }
         ObjectKind::Role | ObjectKind::RoleBinding => {
             reference.namespace.as_deref() == Some("hanse-agent") && reference.name == "hanse-agent"
