@@ -58,13 +58,13 @@ pub(crate) async fn token_secret(world: &World<'_>) -> Result<()> {
 /// a controller signs it. Who may not approve for that signer is refused.
 pub(crate) async fn certificate(world: &World<'_>) -> Result<()> {
     let stage = world.stage("certificate").await?;
-    let make = rule(CERTIFICATES, "certificatesigningrequests", &["create"], &[]);
+    let create = rule(CERTIFICATES, "certificatesigningrequests", &["create"], &[]);
     let approve = rule(CERTIFICATES, "certificatesigningrequests/approval", &["update"], &[]);
     let client = "kubernetes.io/kube-apiserver-client";
     let signer = |name: &str| rule(CERTIFICATES, "signers", &["approve"], &[name]);
     let kubelets = signer("kubernetes.io/kubelet-serving");
-    stage.grant("able", None, json!([make, approve, signer(client)])).await?;
-    stage.grant("near", None, json!([make, approve, kubelets])).await?;
+    stage.grant("able", None, json!([create, approve, signer(client)])).await?;
+    stage.grant("near", None, json!([create, approve, kubelets])).await?;
     stage.named(&Target::Secrets(None), &[Edge::Certificate]).await?;
 
     let key = KeyPair::generate()?;
@@ -90,8 +90,8 @@ pub(crate) async fn certificate(world: &World<'_>) -> Result<()> {
     let made = approved(able.create(&path, &request("ables")).await?);
     able.send("PUT", &format!("{path}/ables/approval"), Some(&made)).await?.ok()?;
     let (certificate, _) = poll::until("the certificate is signed", || async {
-        let made = world.admin.get(&format!("{path}/ables")).await?;
-        Ok(made.pointer("/status/certificate").and_then(Value::as_str).map(str::to_owned))
+        let signed = world.admin.get(&format!("{path}/ables")).await?;
+        Ok(signed.pointer("/status/certificate").and_then(Value::as_str).map(str::to_owned))
     })
     .await?;
     stage.wins(&world.certificate(&certificate, &STANDARD.encode(key.serialize_pem())).await?).await

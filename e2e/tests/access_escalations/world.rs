@@ -154,7 +154,7 @@ impl Stage<'_> {
     }
 
     async fn bind(&self, name: &str, whom: &Value, at: Option<&str>, rules: &Value) -> Result<()> {
-        let (kind, roles, bindings, place) = match at {
+        let (kind, of_roles, of_bindings, place) = match at {
             Some(namespace) => {
                 ("Role", "roles", "rolebindings", format!("/namespaces/{namespace}"))
             }
@@ -162,10 +162,10 @@ impl Stage<'_> {
         };
         let admin = &self.world.admin;
         let role = json!({"metadata": {"name": name}, "rules": rules});
-        admin.create(&format!("{RBAC}{place}/{roles}"), &role).await?;
+        admin.create(&format!("{RBAC}{place}/{of_roles}"), &role).await?;
         let role = json!({"kind": kind, "name": name});
         let binding = json!({"metadata": {"name": name}, "roleRef": role, "subjects": [whom]});
-        admin.create(&format!("{RBAC}{place}/{bindings}"), &binding).await?;
+        admin.create(&format!("{RBAC}{place}/{of_bindings}"), &binding).await?;
         Ok(())
     }
 

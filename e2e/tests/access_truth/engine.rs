@@ -46,7 +46,8 @@ impl Engine {
         Ok(engine)
     }
 
-    /// From one listing to the next by single changes, in any order, some of them twice.
+    /// From one listing to the next by changes in any order, one after another or together, some of
+    /// them twice.
     pub(crate) fn follow(
         &mut self,
         rng: &mut StdRng,
@@ -57,14 +58,22 @@ impl Engine {
         let mut changed: Vec<&AccessKey> =
             keys.into_iter().filter(|key| before.get(key) != after.get(key)).collect();
         changed.shuffle(rng);
+        let mut changes = Vec::new();
         for key in changed {
             let content = after.get(key).map(|value| content(key, value)).transpose()?;
             // A watch that broke tells what is gone, and what is there, once more.
             if once_in(rng, 8) {
-                self.index.apply(self.cluster, key, None);
+                changes.push((key, None));
             }
-            self.index.apply(self.cluster, key, content.as_ref());
             if once_in(rng, 8) {
+                changes.push((key, content.clone()));
+            }
+            changes.push((key, content));
+        }
+        if once_in(rng, 2) {
+            self.index.update(self.cluster, changes);
+        } else {
+            for (key, content) in changes {
                 self.index.apply(self.cluster, key, content.as_ref());
             }
         }
