@@ -139,9 +139,9 @@ pub fn escalations(
     let teller = Teller { world: &world, graph: &graph };
     let mut out = Vec::new();
     let mut list = |found: &Found, target: &Target| {
-        for subject in &subjects {
-            let Some(node) = graph.find(&Key::Subject(subject.clone())) else { continue };
-            if let Some(escalation) = teller.tell(subject, node, found, target)
+        // A graph begins with the subjects that it grew from.
+        for node in found.among_first(subjects.len()) {
+            if let Some(escalation) = teller.tell(node, found, target)
                 && (filter.holders || !escalation.is_held())
             {
                 out.push(escalation);

@@ -69,7 +69,7 @@ impl<'w> Rights<'w> {
     pub(super) fn everything(place: Place) -> Self {
         let right = Right { place, names: &[], via: Via::Everything(place) };
         let held = Ability::all().map(|ability| (ability, right)).collect();
-        Self { held, roles: Vec::new(), is_master: false }
+        Self { held, roles: Vec::new(), is_master: false }.sorted()
     }
 
     fn add(&mut self, world: &'w World<'_>, number: u32, place: Place, via: impl Fn(u32) -> Via) {

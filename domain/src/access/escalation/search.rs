@@ -1,6 +1,6 @@
 //! Shortest paths: back from an end to everybody who comes to it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::graph::{Graph, Hop};
 
@@ -11,8 +11,8 @@ pub(super) struct Backwards {
 
 /// How everybody comes to an end.
 pub(super) struct Found {
-    /// For each node its distance in steps and the next hop; nothing when it does not come there.
-    next: Vec<Option<(u32, Option<u32>)>>,
+    /// The next hop of each node that comes there; nothing for the end itself.
+    next: BTreeMap<u32, Option<u32>>,
 }
 
 impl Backwards {
@@ -30,21 +30,18 @@ impl Backwards {
 
     /// From everybody to an end. Who is in `without` is not looked at: they come further anyway.
     pub(super) fn search(&self, graph: &Graph, end: u32, without: Option<&Found>) -> Found {
-        let mut next = vec![None; graph.keys.len()];
-        let mut queue = VecDeque::from([(end, 0, None)]);
-        while let Some((node, distance, hop)) = queue.pop_front() {
-            if without.is_some_and(|found| found.reaches(node)) {
+        let mut next = BTreeMap::new();
+        // What is nearer is in front: a hop that is no step goes there, too.
+        let mut queue = VecDeque::from([(end, None)]);
+        while let Some((node, hop)) = queue.pop_front() {
+            if next.contains_key(&node) || without.is_some_and(|found| found.reaches(node)) {
                 continue;
             }
-            let Some(slot) = next.get_mut(node as usize) else { continue };
-            if slot.is_some() {
-                continue;
-            }
-            *slot = Some((distance, hop));
+            next.insert(node, hop);
             for &(from, at) in self.into.get(node as usize).into_iter().flatten() {
                 match graph.hop(from, at).and_then(|hop| hop.step) {
-                    Some(_) => queue.push_back((from, distance + 1, Some(at))),
-                    None => queue.push_front((from, distance, Some(at))),
+                    Some(_) => queue.push_back((from, Some(at))),
+                    None => queue.push_front((from, Some(at))),
                 }
             }
         }
@@ -55,14 +52,20 @@ impl Backwards {
 impl Found {
     /// Whether a node comes there.
     pub(super) fn reaches(&self, node: u32) -> bool {
-        self.next.get(node as usize).is_some_and(Option::is_some)
+        self.next.contains_key(&node)
+    }
+
+    /// Which of the first nodes of a graph come there.
+    pub(super) fn among_first(&self, count: usize) -> impl Iterator<Item = u32> {
+        let end = u32::try_from(count).unwrap_or(u32::MAX);
+        self.next.range(..end).map(|(node, _)| *node)
     }
 
     /// The hops from a node to the end, each with where it starts.
     pub(super) fn path(&self, graph: &Graph, node: u32) -> Vec<(u32, Hop)> {
         let mut out = Vec::new();
         let mut at = node;
-        while let Some(Some((_, Some(hop)))) = self.next.get(at as usize) {
+        while let Some(Some(hop)) = self.next.get(&at) {
             let Some(hop) = graph.hop(at, *hop) else { break };
             out.push((at, hop));
             at = hop.to;

@@ -21,17 +21,9 @@ pub(super) struct Teller<'t, 'd> {
 }
 
 impl Teller<'_, '_> {
-    /// How a subject comes to a target, if it does.
-    pub(super) fn tell(
-        &self,
-        subject: &Subject,
-        node: u32,
-        found: &Found,
-        target: &Target,
-    ) -> Option<Escalation> {
-        if !found.reaches(node) {
-            return None;
-        }
+    /// How somebody comes to a target.
+    pub(super) fn tell(&self, node: u32, found: &Found, target: &Target) -> Option<Escalation> {
+        let Key::Subject(subject) = self.graph.keys.get(node as usize)? else { return None };
         let path = found.path(self.graph, node);
         let mut who = (subject.clone(), Identity::of(subject, self.world.directory));
         let mut steps: Vec<Step> = Vec::new();

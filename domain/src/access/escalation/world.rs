@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::ability::{Abilities, Ability};
 use super::place::Place;
-use super::rights::Right;
 use crate::access::aggregate::matches;
 use crate::access::directory::Directory;
 use crate::access::index::{Index, RoleContent};
@@ -47,7 +46,6 @@ pub(super) struct Account {
 /// A workload.
 pub(super) struct Workload {
     pub(super) kind: AccessKind,
-    pub(super) namespace: u32,
     pub(super) name: String,
     pub(super) account: String,
 }
@@ -66,7 +64,8 @@ pub(super) struct World<'d> {
     pub(super) unrestricted: BTreeSet<u32>,
     pub(super) accounts: BTreeMap<(u32, String), Account>,
     pub(super) by_name: BTreeMap<String, Vec<u32>>,
-    pub(super) workloads: Vec<Workload>,
+    /// By the numbers of their namespaces.
+    pub(super) workloads: BTreeMap<u32, Vec<Workload>>,
     role_numbers: BTreeMap<AccessKey, u32>,
     pub(super) cluster_admin: Option<u32>,
 }
@@ -84,7 +83,7 @@ impl<'d> World<'d> {
             unrestricted: BTreeSet::new(),
             accounts: BTreeMap::new(),
             by_name: BTreeMap::new(),
-            workloads: Vec::new(),
+            workloads: BTreeMap::new(),
             role_numbers: BTreeMap::new(),
             cluster_admin: None,
         };
@@ -108,7 +107,8 @@ impl<'d> World<'d> {
                 known.runs = true;
             }
             let name = found.name.to_owned();
-            world.workloads.push(Workload { kind: found.kind, namespace, name, account });
+            let workload = Workload { kind: found.kind, name, account };
+            world.workloads.entry(namespace).or_default().push(workload);
         }
         let mut bindings: Vec<_> =
             index.bindings(cluster).filter_map(|(key, content)| binding(key, &content)).collect();
@@ -247,14 +247,13 @@ impl<'d> World<'d> {
         out
     }
 
-    /// The namespaces in which there is a workload of a kind that a right is on.
-    pub(super) fn namespaces_with(&self, kind: AccessKind, right: &Right<'_>) -> BTreeSet<u32> {
-        let held = self.workloads.iter().filter(|workload| {
-            workload.kind == kind
-                && right.place.covers(workload.namespace)
-                && right.is_on(&workload.name)
-        });
-        held.map(|workload| workload.namespace).collect()
+    /// The workloads of a place, each with the number of its namespace.
+    pub(super) fn workloads_of(&self, place: Place) -> impl Iterator<Item = (u32, &Workload)> {
+        let range = match place {
+            Place::Namespace(namespace) => self.workloads.range(namespace..=namespace),
+            Place::Cluster | Place::EveryNamespace => self.workloads.range(..),
+        };
+        range.flat_map(|(namespace, held)| held.iter().map(|workload| (*namespace, workload)))
     }
 
     /// The accounts of a namespace.

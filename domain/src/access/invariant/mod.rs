@@ -230,7 +230,9 @@ impl<'c> Cast<'c> {
     }
 }
 
-/// Whether somebody is of the control plane.
+/// Whether somebody is of the control plane: users and groups that begin with `system:`, but for anonymous
+/// users, `system:authenticated`, `system:unauthenticated` and groups of service accounts; and the service
+/// accounts of kube-system.
 pub fn is_system(subject: &Subject) -> bool {
     match subject {
         Subject::User(name) => name.starts_with("system:") && name != "system:anonymous",

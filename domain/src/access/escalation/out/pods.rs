@@ -1,5 +1,7 @@
 //! What pods and nodes give.
 
+use std::collections::BTreeSet;
+
 use super::{Out, secrets};
 use crate::access::escalation::ability::Ability;
 use crate::access::escalation::edge::Edge;
@@ -13,7 +15,8 @@ impl Out<'_, '_, '_> {
     /// Pods of one's own: by new workloads, and by workloads that are there and can be changed.
     pub(super) fn workloads(&mut self) {
         let rights = self.rights;
-        for create in rights.to(Ability::CreateWorkloads) {
+        let creates = || rights.to(Ability::CreateWorkloads);
+        for create in creates() {
             self.run(create, create.place);
         }
         for (ability, kind) in [
@@ -24,7 +27,16 @@ impl Out<'_, '_, '_> {
             (Ability::ChangeCronJobs, AccessKind::CronJob),
         ] {
             for change in rights.to(ability) {
-                for namespace in self.world.namespaces_with(kind, &change) {
+                // Whoever can make workloads there wins nothing by changing others.
+                let is_less =
+                    |create: Right<'_>| create.place.meet(change.place) == Some(change.place);
+                if creates().any(is_less) {
+                    continue;
+                }
+                let held = self.world.workloads_of(change.place);
+                let held = held.filter(|(_, held)| held.kind == kind && change.is_on(&held.name));
+                let namespaces: BTreeSet<u32> = held.map(|(namespace, _)| namespace).collect();
+                for namespace in namespaces {
                     self.run(change, Place::Namespace(namespace));
                 }
             }
@@ -76,26 +88,21 @@ impl Out<'_, '_, '_> {
 
     fn enter(&mut self, edge: Edge, right: Right<'_>) {
         let world = self.world;
-        if right.names().is_none() {
+        let mut on_a_node = false;
+        if let Some(names) = right.names() {
+            for (namespace, workload) in world.workloads_of(right.place) {
+                if names.iter().any(|pod| workload.has_pod(pod)) {
+                    self.add(edge, right.via, account(world, namespace, &workload.account));
+                    on_a_node |= world.unrestricted.contains(&namespace);
+                }
+            }
+        } else {
             let running = Key::Accounts(Accounts::Running, right.place.namespace());
             self.add(edge, right.via, running);
+            let mut open = world.unrestricted.iter().filter(|open| right.place.covers(**open));
+            on_a_node = open.any(|open| world.workloads.contains_key(open));
         }
-        let privileged = edge == Edge::EphemeralContainer;
-        if right.names().is_none() && !privileged {
-            return;
-        }
-        let mut on_a_node = false;
-        for workload in world.workloads.iter().filter(|workload| {
-            right.place.covers(workload.namespace)
-                && right.names().is_none_or(|names| names.iter().any(|pod| workload.has_pod(pod)))
-        }) {
-            if right.names().is_some() {
-                let to = account(world, workload.namespace, &workload.account);
-                self.add(edge, right.via, to);
-            }
-            on_a_node |= world.unrestricted.contains(&workload.namespace);
-        }
-        if privileged && on_a_node {
+        if edge == Edge::EphemeralContainer && on_a_node {
             self.add(edge, right.via, Key::End(End::Node));
         }
     }
