@@ -10,11 +10,14 @@ use hanse_domain::ids::Digest;
 use jiff::Timestamp;
 
 use super::io::State;
+use super::report;
 
 /// What one object costs besides its texts: its place in three maps, and its digests.
 const OVERHEAD: usize = 288;
 /// Most skipped objects that are told apart; more are not counted.
 const MAX_SKIPPED: usize = 200_000;
+
+const MIB: usize = 1024 * 1024;
 
 /// How much is held at most.
 #[derive(Clone, Copy, Debug)]
@@ -23,12 +26,15 @@ pub struct Limits {
     pub objects: usize,
     /// Bytes in memory, as estimated.
     pub bytes: usize,
+    /// Bytes of one report of everything, as estimated: there, nothing is shared.
+    pub report: usize,
 }
 
 impl Default for Limits {
-    /// Half of what `deploy/agent/deployment.yaml` lets the agent have is left for all the rest.
+    /// Half of what `deploy/agent/deployment.yaml` lets the agent have is left for all the rest, and a hub
+    /// takes a report of 128 MiB.
     fn default() -> Self {
-        Self { objects: MAX_OBJECTS, bytes: 96 * 1024 * 1024 }
+        Self { objects: MAX_OBJECTS, bytes: 96 * MIB, report: 104 * MIB }
     }
 }
 
@@ -57,6 +63,7 @@ pub(super) struct Held {
     /// Leaves that the inventory does not have yet.
     changed: Vec<(Arc<AccessKey>, Option<Digest>)>,
     bytes: usize,
+    report: usize,
     /// Hashes of the keys of what is skipped.
     skipped: BTreeMap<AccessKind, BTreeSet<u64>>,
 }
@@ -70,6 +77,7 @@ impl Held {
             inventory: Inventory::default(),
             changed: Vec::new(),
             bytes: 0,
+            report: 0,
             skipped: BTreeMap::new(),
         }
     }
@@ -119,6 +127,7 @@ impl Held {
         let content = self.share(content);
         let entry = Entry { state: State { content, origin: origin.encode().into() }, at };
         self.bytes += cost(&key, &entry);
+        self.report += report::cost(&key, Some(&entry.state));
         self.entries.insert(Arc::clone(&key), entry);
         self.changed.push((Arc::clone(&key), Some(digest)));
         key
@@ -128,6 +137,7 @@ impl Held {
     pub(super) fn take(&mut self, key: &AccessKey) -> Option<Arc<AccessKey>> {
         let (key, entry) = self.entries.remove_entry(key)?;
         self.bytes = self.bytes.saturating_sub(cost(&key, &entry));
+        self.report = self.report.saturating_sub(report::cost(&key, Some(&entry.state)));
         self.unshare(&entry.state.content);
         self.changed.push((Arc::clone(&key), None));
         Some(key)
@@ -136,14 +146,20 @@ impl Held {
     /// What does not fit any more goes and is skipped: the greatest keys.
     pub(super) fn shrink(&mut self) -> Vec<Arc<AccessKey>> {
         let mut gone = Vec::new();
-        while self.entries.len() > self.limits.objects || self.bytes > self.limits.bytes {
-            let Some((key, _)) = self.entries.last_key_value() else { break };
+        while self.is_too_much()
+            && let Some((key, _)) = self.entries.last_key_value()
+        {
             let key = Arc::clone(key);
             self.take(&key);
             self.skip(&key);
             gone.push(key);
         }
         gone
+    }
+
+    fn is_too_much(&self) -> bool {
+        let Limits { objects, bytes, report } = self.limits;
+        self.entries.len() > objects || self.bytes > bytes || self.report > report
     }
 
     /// Counts an object that is not held.

@@ -54,8 +54,9 @@ const ANSWER_WITHIN: Duration = Duration::from_mins(5);
 /// Between answers to a hub that does not come to the same root.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-/// Most changes that wait for the hub while it is away; beyond, it finds out by the root.
-const MAX_PENDING: usize = 400_000;
+/// Most changes that wait for the hub while it is away; beyond, it finds out by the root. With all that is
+/// held they still fit into one report.
+const MAX_PENDING: usize = 100_000;
 
 /// How the stream to the hub is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use hanse_domain::access::checkpoint::Checkpoint;
 use hanse_domain::access::object::AccessKey;
 use jiff::Timestamp;
 
-use super::io::{Change, Part};
+use super::io::{Change, Part, State};
 
 /// Most changes in one part.
 pub const MAX_PART_CHANGES: usize = 1000;
@@ -61,7 +61,7 @@ impl Report {
         let mut changes = Vec::new();
         let mut bytes = 0;
         while let Some(next) = self.changes.as_slice().first() {
-            bytes += cost(next);
+            bytes += cost(&next.key, next.state.as_ref());
             let is_full = changes.len() >= MAX_PART_CHANGES || bytes > MAX_PART_BYTES;
             if is_full && !changes.is_empty() {
                 break;
@@ -83,8 +83,8 @@ impl Report {
     }
 }
 
-fn cost(change: &Change) -> usize {
-    let state = change.state.as_ref();
+/// How many bytes a change takes.
+pub(super) fn cost(key: &AccessKey, state: Option<&State>) -> usize {
     let texts = state.map_or(0, |state| state.content.len() + state.origin.len());
-    change.key.namespace.len() + change.key.name.len() + texts + CHANGE_OVERHEAD
+    key.namespace.len() + key.name.len() + texts + CHANGE_OVERHEAD
 }

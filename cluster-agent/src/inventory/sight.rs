@@ -1,7 +1,7 @@
 //! One object as a watch brought it, reduced at once to what the inventory keeps.
 
 use hanse_domain::access::object::{AccessKey, AccessKind, Origin};
-use hanse_domain::access::read::{self, Unreadable};
+use hanse_domain::access::read;
 use serde_json::Value;
 
 /// One object that is there.
@@ -47,18 +47,14 @@ impl Sight {
     }
 }
 
-/// Also of an object whose name is too long to be kept: it is counted.
+/// Also of an object whose name cannot be kept: it is counted.
 fn key(kind: AccessKind, object: &Value) -> Option<AccessKey> {
-    match read::read_key(kind, object) {
-        Ok(key) => Some(key),
-        Err(Unreadable::LongName(_)) => {
-            let text = |pointer| object.pointer(pointer).and_then(Value::as_str);
-            let namespace = text("/metadata/namespace").unwrap_or_default().to_owned();
-            let name = text("/metadata/name")?.to_owned();
-            Some(AccessKey { kind, namespace, name })
-        }
-        Err(Unreadable::Malformed(_) | Unreadable::TooLarge(_)) => None,
-    }
+    read::read_key(kind, object).ok().or_else(|| {
+        let text = |pointer| object.pointer(pointer).and_then(Value::as_str);
+        let namespace = text("/metadata/namespace").unwrap_or_default().to_owned();
+        let name = text("/metadata/name").filter(|name| !name.is_empty())?.to_owned();
+        Some(AccessKey { kind, namespace, name })
+    })
 }
 
 fn shown(name: &str) -> String {

@@ -19,7 +19,6 @@ use crate::fence::FenceState;
 use crate::inventory::Part;
 use crate::kube::client::ClusterFacts;
 use crate::wire;
-use crate::wire::inventory::Signed;
 use crate::wire::{DryRunOutcome, Incoming};
 
 /// Messages that may wait to be sent.
@@ -76,7 +75,7 @@ impl Session {
     pub fn inventory(
         &self,
         part: Part,
-        sign: impl Fn(Vec<u8>) -> Option<Signed>,
+        sign: impl Fn(&[u8]) -> Option<Vec<u8>>,
     ) -> Result<(), Full> {
         self.bulk.try_send(wire::inventory::part(part, sign)).map_err(|_| Full)
     }

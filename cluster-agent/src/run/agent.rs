@@ -213,10 +213,7 @@ impl Agent {
                     let (vault, named) = (self.hands.vault.clone(), self.core.recipient());
                     let named = named.map(str::to_owned);
                     self.send(|session, _| {
-                        session.inventory(*part, |checkpoint| {
-                            let signature = vault.sign(named.as_deref(), &checkpoint)?;
-                            Some((checkpoint, signature))
-                        })
+                        session.inventory(*part, |bytes| vault.sign(named.as_deref(), bytes))
                     });
                 }
                 inventory::Effect::Wake(at) => self.inventory_wake = Some(at),

@@ -79,6 +79,9 @@ fn key(kind: AccessKind, namespace: Option<String>, name: String) -> Result<Acce
     if name.len() > MAX_NAME_BYTES {
         return Err(Unreadable::LongName(name.len()));
     }
+    if name.contains('\0') {
+        return Err(Unreadable::Malformed("its name holds NUL, which databases do not".to_owned()));
+    }
     if !kind.is_namespaced() {
         return Ok(AccessKey::cluster(kind, name));
     }

@@ -251,6 +251,12 @@ fn memory_is_bounded_and_what_is_shared_counts_once() {
     let held = world.current().objects;
     assert!((150..250).contains(&held), "{held}");
     assert_eq!(world.current().skipped + held, 1000);
+    // A report of everything is bounded, too: there, nothing is shared.
+    let mut other = World::with_limits(Limits { report: 100_000, ..Limits::default() });
+    other.list_all(&many(1000));
+    other.connect();
+    let sent = other.current().objects;
+    assert!((300..600).contains(&sent), "{sent}");
     // All that was taken is given back.
     world.list_all(&[]);
     assert_eq!((world.current().objects, world.current().skipped), (0, 0));

@@ -336,6 +336,7 @@ fn keys_are_checked() {
             read(json!("shop"), json!(null)).is_err() && read(json!("shop"), json!("")).is_err()
         );
         assert_eq!(read(json!("shop"), json!("a".repeat(1025))), Err(Unreadable::LongName(1025)));
+        assert!(read(json!("shop"), json!("a\0b")).is_err());
         assert!(read_key(kind, &json!({})).is_err() && read_key(kind, &json!([1])).is_err());
         assert!(super::read(kind, &json!({ "metadata": 3 })).is_err());
         assert!(super::read(kind, &json!(null)).is_err());
