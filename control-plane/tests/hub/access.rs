@@ -7,6 +7,8 @@ use hanse_domain::access::inventory::{BUCKETS, Inventory, bucket_of};
 use hanse_domain::access::object::{
     AccessContent, AccessKey, AccessKind, AccessObject, Origin, RawSubject, RoleReference,
 };
+use hanse_domain::fleet::Edit;
+use hanse_domain::history::roster::ClusterEntry;
 use hanse_domain::ids::Digest;
 use hanse_domain::kinds::role::PolicyRule;
 use hanse_proto::admin::access_service_client::AccessServiceClient;
@@ -16,7 +18,8 @@ use hanse_proto::{admin, agent};
 use jiff::Timestamp;
 use tonic::transport::Channel;
 
-use crate::agent::{Cluster, Talk, accepted};
+use crate::agent::{Cluster, Talk, accepted, join};
+use crate::author::{commit, entry};
 use crate::clients::connect;
 use crate::hub::Hub;
 
@@ -161,9 +164,8 @@ impl Eyes {
         let differs = |bucket: usize| buckets[bucket * 32..][..32] != ours[bucket].0;
         let all: Vec<u32> = (0..BUCKETS).filter(|b| differs(*b)).map(|b| b as u32).collect();
         let at = self.from;
-        let changes = self.objects.iter().filter(|(key, _)| {
-            all.contains(&u32::from(bucket_of(&key.hash())))
-        });
+        let changes =
+            self.objects.iter().filter(|(key, _)| all.contains(&u32::from(bucket_of(&key.hash()))));
         let changes = changes.map(|(key, state)| change(key, Some(state), at)).collect();
         agent::InventoryReport { buckets: all, ..self.report(changes, None) }
     }
@@ -203,9 +205,9 @@ impl Eyes {
     ) -> Timestamp {
         let at = now();
         let closed = self.checkpoint(at);
-        let changes = changes.into_iter().map(|(key, content)| {
-            self.set(key, content.map(|content| (content, origin(2))), at)
-        });
+        let changes = changes
+            .into_iter()
+            .map(|(key, content)| self.set(key, content.map(|content| (content, origin(2))), at));
         let changes = changes.collect();
         let report = self.report(changes, Some(closed));
         self.tell(talk, report).await;
@@ -246,6 +248,28 @@ pub(crate) async fn answer(talk: &mut Talk) -> Hear {
     }
 }
 
+/// The age recipient of the secret with which an agent signs.
+pub(crate) fn recipient(secret: &[u8; 32]) -> String {
+    let public: [u8; 32] = sign(secret, b"any").first_chunk().copied().unwrap();
+    let key = ed25519_dalek::VerifyingKey::from_bytes(&public).unwrap();
+    let age = bech32::Hrp::parse("age").unwrap();
+    bech32::encode::<bech32::Bech32>(age, key.to_montgomery().as_bytes()).unwrap()
+}
+
+/// A cluster whose recipient is in the roster, and its agent's eyes.
+pub(crate) async fn sealed(hub: &Hub, name: &str) -> (Cluster, Eyes) {
+    let cluster = join(hub, name).await;
+    let eyes = Eyes::new(&cluster);
+    let Edit::PutCluster(entry) = entry(cluster.id, name, &[("env", "prod")]) else { panic!() };
+    let recipient = Some(recipient(&eyes.secret));
+    commit(hub, vec![Edit::PutCluster(ClusterEntry { recipient, ..entry })]).await.unwrap();
+    (cluster, eyes)
+}
+
+pub(crate) async fn administrator(hub: &Hub) -> AccessServiceClient<Channel> {
+    AccessServiceClient::new(connect(hub, &hub.people(), Some(&hub.admin())).await.unwrap())
+}
+
 pub(crate) async fn client(hub: &Hub) -> AccessServiceClient<Channel> {
     let channel = connect(hub, &hub.people(), Some(&hub.viewer())).await.unwrap();
     AccessServiceClient::new(channel)
@@ -264,11 +288,8 @@ pub(crate) async fn who(
     hub: &Hub,
     scope: admin::AccessScope,
 ) -> (Vec<String>, Vec<admin::ClusterView>) {
-    let request = admin::ListWhoCanRequest {
-        scope: Some(scope),
-        request: get_secrets(),
-        direct: false,
-    };
+    let request =
+        admin::ListWhoCanRequest { scope: Some(scope), request: get_secrets(), direct: false };
     let mut stream = client(hub).await.list_who_can(request).await.unwrap().into_inner();
     let (mut grants, mut views) = (Vec::new(), Vec::new());
     while let Some(message) = stream.message().await.unwrap() {
@@ -301,8 +322,7 @@ pub(crate) async fn a_snapshot_is_sent_once_and_asked(hub: &Hub) {
     let mut eyes = Eyes::new(&prod);
     first(&mut eyes);
     assert_eq!(eyes.sync(&mut talk).await, 4);
-    let expected =
-        ["prod \"\" system:masters", "prod \"payments\" anna", "prod \"payments\" sre"];
+    let expected = ["prod \"\" system:masters", "prod \"payments\" anna", "prod \"payments\" sre"];
     let (mut grants, views) = who(hub, everywhere()).await;
     grants.sort();
     let masters = "test \"\" system:masters".to_owned();
@@ -315,4 +335,12 @@ pub(crate) async fn a_snapshot_is_sent_once_and_asked(hub: &Hub) {
     let (mut talk, _) = prod.connect(hub).await;
     assert_eq!(eyes.sync(&mut talk).await, 0);
     drop(test);
+    // What the store has is indexed again.
+    drop(talk);
+    hub.terminate().await;
+    hub.serve(&[]).await;
+    let (mut again, views) = who(hub, everywhere()).await;
+    again.sort();
+    assert_eq!(again, grants);
+    assert!(!views[0].covered && views[0].seen_until.is_some());
 }

@@ -14,6 +14,9 @@
 )]
 
 mod access;
+mod access_answers;
+mod access_malice;
+mod access_past;
 mod agent;
 mod author;
 mod certificates;
@@ -26,6 +29,7 @@ mod enrolment;
 mod evidence;
 mod fleet;
 mod hub;
+mod invariants;
 mod isolation;
 mod limits;
 mod matrix;
@@ -100,6 +104,24 @@ on_both! {
     access {
         a_snapshot_is_sent_once_and_asked,
     }
+    access_answers {
+        decisions_are_what_the_api_server_says,
+        members_of_groups_are_listed,
+        a_claim_counts_when_the_history_bears_it_out,
+        paths_are_found_and_previewed,
+    }
+    access_malice {
+        what_cannot_be_kept_is_left_out,
+        what_is_not_this_cluster_s_is_refused,
+        what_proves_nothing_is_said,
+        a_cluster_that_is_cut_off_is_asked_no_more,
+    }
+    access_past {
+        every_moment_can_be_asked,
+        a_gap_is_no_fact,
+        an_auditor_computes_the_root,
+    }
+    invariants { violations_begin_and_end }
     drift {
         reports_are_stored_and_watched,
         a_picture_in_parts_clears_what_is_not_in_it,

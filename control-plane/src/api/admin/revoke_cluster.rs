@@ -16,5 +16,9 @@ pub(super) async fn handle(
         .parse()
         .map_err(|error| ServiceError::invalid(format!("cluster_id: {error}")))?;
     services.clusters.revoke(&ctx.caller_name(), id, ctx.now).await?;
+    // It is cut off already; that its access is not asked any more can wait.
+    if let Err(error) = services.access.follow_all().await {
+        tracing::warn!(cluster.id = %id, %error, "the access of cluster {id} stays in the index for now");
+    }
     Ok(proto::RevokeClusterResponse {})
 }

@@ -57,15 +57,16 @@ impl AccessService {
             let _asking = service.0.metrics.asking(Asking::Differences);
             let mut contents = AccessContents::default();
             for cluster in &after.clusters {
-                let turn = service.turn().await?;
                 let (request, scopes) = (request.clone(), Arc::new(after.scopes()));
                 let what = What { request, scopes, cluster: cluster.id };
                 let old = service.source(cluster.id, before.moment, &mut contents).await?;
                 let new = service.source(cluster.id, after.moment, &mut contents).await?;
                 let directories = [&before.directory, &after.directory].map(Arc::clone);
                 let [old_directory, new_directory] = directories;
+                let turn = service.turn().await?;
                 let had = prints(&old, &what, &old_directory).await?;
                 let has = prints(&new, &what, &new_directory).await?;
+                drop(turn);
                 let sides = [
                     (false, &before, old, old_directory, has),
                     (true, &after, new, new_directory, had),
@@ -73,7 +74,8 @@ impl AccessService {
                 let mut count = 0;
                 for (added, asked, source, directory, other) in sides {
                     let what = what.clone();
-                    let pages = source.walk(cluster.id, move |index, visit| {
+                    let turn = service.turn().await?;
+                    let pages = source.walk(cluster.id, turn, move |index, visit| {
                         grants(index, &what, &directory, &mut |grant| {
                             if other.contains(&print(&grant)) {
                                 return ControlFlow::Continue(());
@@ -84,7 +86,6 @@ impl AccessService {
                     let make = |granted| Difference { added, granted };
                     count += service.send(asked, cluster, pages, &sink, make).await?;
                 }
-                drop(turn);
                 sink.send(Part::View(service.view(&after, cluster, count).await?)).await?;
             }
             Ok(())

@@ -73,15 +73,14 @@ impl Held {
 }
 
 impl Said {
-    /// What is to be written of it now, if something is.
-    pub(super) fn due(&self, now: Timestamp) -> Option<Sighting> {
-        let until = self.covered.until;
-        let due = match self.written {
-            None => true,
-            Some(written) if written >= until => false,
-            Some(written) => !self.live || now.duration_since(written) >= WRITTEN,
-        };
-        due.then(|| self.sighting())
+    pub(super) fn is_unwritten(&self) -> bool {
+        self.written.is_none_or(|written| written < self.covered.until)
+    }
+
+    /// Whether it is to be written now.
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        let long = |written| now.duration_since(written) >= WRITTEN;
+        self.is_unwritten() && (!self.live || self.written.is_none_or(long))
     }
 
     pub(super) fn sighting(&self) -> Sighting {

@@ -142,22 +142,30 @@ impl AccessService {
         }
     }
 
-    /// Writes what agents saw and what is not written yet; all of it when the hub goes.
+    /// Writes what agents saw and what is due; all that is not written yet when the hub goes.
     pub async fn write_sightings(&self, all: bool, now: Timestamp) {
-        let due: Vec<(Writer, Timestamp, Sighting)> = {
+        let due: Vec<Unwritten> = {
             let held = self.0.held();
             let said = held.values().filter_map(|held| held.said.as_ref());
-            said.filter_map(|said| {
-                let until = said.covered.until;
-                let due = said.due(now).or_else(|| {
-                    let unwritten = all && said.written.is_none_or(|written| written < until);
-                    unwritten.then(|| said.sighting())
-                });
-                due.map(|due| (said.by, until, due))
-            })
-            .collect()
+            said.filter(|said| if all { said.is_unwritten() } else { said.is_due(now) })
+                .map(Unwritten::of)
+                .collect()
         };
-        for (by, until, sighting) in due {
+        self.write_all(due, now).await;
+    }
+
+    /// Writes what the agent of one cluster saw last.
+    pub(super) async fn write_sighting(&self, cluster: ClusterId, now: Timestamp) {
+        let due = {
+            let held = self.0.held();
+            let said = held.get(&cluster).and_then(|held| held.said.as_ref());
+            said.filter(|said| said.is_unwritten()).map(Unwritten::of)
+        };
+        self.write_all(due, now).await;
+    }
+
+    async fn write_all(&self, due: impl IntoIterator<Item = Unwritten>, now: Timestamp) {
+        for Unwritten(by, until, sighting) in due {
             if let Err(error) = self.0.store.extend_access(by, &sighting, now).await {
                 let cluster = by.cluster;
                 tracing::debug!(cluster.id = %cluster, %error, "what the agent saw is not written");
@@ -262,6 +270,15 @@ impl AccessService {
         held.said = Some(said);
         self.0.held().insert(by.cluster, held);
         Ok(())
+    }
+}
+
+/// What an agent saw and what is not written.
+struct Unwritten(Writer, Timestamp, Sighting);
+
+impl Unwritten {
+    fn of(said: &Said) -> Self {
+        Self(said.by, said.covered.until, said.sighting())
     }
 }
 

@@ -130,11 +130,12 @@ impl AccessService {
     pub(super) fn place(&self) {
         let current = self.0.fleet.current();
         let fleet = &current.fleet;
+        let is_here = |id: &ClusterId| fleet.member(*id).is_some() && !self.0.is_revoked(*id);
         let mut placements = self.0.placements.lock().unwrap_or_else(PoisonError::into_inner);
         let mut due: Vec<ClusterId> =
-            placements.keys().filter(|id| fleet.member(**id).is_none()).copied().collect();
-        placements.retain(|id, _| fleet.member(*id).is_some());
-        for (id, member) in fleet.members() {
+            placements.keys().filter(|id| !is_here(id)).copied().collect();
+        placements.retain(|id, _| is_here(id));
+        for (id, member) in fleet.members().iter().filter(|(id, _)| is_here(id)) {
             let placed = Arc::new(placed(fleet, member));
             if placements.get(id) != Some(&placed) {
                 placements.insert(*id, placed);

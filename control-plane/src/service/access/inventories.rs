@@ -97,9 +97,10 @@ impl AccessService {
         let service = self.clone();
         answer(move |sink| async move {
             let _asking = service.0.metrics.asking(Asking::Inventory);
-            service.write_sightings(true, asked.now).await;
             for cluster in &asked.clusters {
                 let (id, at) = (cluster.id, asked.at());
+                // What was signed lately is evidence, too.
+                service.write_sighting(id, asked.now).await;
                 let cluster_name = cluster.name.clone();
                 sink.send(InventoryPart::Begin { cluster: cluster_name, id }).await?;
                 let known_at = asked.moment.and_then(|moment| moment.known_at);

@@ -9,7 +9,7 @@ use hanse_domain::access::directory::Directory;
 use hanse_domain::access::index::Index;
 use hanse_domain::access::object::{AccessContent, AccessKey};
 use hanse_domain::ids::ClusterId;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Semaphore, broadcast};
 
 use super::held::Held;
@@ -21,6 +21,9 @@ use crate::service::ServiceError;
 use crate::service::fleet::FleetService;
 use crate::service::sessions::Sessions;
 use crate::store::{AccessContents, InventoryRow, Store};
+
+/// How far hubs' clocks may differ.
+const WINDOW: SignedDuration = SignedDuration::from_mins(15);
 
 impl AccessService {
     /// With everything that the store has of the fleet's clusters.
@@ -37,6 +40,7 @@ impl AccessService {
             index: RwLock::new(Index::default()),
             held: Mutex::default(),
             gates: Mutex::default(),
+            revoked: Mutex::default(),
             directory: ArcSwap::from_pointee(Directory::default()),
             directories: Mutex::default(),
             questions: Arc::new(Semaphore::new(QUESTIONS)),
@@ -46,8 +50,16 @@ impl AccessService {
             violations: broadcast::Sender::new(EVENTS),
             metrics,
         }));
+        let rows = service.0.store.clusters().await?;
+        let revoked = rows.iter().filter(|row| row.revoked_at.is_some());
+        service.cut_off(revoked.map(|row| row.id));
         service.follow_all().await?;
         Ok(service)
+    }
+
+    fn cut_off(&self, clusters: impl IntoIterator<Item = ClusterId>) {
+        let mut revoked = self.0.revoked.lock().unwrap_or_else(PoisonError::into_inner);
+        revoked.extend(clusters);
     }
 
     /// Brings everything to what the roster and the store say now.
@@ -64,8 +76,13 @@ impl AccessService {
 
     /// Brings the index to what the roster and the store say now.
     async fn follow(&self) -> Result<(), ServiceError> {
-        let members: BTreeSet<ClusterId> =
-            self.0.fleet.current().fleet.members().keys().copied().collect();
+        let since = Timestamp::now().checked_sub(WINDOW).unwrap_or_default();
+        self.cut_off(self.0.store.revoked_after(since).await?);
+        let members: BTreeSet<ClusterId> = {
+            let current = self.0.fleet.current();
+            let members = current.fleet.members().keys();
+            members.filter(|id| !self.0.is_revoked(**id)).copied().collect()
+        };
         let indexed: BTreeSet<ClusterId> = self.0.read(|index| index.clusters().collect());
         let mut contents = AccessContents::default();
         for left in indexed.difference(&members) {

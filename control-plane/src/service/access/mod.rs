@@ -31,7 +31,7 @@ mod source;
 mod view;
 mod violations;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
@@ -77,6 +77,8 @@ struct Inner {
     held: Mutex<BTreeMap<ClusterId, Held>>,
     /// Taken by whatever brings the store and the index of one cluster to the same state.
     gates: Mutex<BTreeMap<ClusterId, Arc<tokio::sync::Mutex<()>>>>,
+    /// Clusters that were cut off, and may be in the roster all the same.
+    revoked: Mutex<BTreeSet<ClusterId>>,
     directory: ArcSwap<Directory>,
     /// What `directory` was made of.
     directories: Mutex<Vec<(String, Digest)>>,
@@ -93,6 +95,10 @@ struct Inner {
 impl Inner {
     fn held(&self) -> MutexGuard<'_, BTreeMap<ClusterId, Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_revoked(&self, cluster: ClusterId) -> bool {
+        self.revoked.lock().unwrap_or_else(PoisonError::into_inner).contains(&cluster)
     }
 
     /// Only one may bring a cluster up to date.

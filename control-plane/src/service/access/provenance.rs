@@ -102,7 +102,7 @@ impl AccessService {
             && revision > 0
         {
             let number = RevisionNumber(revision);
-            for declared in self.declared(asked, cluster, sources, number).await? {
+            for declared in self.declared(asked, cluster, sources, (&reference, number)).await? {
                 verified |= declared.bears_out(&reference, number, key, &content);
             }
             if verified {
@@ -119,7 +119,7 @@ impl AccessService {
         asked: &Asked,
         cluster: ClusterId,
         sources: &mut Sources,
-        number: RevisionNumber,
+        (document, number): (&DocumentRef, RevisionNumber),
     ) -> Result<Vec<Arc<Declared>>, ServiceError> {
         let current = self.0.fleet.current();
         let fleet = &current.fleet;
@@ -135,9 +135,9 @@ impl AccessService {
             sources.declared.insert(now, Some(Arc::new(declared)));
         }
         let newest = sources.declared.get(&now).cloned().flatten();
-        // What nothing has changed since then is as it is now.
+        // What no statement has changed since then is as it is now.
         if let Some(newest) = &newest
-            && newest.pins.values().any(|pin| *pin == number)
+            && newest.pins.get(document) == Some(&number)
         {
             return Ok(vec![Arc::clone(newest)]);
         }

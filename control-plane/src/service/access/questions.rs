@@ -94,11 +94,10 @@ impl AccessService {
                 let turn = service.turn().await?;
                 let source = service.source(cluster.id, asked.moment, &mut contents).await?;
                 let (id, scopes, walk) = (cluster.id, asked.scopes(), walk.clone());
-                let pages = source.walk(id, move |index, visit: Visit<'_, Grant>| {
+                let pages = source.walk(id, turn, move |index, visit: Visit<'_, Grant>| {
                     each_scope(&scopes, visit, |scope, visit| walk(index, id, scope, visit))
                 });
                 let count = service.send(&asked, cluster, pages, &sink, |grant| grant).await?;
-                drop(turn);
                 sink.send(Part::View(service.view(&asked, cluster, count).await?)).await?;
             }
             Ok(())
@@ -170,6 +169,7 @@ impl AccessService {
                         scopes.iter().flat_map(decide).collect::<Vec<_>>()
                     })
                     .await?;
+                drop(turn);
                 let (mut sources, mut count) = (Sources::default(), 0);
                 for made in decided {
                     count += 1;
@@ -182,7 +182,6 @@ impl AccessService {
                     let decision = Decision { cluster, namespace, allowed, grants, nearest };
                     sink.send(Part::Item(decision)).await?;
                 }
-                drop(turn);
                 sink.send(Part::View(service.view(&asked, cluster, count).await?)).await?;
             }
             Ok(())

@@ -117,6 +117,7 @@ impl AccessService {
         let fleet = &current.fleet;
         let mut all: BTreeMap<ClusterId, String> = fleet
             .matching(&question.selector)
+            .filter(|member| past || !self.0.is_revoked(member.entry.id))
             .map(|member| (member.entry.id, member.entry.name.clone()))
             .collect();
         let chosen: BTreeSet<&str> = question.clusters.iter().map(String::as_str).collect();

@@ -133,10 +133,11 @@ impl Source {
     }
 
     /// Everything that `walk` finds in a cluster: in order and each once when it is not much, else in the
-    /// order in which it is found.
+    /// order in which it is found. The turn lasts as long as there is something to look for.
     pub(super) fn walk<T: Ord + Send + 'static>(
         &self,
         cluster: ClusterId,
+        turn: OwnedSemaphorePermit,
         walk: impl Fn(&Index, Visit<'_, T>) -> ControlFlow<()> + Send + 'static,
     ) -> Pages<T> {
         let (send, receive) = mpsc::channel(PAGES);
@@ -150,11 +151,16 @@ impl Source {
             };
             let done = match few {
                 Some(mut all) => {
+                    // What is left waits for the client alone.
+                    drop(turn);
                     all.sort_unstable();
                     all.dedup();
                     all.into_iter().try_for_each(|found| sender.add(found))
                 }
-                None => walk(&source.own(cluster), &mut |found| sender.add(found)),
+                None => {
+                    let _turn = turn;
+                    walk(&source.own(cluster), &mut |found| sender.add(found))
+                }
             };
             if done.is_continue() {
                 let _ = sender.end();
