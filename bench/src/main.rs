@@ -8,10 +8,13 @@
 //!                              └─ reconnect   P7       ─┘
 //! floor, sight: what they are compared with, and how arrivals get their time stamps
 //! incremental, rotate (P13), verify: what needs no World; synthetic: what they are measured on
+//! cold_start (P8), who_can (P9): likewise; access_fleet: what they are measured on
 //! ```
 
+mod access_fleet;
 mod admin;
 mod change;
+mod cold_start;
 mod conditions;
 mod correction;
 mod drift;
@@ -28,6 +31,7 @@ mod sight;
 mod stats;
 mod synthetic;
 mod verify;
+mod who_can;
 mod world;
 
 use std::path::PathBuf;
@@ -73,12 +77,16 @@ enum Part {
     P13,
     /// What an agent checks to believe a change; needs no cluster
     Verify,
+    /// The access of 1,000 clusters from the database into the hub's memory; needs no cluster
+    P8,
+    /// Questions over the access of 1,000 clusters with 10,000 bindings each; needs no cluster
+    P9,
 }
 
 impl Part {
     /// Whether it is measured on a cluster.
     const fn needs_world(self) -> bool {
-        !matches!(self, Self::Incremental | Self::P13 | Self::Verify)
+        !matches!(self, Self::Incremental | Self::P13 | Self::Verify | Self::P8 | Self::P9)
     }
 }
 
@@ -107,6 +115,12 @@ async fn main() -> Result<()> {
     }
     if args.wants(Part::Verify) {
         verify::measure(args.repetitions, &mut report)?;
+    }
+    if args.wants(Part::P8) {
+        cold_start::measure(dir.path(), &mut report).await?;
+    }
+    if args.wants(Part::P9) {
+        who_can::measure(args.repetitions, &mut report)?;
     }
     if args.wants_world() {
         output::say("starting a cluster, a hub and an agent");
