@@ -39,7 +39,7 @@ fn what_it_opens_is_in_the_plan() {
     let text = anstream::adapter::strip_str(&show(&base, &plan, &violating())).to_string();
     assert!(
         text.contains(
-            "\nAccess\n  ‼ violates invariant only-sre-reads-prod-secrets: user anna can"
+            "\nAccess\n  ‼ violates invariant only-sre-reads-prod-secrets: user anna: can"
         ),
         "{text}"
     );

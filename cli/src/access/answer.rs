@@ -2,11 +2,13 @@
 
 use hanse_proto::admin::ClusterView;
 use serde_json::Value;
+use tonic::{Response, Status};
 
 use super::question::Question;
 use super::sheet::{Format, Row, Sheet};
 use super::views;
 use crate::failure::{Failure, Outcome};
+use crate::hub::Hub;
 use crate::output;
 use crate::text::escape;
 
@@ -57,7 +59,7 @@ impl<R: Row> Answer<R> {
         } else {
             output::exact(rest.as_bytes())?;
         }
-        if views.is_empty() {
+        if views.is_empty() && rows == 0 {
             return Err(no_clusters());
         }
         if format.is_text() && rows == 0 {
@@ -68,6 +70,16 @@ impl<R: Row> Answer<R> {
         }
         Ok(rows)
     }
+}
+
+/// Puts a question. A cluster that is not there is what one can be wrong about.
+pub(crate) async fn ask<T>(
+    hub: &Hub,
+    call: impl Future<Output = Result<Response<T>, Status>>,
+) -> Outcome<T> {
+    hub.call(call).await.map_err(|failure| {
+        if failure.code() == "not-found" { failure.hint("hanse cluster list") } else { failure }
+    })
 }
 
 /// What an answer could not see.

@@ -66,15 +66,23 @@ impl Row for Answered {
 }
 
 fn why(decision: &Decision) -> String {
-    match (decision.grants.as_slice(), decision.nearest.as_slice()) {
+    match (decision.grants.as_slice(), decision.nearest.len()) {
         ([first], _) => path(first),
         ([first, rest @ ..], _) => {
             format!("{} (and {})", path(first), count(rest.len(), "more path"))
         }
-        ([], []) if decision.allowed => "-".to_owned(),
-        ([], []) => "no binding reaches it".to_owned(),
-        ([], [first, ..]) => format!("nearest: {}, which does not allow it", path(first)),
+        ([], _) if decision.allowed => "-".to_owned(),
+        ([], _) => match telling(decision).first() {
+            None => "no binding there gives it more than everybody has".to_owned(),
+            Some(first) => format!("nearest: {}, which does not allow it", path(first)),
+        },
     }
+}
+
+/// What is near without what everybody has, which tells nothing.
+pub(crate) fn telling(decision: &Decision) -> Vec<&Grant> {
+    let bootstrap = |grant: &Grant| grant.provenance.as_ref().is_some_and(|from| from.bootstrap);
+    decision.nearest.iter().filter(|grant| !bootstrap(grant)).collect()
 }
 
 /// The decisions of one cluster, until its view tells what they are worth.

@@ -40,14 +40,12 @@ pub(crate) fn steps(escalation: &Escalation) -> String {
     if escalation.steps.is_empty() {
         return "has it directly".to_owned();
     }
-    let step = |step: &EscalationStep| match &step.to {
-        Some(to) => format!("{} → {}", step.text, subject::show(to)),
-        None => step.text.clone(),
-    };
     // Most texts name whom one becomes already.
-    let step = |one: &EscalationStep| {
-        let named = one.to.as_ref().is_some_and(|to| one.text.contains(&subject::show(to)));
-        if named { one.text.clone() } else { step(one) }
+    let step = |step: &EscalationStep| match &step.to {
+        Some(to) if !step.text.contains(&to.name) => {
+            format!("{} → {}", step.text, subject::show(to))
+        }
+        Some(_) | None => step.text.clone(),
     };
     escalation.steps.iter().map(step).collect::<Vec<_>>().join("; then ")
 }

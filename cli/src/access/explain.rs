@@ -6,6 +6,7 @@ use clap::builder::styling::Style;
 use hanse_proto::admin::access_subject::Kind;
 use hanse_proto::admin::{AccessRequest, AccessSubject, ClusterView, Decision, Grant};
 
+use super::decisions::telling;
 use super::{resource, subject, views, words};
 use crate::text::{count, escape};
 
@@ -208,9 +209,13 @@ fn membership(asker: Asker<'_>, group: &str) -> String {
 }
 
 fn refused(out: &mut String, asker: Asker<'_>, decision: &Decision) {
-    if decision.nearest.is_empty() {
+    let nearest = telling(decision);
+    if nearest.is_empty() {
         let typed = subject::typed(asker.subject);
-        out.push_str("  No binding there names it, or a group that it is known to be in.\n");
+        out.push_str(
+            "  No binding there gives anything to it, or to a group that it is known to be in, beyond \
+             what everybody has.\n",
+        );
         let _ = writeln!(
             out,
             "  What it can do elsewhere: hanse what-can {} --clusters {}",
@@ -220,7 +225,7 @@ fn refused(out: &mut String, asker: Asker<'_>, decision: &Decision) {
         return;
     }
     out.push_str("  Nothing allows it. What comes nearest, and does not allow it either:\n");
-    for grant in &decision.nearest {
+    for grant in nearest {
         let binding = grant.binding.as_ref().map(words::object).unwrap_or_default();
         let role = grant.role.as_ref().map_or_else(|| "a role".to_owned(), words::object);
         let place = words::place(&grant.namespace);
@@ -264,6 +269,15 @@ mod tests {
         insta::assert_snapshot!(explained(["anna", "delete", "secrets"], &[], &no()));
         let nothing = Decision { nearest: Vec::new(), namespace: String::new(), ..no() };
         insta::assert_snapshot!(explained(["sa:ci/deployer", "delete", "secrets"], &[], &nothing));
+    }
+
+    #[test]
+    fn what_everybody_has_is_not_near() {
+        let mut everybodys = by_group();
+        everybodys.provenance.as_mut().unwrap().bootstrap = true;
+        let one = Decision { nearest: vec![everybodys], ..no() };
+        let text = explained(["anna", "delete", "secrets"], &[], &one);
+        assert!(text.contains("beyond what everybody has") && !text.contains("reader"), "{text}");
     }
 
     #[test]

@@ -189,7 +189,7 @@ fn path(escalation: &Escalation) -> Line<'_> {
 
 fn broken(violation: &Violation) -> Line<'_> {
     let who = subject::shown(violation.subject.as_ref());
-    (&violation.cluster, format!("{}: {who} {}", violation.invariant, violation.what))
+    (&violation.cluster, format!("{}: {who}: {}", violation.invariant, violation.what))
 }
 
 /// Lines that are the same in several clusters are one.

@@ -15,6 +15,8 @@ use crate::text::time;
 pub(crate) struct Question {
     /// "who can", "what can", …: for JSON in camel case, for people as it is.
     pub(crate) asks: &'static str,
+    /// What else belongs to it, for people.
+    pub(crate) about: String,
     pub(crate) request: Option<AccessRequest>,
     pub(crate) subject: Option<AccessSubject>,
     pub(crate) groups: Vec<String>,
@@ -40,6 +42,9 @@ impl Question {
         if let Some(subject) = &self.subject {
             text = text.replace("{}", &subject::show(subject));
         }
+        if !self.about.is_empty() {
+            text = format!("{text} {}", self.about);
+        }
         if !self.groups.is_empty() {
             text = format!("{text} (also in {})", self.groups.join(", "));
         }
@@ -55,6 +60,9 @@ impl Question {
             text = format!("{text} of clusters with {}", self.scope.cluster_selector);
         }
         match (self.from, self.to) {
+            (Some(from), Some(to)) if to == self.now => {
+                text = format!("{text}, from {from} to now ({})", whole(to));
+            }
             (Some(from), Some(to)) => text = format!("{text}, from {from} to {to}"),
             (None, _) | (_, None) if self.scope.at.is_some() => {
                 text = format!("{text}, at {}", self.at());

@@ -51,7 +51,7 @@ pub(crate) trait Row {
 /// How many rows are laid out together. The first ones give the columns their widths.
 const CHUNK: usize = 200;
 /// No column is made wider than this by the first rows.
-const MAX_WIDTH: usize = 80;
+const MAX_WIDTH: usize = 120;
 const GAP: usize = 3;
 
 /// Text of rows that is not written yet.

@@ -64,7 +64,7 @@ fn reasons(view: &ClusterView) -> Vec<String> {
 /// "prod-1, prod-2", "all 3 clusters".
 fn of(clusters: &[&str], all: usize) -> String {
     if clusters.len() == all && all > 1 {
-        return format!("all {all} clusters");
+        return if all == 2 { "both clusters".to_owned() } else { format!("all {all} clusters") };
     }
     let named: Vec<String> =
         clusters.iter().take(MAX_NAMED).map(|name| escape(name).into_owned()).collect();

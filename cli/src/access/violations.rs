@@ -88,7 +88,7 @@ pub(crate) fn one_line(violation: &Violation) -> String {
     let at = at.map_or_else(|| "-".to_owned(), |at| whole(at).to_string());
     let state = if stands(violation) { "Stands" } else { "Ended" };
     let line = format!(
-        "{at} {} {state} {}: {} {} (by {})",
+        "{at} {} {state} {}: {}: {} (by {})",
         violation.cluster,
         violation.invariant,
         subject::shown(violation.subject.as_ref()),
@@ -141,7 +141,7 @@ pub(crate) mod tests {
 
     #[test]
     fn one_that_begins_or_ends() {
-        insta::assert_snapshot!(one_line(&violation()), @r"2026-03-10T09:00:00Z prod-1 Stands only-sre-reads-prod-secrets: user anna can get secrets in namespace payments\u{1b} (by group sre → RoleBinding payments/hanse:ns:payments-sre → ClusterRole hanse:ns:reader)");
-        insta::assert_snapshot!(one_line(&ended()), @r"2026-03-10T10:00:00Z prod-1 Ended only-sre-reads-prod-secrets: user anna reaches cluster-admin (by creates a pod that runs as service account ci/deployer; then binds itself to cluster-admin\u{1b}[2J)");
+        insta::assert_snapshot!(one_line(&violation()), @r"2026-03-10T09:00:00Z prod-1 Stands only-sre-reads-prod-secrets: user anna: can get secrets in namespace payments\u{1b} (by group sre → RoleBinding payments/hanse:ns:payments-sre → ClusterRole hanse:ns:reader)");
+        insta::assert_snapshot!(one_line(&ended()), @r"2026-03-10T10:00:00Z prod-1 Ended only-sre-reads-prod-secrets: user anna: reaches cluster-admin (by creates a pod that runs as service account ci/deployer; then binds itself to cluster-admin\u{1b}[2J)");
     }
 }

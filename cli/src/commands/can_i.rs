@@ -4,7 +4,7 @@ use hanse_proto::admin::ListDecisionsRequest;
 use hanse_proto::admin::decision_response::Part;
 use jiff::Timestamp;
 
-use crate::access::answer::Answer;
+use crate::access::answer::{Answer, ask};
 use crate::access::decisions::{Pending, Tally};
 use crate::access::question::Question;
 use crate::access::resource::What;
@@ -73,7 +73,7 @@ impl Args {
             subject: Some(subject),
             groups: self.as_group,
         };
-        let mut stream = hub.call(service.list_decisions(request)).await?;
+        let mut stream = ask(&hub, service.list_decisions(request)).await?;
         let mut answer = Answer::begin(self.output, &question)?;
         let (mut pending, mut tally) = (Pending::default(), Tally::default());
         while let Some(message) = hub.next(&mut stream).await? {

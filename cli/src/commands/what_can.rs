@@ -4,7 +4,7 @@ use hanse_proto::admin::ListWhatCanRequest;
 use jiff::Timestamp;
 
 use super::who_can::grants;
-use crate::access::answer::Answer;
+use crate::access::answer::{Answer, ask};
 use crate::access::question::Question;
 use crate::access::scope::{Unnamed, When, Where};
 use crate::access::sheet::Format;
@@ -59,7 +59,7 @@ impl Args {
         let mut service = hub.access_service();
         let (scope, groups) = (Some(scope), self.as_group);
         let request = ListWhatCanRequest { scope, subject: Some(subject), groups };
-        let stream = hub.call(service.list_what_can(request)).await?;
+        let stream = ask(&hub, service.list_what_can(request)).await?;
         let answer = Answer::begin(self.output, &question)?;
         grants(&hub, stream, answer, "nothing, as far as this answer sees").await
     }

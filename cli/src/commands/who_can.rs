@@ -5,7 +5,7 @@ use hanse_proto::admin::{Grant, GrantResponse, ListWhoCanRequest};
 use jiff::Timestamp;
 use tonic::Streaming;
 
-use crate::access::answer::Answer;
+use crate::access::answer::{Answer, ask};
 use crate::access::question::Question;
 use crate::access::resource::What;
 use crate::access::scope::{Unnamed, When, Where};
@@ -66,7 +66,7 @@ impl Args {
         let mut service = hub.access_service();
         let (scope, request) = (Some(scope), Some(asked.request));
         let request = ListWhoCanRequest { scope, request, direct: self.direct };
-        let stream = hub.call(service.list_who_can(request)).await?;
+        let stream = ask(&hub, service.list_who_can(request)).await?;
         let answer = Answer::begin(self.output, &question)?;
         grants(&hub, stream, answer, "nobody, as far as this answer sees").await
     }

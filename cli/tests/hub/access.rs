@@ -256,7 +256,7 @@ async fn a_violated_invariant_needs_a_yes() {
     let role = world.file("role.yaml", ROLE);
     let (code, stdout, _) = world.hanse(&["plan", "-f", &role]).await;
     assert!(
-        code == 0 && stdout.contains("‼ violates invariant only-sre: user anna can"),
+        code == 0 && stdout.contains("‼ violates invariant only-sre: user anna: can"),
         "{stdout}"
     );
     let (_, stdout, _) = world.hanse(&["plan", "-f", &role, "--json"]).await;

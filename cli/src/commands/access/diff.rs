@@ -4,7 +4,7 @@ use hanse_proto::admin::ListAccessDifferencesRequest;
 use hanse_proto::admin::difference_response::Part;
 use jiff::Timestamp;
 
-use crate::access::answer::Answer;
+use crate::access::answer::{Answer, ask};
 use crate::access::moment;
 use crate::access::question::Question;
 use crate::access::resource;
@@ -82,9 +82,11 @@ impl Args {
         asked.iter().flat_map(|asked| &asked.warnings).for_each(|warning| output::warn(warning));
         let hub = session.hub().await?;
         let mut service = hub.access_service();
-        let (from, to) = (Some(moment::wire(from)), Some(moment::wire(to)));
+        // Without --to it is the hub's clock that says when now is.
+        let from = Some(moment::wire(from));
+        let to = self.to.as_ref().map(|_| moment::wire(to));
         let request = ListAccessDifferencesRequest { scope: Some(scope), from, to, request };
-        let mut stream = hub.call(service.list_access_differences(request)).await?;
+        let mut stream = ask(&hub, service.list_access_differences(request)).await?;
         let mut answer = Answer::begin(self.output, &question)?;
         while let Some(message) = hub.next(&mut stream).await? {
             match message.part {

@@ -4,7 +4,7 @@ use hanse_proto::admin::ListEscalationsRequest;
 use hanse_proto::admin::escalation_response::Part;
 use jiff::Timestamp;
 
-use crate::access::answer::Answer;
+use crate::access::answer::{Answer, ask};
 use crate::access::question::Question;
 use crate::access::scope::{Unnamed, When, Where};
 use crate::access::sheet::Format;
@@ -66,7 +66,7 @@ impl Args {
         let mut service = hub.access_service();
         let (scope, system) = (Some(scope), self.system);
         let request = ListEscalationsRequest { scope, subjects, targets, system };
-        let mut stream = hub.call(service.list_escalations(request)).await?;
+        let mut stream = ask(&hub, service.list_escalations(request)).await?;
         let mut answer = Answer::begin(self.output, &question)?;
         while let Some(message) = hub.next(&mut stream).await? {
             match message.part {

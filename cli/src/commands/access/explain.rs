@@ -4,7 +4,7 @@ use hanse_proto::admin::ListDecisionsRequest;
 use hanse_proto::admin::decision_response::Part;
 use jiff::Timestamp;
 
-use crate::access::answer::{Answer, no_clusters, note_views};
+use crate::access::answer::{Answer, ask, no_clusters, note_views};
 use crate::access::decisions::Pending;
 use crate::access::explain::{Asker, cluster};
 use crate::access::question::Question;
@@ -74,7 +74,7 @@ impl Args {
             subject: Some(subject.clone()),
             groups: self.as_group.clone(),
         };
-        let mut stream = hub.call(service.list_decisions(request)).await?;
+        let mut stream = ask(&hub, service.list_decisions(request)).await?;
         if !self.output.is_text() {
             let mut answer = Answer::begin(self.output, &question)?;
             let mut pending = Pending::default();

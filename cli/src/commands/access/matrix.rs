@@ -7,7 +7,7 @@ use hanse_proto::admin::{ClusterView, ListWhoCanRequest};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::access::answer::{no_clusters, note_views};
+use crate::access::answer::{ask, no_clusters, note_views};
 use crate::access::matrix::{By, LEGEND, Matrix, rights};
 use crate::access::question::Question;
 use crate::access::scope::{Unnamed, When, Where};
@@ -56,9 +56,10 @@ impl Args {
         let now = Timestamp::now();
         let mut scope = self.place.scope(Unnamed::Everywhere, reach)?;
         self.when.put(&mut scope, now)?;
-        let about = self.resource.as_deref().unwrap_or("what matters most");
+        let about = self.resource.as_deref().map(|resource| format!("with {resource}"));
         let question = Question {
             asks: "Who can do what",
+            about: about.unwrap_or_default(),
             scope: scope.clone(),
             now,
             placed: true,
@@ -72,7 +73,7 @@ impl Args {
             for request in &right.requests {
                 let (scope, request) = (Some(scope.clone()), Some(request.clone()));
                 let request = ListWhoCanRequest { scope, request, direct: self.direct };
-                let mut stream = hub.call(service.list_who_can(request)).await?;
+                let mut stream = ask(&hub, service.list_who_can(request)).await?;
                 while let Some(message) = hub.next(&mut stream).await? {
                     match message.part {
                         Some(Part::Grant(grant)) => matrix.add(index, &grant)?,
@@ -90,7 +91,7 @@ impl Args {
             return Err(no_clusters());
         }
         if self.output.is_text() {
-            output::note(&escape(&format!("{} ({about})", question.line())));
+            output::note(&escape(&question.line()));
         }
         let shown = views.iter().map(output::value).collect::<Outcome<Vec<Value>>>()?;
         matrix.show(self.output, &question.json()?, &shown)?;

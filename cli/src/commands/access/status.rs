@@ -1,9 +1,9 @@
 //! `hanse access status`: how well the access of each cluster is known.
 
-use hanse_proto::admin::{ClusterView, InventoryStatus, ListInventoriesRequest};
+use hanse_proto::admin::{InventoryStatus, ListInventoriesRequest};
 use jiff::Timestamp;
 
-use crate::access::answer::Answer;
+use crate::access::answer::{Answer, ask};
 use crate::access::question::Question;
 use crate::access::scope::Clusters;
 use crate::access::sheet::Format;
@@ -35,16 +35,10 @@ impl Args {
         let hub = session.hub().await?;
         let mut service = hub.access_service();
         let request = ListInventoriesRequest { scope: Some(scope) };
-        let mut stream = hub.call(service.list_inventories(request)).await?;
+        let mut stream = ask(&hub, service.list_inventories(request)).await?;
         let mut answer: Answer<InventoryStatus> = Answer::begin(self.output, &question)?;
         while let Some(status) = hub.next(&mut stream).await? {
             answer.row(&status)?;
-            // Nothing is said about the clusters but in the rows.
-            answer.view(ClusterView {
-                covered: true,
-                cluster: status.cluster,
-                ..ClusterView::default()
-            });
         }
         answer.end("")?;
         Ok(Exit::OK)

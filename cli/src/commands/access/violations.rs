@@ -5,7 +5,7 @@ use hanse_proto::admin::violation_response::Part;
 use jiff::Timestamp;
 
 use super::watch;
-use crate::access::answer::Answer;
+use crate::access::answer::{Answer, ask};
 use crate::access::question::Question;
 use crate::access::scope::{Unnamed, When, Where};
 use crate::access::sheet::Format;
@@ -69,7 +69,7 @@ impl Args {
         let mut service = hub.access_service();
         let (scope, history) = (Some(scope), self.history);
         let request = ListViolationsRequest { scope, history, invariant };
-        let mut stream = hub.call(service.list_violations(request)).await?;
+        let mut stream = ask(&hub, service.list_violations(request)).await?;
         let mut answer = Answer::begin(self.output, &question)?;
         let mut standing = false;
         while let Some(message) = hub.next(&mut stream).await? {
