@@ -2,6 +2,7 @@
 
 use hanse_domain::access::checkpoint::Checkpoint;
 use hanse_domain::access::object::AccessContent;
+use hanse_domain::ids::Digest;
 
 use super::super::archive::{FOLDER, Reader, SUMS, Writer};
 use super::super::evidence::Evidence;
@@ -133,12 +134,22 @@ fn an_altered_file_is_refused() {
 
 type Forge<'f> = Box<dyn FnMut(&mut Evidence) + 'f>;
 
+/// What a forger could sign who had the key.
+fn resigned(evidence: &mut Evidence, secret: &[u8; 32], edit: impl Fn(&mut Checkpoint)) {
+    for one in &mut evidence.checkpoints {
+        let mut read = Checkpoint::decode(&one.checkpoint).unwrap();
+        edit(&mut read);
+        *one = signed(secret, &read);
+    }
+}
+
 /// The forger makes the whole report anew from what was changed, so that only signatures are left.
 #[test]
 fn evidence_that_was_forged_with_its_report_is_refused() {
     let world = example();
     let stranger = Agent { secret: [9; 32], ..world.agents[0].clone() };
     let other = world.agents[1].clone();
+    let secret = world.agents[0].secret;
     let cases: Vec<(&str, Forge<'_>, &str)> = vec![
         (
             "a dropped binding",
@@ -201,6 +212,21 @@ fn evidence_that_was_forged_with_its_report_is_refused() {
                 }
             }),
             "signed by another key",
+        ),
+        (
+            "a checkpoint of another fleet by the right key",
+            Box::new(|e| resigned(e, &secret, |read| read.fleet = Digest::of(b"another"))),
+            "it is of another fleet",
+        ),
+        (
+            "a checkpoint of another cluster by the right key",
+            Box::new(|e| resigned(e, &secret, |read| read.cluster = other.id)),
+            "it is of another cluster",
+        ),
+        (
+            "another number of objects",
+            Box::new(|e| resigned(e, &secret, |read| read.objects += 1)),
+            "objects with the root",
         ),
         (
             "another cluster's checkpoint",
