@@ -116,11 +116,21 @@ impl Hanse {
     }
 
     /// `hanse drift --watch`; returns when it has caught up, so that nothing later is missed.
-    pub async fn watch_drift(&self) -> Result<DriftWatch> {
-        let mut command = self.command(&["drift", "--watch", "-o", "json"]);
+    pub async fn watch_drift(&self) -> Result<Watch> {
+        self.watch("drift", &["drift"]).await
+    }
+
+    /// `hanse access violations --watch`, likewise.
+    pub async fn watch_violations(&self) -> Result<Watch> {
+        self.watch("violation", &["access", "violations"]).await
+    }
+
+    async fn watch(&self, event: &'static str, args: &[&str]) -> Result<Watch> {
+        let mut command = self.command(&[args, &["--watch", "-o", "json"]].concat());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let stdout = child.stdout.take().context("no stdout")?;
-        let mut watch = DriftWatch { lines: BufReader::new(stdout).lines(), _child: child };
+        let lines = BufReader::new(stdout).lines();
+        let mut watch = Watch { event, lines, _child: child };
         watch.message(|message| message.get("synced").cloned()).await?;
         Ok(watch)
     }
@@ -136,17 +146,19 @@ impl From<Output> for Printed {
     }
 }
 
-/// Drift as it happens.
+/// What a command shows as it happens.
 #[derive(Debug)]
-pub struct DriftWatch {
+pub struct Watch {
+    event: &'static str,
     lines: Lines<BufReader<ChildStdout>>,
     _child: Child,
 }
 
-impl DriftWatch {
-    /// The next drift that a test accepts.
+impl Watch {
+    /// The next one that a test accepts.
     pub async fn next(&mut self, accept: impl Fn(&Value) -> bool) -> Result<Value> {
-        self.message(|message| message.get("drift").filter(|drift| accept(drift)).cloned()).await
+        let event = self.event;
+        self.message(|message| message.get(event).filter(|seen| accept(seen)).cloned()).await
     }
 
     async fn message(&mut self, pick: impl Fn(&Value) -> Option<Value>) -> Result<Value> {
@@ -157,8 +169,8 @@ impl DriftWatch {
                     return Ok(picked);
                 }
             }
-            bail!("hanse drift --watch ended")
+            bail!("the watch ended")
         };
-        tokio::time::timeout(crate::poll::PATIENCE, next).await.context("no such drift was seen")?
+        tokio::time::timeout(crate::poll::PATIENCE, next).await.context("no such event was seen")?
     }
 }

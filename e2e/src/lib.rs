@@ -25,5 +25,5 @@ pub mod thief;
 pub use agent::Agent;
 pub use binaries::binary;
 pub use federation::{Federation, Settings};
-pub use hanse::{DriftWatch, Hanse, Printed};
+pub use hanse::{Hanse, Printed, Watch};
 pub use hub::Hub;

@@ -2,11 +2,12 @@
 //! themselves; what it says was seen there.
 //!
 //! ```text
-//! join ─ declare ─ seal ─ tamper ─ backdoor ─ outage ─ theft
+//! join ─ declare ─ seal ─ tamper ─ backdoor ─ outage ─ theft ─ ask
 //! ```
 //!
 //! Each step can be taken again: a test kills processes in the middle and takes it once more.
 
+mod ask;
 mod narrator;
 mod secret;
 mod steps;
@@ -74,11 +75,13 @@ pub enum Step {
     Outage,
     /// Somebody has the hub, with all that it has.
     Theft,
+    /// Who could read the secret, before the backdoor and while it was there.
+    Ask,
 }
 
 impl Step {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Join,
         Self::Declare,
         Self::Seal,
@@ -86,6 +89,7 @@ impl Step {
         Self::Backdoor,
         Self::Outage,
         Self::Theft,
+        Self::Ask,
     ];
 }
 

@@ -20,6 +20,7 @@ impl Story<'_> {
             Step::Tamper => self.tamper(tell).await,
             Step::Backdoor => self.backdoor(tell).await,
             Step::Outage => self.outage(tell).await,
+            Step::Ask => self.ask(tell).await,
         }
     }
 
