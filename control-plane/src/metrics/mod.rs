@@ -18,7 +18,6 @@ const SECONDS: [f64; 10] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 
 
 /// A question about access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-#[expect(clippy::enum_variant_names, reason = "they are questions")]
 pub enum Asking {
     /// Who can do something.
     WhoCan,

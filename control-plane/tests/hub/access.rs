@@ -162,7 +162,8 @@ impl Eyes {
         assert_eq!(buckets.len(), BUCKETS * 32);
         let ours = self.inventory.buckets();
         let differs = |bucket: usize| buckets[bucket * 32..][..32] != ours[bucket].0;
-        let all: Vec<u32> = (0..BUCKETS).filter(|b| differs(*b)).map(|b| b as u32).collect();
+        let all = (0..BUCKETS).filter(|bucket| differs(*bucket));
+        let all: Vec<u32> = all.map(|bucket| u32::try_from(bucket).unwrap()).collect();
         let at = self.from;
         let changes =
             self.objects.iter().filter(|(key, _)| all.contains(&u32::from(bucket_of(&key.hash()))));
@@ -241,9 +242,9 @@ pub(crate) fn proto_time(at: Timestamp) -> pbjson_types::Timestamp {
 /// The next word about the inventory, whatever comes in between.
 pub(crate) async fn answer(talk: &mut Talk) -> Hear {
     loop {
-        match talk.hear().await.unwrap().unwrap() {
-            about @ (Hear::InventoryAck(_) | Hear::InventoryWanted(_)) => return about,
-            _ => {}
+        let heard = talk.hear().await.unwrap().unwrap();
+        if matches!(&heard, Hear::InventoryAck(_) | Hear::InventoryWanted(_)) {
+            return heard;
         }
     }
 }
@@ -275,12 +276,12 @@ pub(crate) async fn client(hub: &Hub) -> AccessServiceClient<Channel> {
     AccessServiceClient::new(channel)
 }
 
-pub(crate) fn get_secrets() -> Option<admin::AccessRequest> {
-    Some(admin::AccessRequest {
+pub(crate) fn get_secrets() -> admin::AccessRequest {
+    admin::AccessRequest {
         verb: "get".to_owned(),
         resource: "secrets".to_owned(),
         ..Default::default()
-    })
+    }
 }
 
 /// Everybody who can get secrets, as "cluster namespace subject", and what each cluster's end says.
@@ -288,8 +289,11 @@ pub(crate) async fn who(
     hub: &Hub,
     scope: admin::AccessScope,
 ) -> (Vec<String>, Vec<admin::ClusterView>) {
-    let request =
-        admin::ListWhoCanRequest { scope: Some(scope), request: get_secrets(), direct: false };
+    let request = admin::ListWhoCanRequest {
+        scope: Some(scope),
+        request: Some(get_secrets()),
+        direct: false,
+    };
     let mut stream = client(hub).await.list_who_can(request).await.unwrap().into_inner();
     let (mut grants, mut views) = (Vec::new(), Vec::new());
     while let Some(message) = stream.message().await.unwrap() {

@@ -3,7 +3,6 @@
 use hanse_domain::access::object::{AccessKey, AccessKind};
 use hanse_domain::access::read::read;
 use hanse_domain::fleet::Edit;
-use hanse_domain::ids::RevisionNumber;
 use hanse_domain::render::render;
 use hanse_proto::admin;
 use hanse_proto::admin::access_subject::Kind;
@@ -17,9 +16,9 @@ use crate::agent::accepted;
 use crate::author::{self, commit, fleet, propose};
 use crate::hub::Hub;
 
-fn subject(kind: Kind, name: &str) -> Option<admin::AccessSubject> {
+fn subject(kind: Kind, name: &str) -> admin::AccessSubject {
     let (namespace, name) = (String::new(), name.to_owned());
-    Some(admin::AccessSubject { kind: kind.into(), namespace, name })
+    admin::AccessSubject { kind: kind.into(), namespace, name }
 }
 
 fn in_namespaces(names: &[&str]) -> admin::AccessScope {
@@ -30,13 +29,13 @@ fn in_namespaces(names: &[&str]) -> admin::AccessScope {
 async fn decide(
     hub: &Hub,
     scope: admin::AccessScope,
-    subject: Option<admin::AccessSubject>,
+    subject: admin::AccessSubject,
     groups: &[&str],
 ) -> Vec<admin::Decision> {
     let request = admin::ListDecisionsRequest {
         scope: Some(scope),
-        request: get_secrets(),
-        subject,
+        request: Some(get_secrets()),
+        subject: Some(subject),
         groups: groups.iter().map(|group| (*group).to_owned()).collect(),
     };
     let mut stream = client(hub).await.list_decisions(request).await.unwrap().into_inner();
@@ -88,7 +87,7 @@ pub(crate) async fn decisions_are_what_the_api_server_says(hub: &Hub) {
     let masters = decide(hub, everywhere(), subject(Kind::Group, "system:masters"), &[]).await;
     assert!(masters[0].allowed && masters[0].grants[0].binding.is_none());
     // Bad questions are refused.
-    let request = admin::ListDecisionsRequest { subject: anna(), ..Default::default() };
+    let request = admin::ListDecisionsRequest { subject: Some(anna()), ..Default::default() };
     let refused = client(hub).await.list_decisions(request).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::InvalidArgument);
     for scope in [
@@ -178,7 +177,7 @@ pub(crate) async fn a_claim_counts_when_the_history_bears_it_out(hub: &Hub) {
     let claims = async || {
         let request = admin::ListWhoCanRequest {
             scope: Some(in_namespaces(&["payments"])),
-            request: get_secrets(),
+            request: Some(get_secrets()),
             direct: true,
         };
         let mut stream = client(hub).await.list_who_can(request).await.unwrap().into_inner();
@@ -234,7 +233,6 @@ pub(crate) async fn a_claim_counts_when_the_history_bears_it_out(hub: &Hub) {
     let mut seen = claims().await;
     seen.dedup();
     assert_eq!(seen, expected(false));
-    let _ = RevisionNumber(number);
 }
 
 pub(crate) async fn paths_are_found_and_previewed(hub: &Hub) {

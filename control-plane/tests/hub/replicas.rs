@@ -6,6 +6,7 @@ use hanse_proto::agent::session_request::Message as Say;
 use hanse_proto::{admin, agent};
 use tonic::Code;
 
+use crate::access;
 use crate::agent::{Talk, accepted};
 use crate::author::{commit, fleet, propose, role, send};
 use crate::database::Database;
@@ -71,6 +72,45 @@ async fn a_late_report_at_one_does_not_undo_what_the_other_has() {
     assert_eq!(phase().await, admin::cluster::Phase::Synced);
     let shown = crate::enrolment::list(&one).await.remove(0);
     assert!(shown.message.starts_with("two agents"), "{shown:?}");
+    other.end_well().await;
+    one.end_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_learns_of_access_the_other_answers() {
+    let one = Hub::start(Database::on_postgres().await).await;
+    let (cluster, mut eyes) = access::sealed(&one, "prod").await;
+    let other = one.replica().await;
+    let (mut talk, _) = cluster.connect(&one).await;
+    access::first(&mut eyes);
+    eyes.sync(&mut talk).await;
+    let until = |expected: &'static str, there: bool| {
+        let other = &other;
+        async move {
+            let deadline = Instant::now() + crate::hub::PATIENCE;
+            loop {
+                let (grants, views) = access::who(other, access::everywhere()).await;
+                if grants.iter().any(|grant| grant.ends_with(expected)) == there {
+                    return views;
+                }
+                assert!(Instant::now() < deadline, "{grants:?}");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    };
+    let views = until("anna", true).await;
+    // This one does not hear the agent.
+    assert!(!views[0].covered, "{views:?}");
+    let (late, content) = access::binding("payments", "late", "secrets", &[("User", "carl")]);
+    let (readers, _) = access::binding("payments", "readers", "", &[]);
+    eyes.change(&mut talk, vec![(late, Some(content)), (readers, None)]).await;
+    until("carl", true).await;
+    until("anna", false).await;
+    // The agent turns to the other one and goes on with the root alone.
+    let (mut talk, _) = cluster.connect(&other).await;
+    assert_eq!(eyes.sync(&mut talk).await, 0);
+    let (_, views) = access::who(&other, access::everywhere()).await;
+    assert!(views[0].covered, "{views:?}");
     other.end_well().await;
     one.end_well().await;
 }

@@ -104,8 +104,13 @@ impl Due {
 impl AccessService {
     /// Looks at clusters that are due, until `soft`.
     pub async fn hold(&self, soft: CancellationToken) -> Result<(), ServiceError> {
-        self.stand().await?;
-        self.count().await?;
+        while let Err(error) = self.stand().await {
+            tracing::warn!(%error, "cannot see which violations stand");
+            if soft.run_until_cancelled(sleep(AGAIN)).await.is_none() {
+                return Ok(());
+            }
+        }
+        self.count();
         while soft.run_until_cancelled(self.0.due.wake.notified()).await.is_some() {
             sleep(DEBOUNCE).await;
             while let Some(cluster) = self.0.due.next() {
@@ -208,7 +213,8 @@ impl AccessService {
             let rows = self.open(cluster).await?;
             events.extend(rows.into_iter().filter(|row| unknown(&row.identity)));
         }
-        self.announce(cluster, events).await
+        self.announce(cluster, events);
+        Ok(())
     }
 
     /// New violations with when what brought them was seen.
@@ -261,14 +267,7 @@ impl AccessService {
         }
     }
 
-    async fn announce(
-        &self,
-        cluster: ClusterId,
-        events: Vec<ViolationRow>,
-    ) -> Result<(), ServiceError> {
-        if events.is_empty() {
-            return self.count().await;
-        }
+    fn announce(&self, cluster: ClusterId, events: Vec<ViolationRow>) {
         for row in events {
             let (identity, invariant) = (row.identity, row.invariant.clone());
             self.stands_here(cluster, |standing| match row.resolved_at {
@@ -284,7 +283,7 @@ impl AccessService {
             // No watcher is no error.
             let _ = self.0.violations.send(row);
         }
-        self.count().await
+        self.count();
     }
 
     fn stands_here<T>(
@@ -302,15 +301,19 @@ impl AccessService {
     }
 
     /// Shows how many violations stand; none of an invariant is a number, too.
-    async fn count(&self) -> Result<(), ServiceError> {
+    fn count(&self) {
         let current = self.0.fleet.current();
         let invariants = current.fleet.documents().keys();
         let invariants = invariants.filter(|reference| reference.kind == Kind::AccessInvariant);
         let mut counts: BTreeMap<String, u32> =
             invariants.map(|reference| (reference.name.clone(), 0)).collect();
-        counts.extend(self.0.store.violation_counts().await?);
+        let standing = self.0.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        for row in standing.values().flat_map(BTreeMap::values) {
+            let count = counts.entry(row.invariant.clone()).or_default();
+            *count = count.saturating_add(1);
+        }
+        drop(standing);
         self.0.metrics.set_violations(counts);
-        Ok(())
     }
 }
 

@@ -154,7 +154,7 @@ impl AccessService {
     ) -> Result<(), ServiceError> {
         let store = &self.0.store;
         let Some(until) = until else {
-            if let Some(row) = self.newest_before(cluster, at).await? {
+            if let Some(row) = self.signed_before(cluster, at).await? {
                 sink.send(InventoryPart::Checkpoint(row)).await?;
             }
             return Ok(());
@@ -173,8 +173,8 @@ impl AccessService {
         }
     }
 
-    /// What covers a moment; for one that is later than what was signed last, that.
-    async fn newest_before(
+    /// What was signed of a moment; where nothing was, the last before it.
+    pub(super) async fn signed_before(
         &self,
         cluster: ClusterId,
         at: Timestamp,
@@ -184,7 +184,13 @@ impl AccessService {
         }
         let said = self.0.held().get(&cluster).and_then(|held| held.said.clone());
         let signed = said.and_then(|said| said.signed.ok());
-        Ok(signed.filter(|row| row.from <= at))
+        if let Some(row) = signed.filter(|row| row.from <= at) {
+            return Ok(Some(row));
+        }
+        let Some(seen) = self.0.store.coverage_before(cluster, at, None).await? else {
+            return Ok(None);
+        };
+        Ok(self.0.store.checkpoint_covering(cluster, seen.until.min(at)).await?)
     }
 }
 

@@ -61,13 +61,11 @@ impl<T> Pages<T> {
 impl AccessService {
     /// Waits for a turn to answer a question that goes over many objects.
     pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit, ServiceError> {
-        match timeout(TURN, Arc::clone(&self.0.questions).acquire_owned()).await {
-            Ok(Ok(turn)) => Ok(turn),
-            Ok(Err(_)) | Err(_) => {
-                let why = "the hub answers too many questions at once: try again";
-                Err(ServiceError::Exhausted(why.to_owned()))
-            }
+        if let Ok(Ok(turn)) = timeout(TURN, Arc::clone(&self.0.questions).acquire_owned()).await {
+            return Ok(turn);
         }
+        let why = "the hub answers too many questions at once: try again";
+        Err(ServiceError::Exhausted(why.to_owned()))
     }
 
     /// A cluster at a moment; now for `None`.
@@ -149,18 +147,15 @@ impl Source {
                 Self::Live(service) => service.0.read(|index| few(index, &walk)),
                 Self::Made(index) => few(index, &walk),
             };
-            let done = match few {
-                Some(mut all) => {
-                    // What is left waits for the client alone.
-                    drop(turn);
-                    all.sort_unstable();
-                    all.dedup();
-                    all.into_iter().try_for_each(|found| sender.add(found))
-                }
-                None => {
-                    let _turn = turn;
-                    walk(&source.own(cluster), &mut |found| sender.add(found))
-                }
+            let done = if let Some(mut all) = few {
+                // What is left waits for the client alone.
+                drop(turn);
+                all.sort_unstable();
+                all.dedup();
+                all.into_iter().try_for_each(|found| sender.add(found))
+            } else {
+                let _turn = turn;
+                walk(&source.own(cluster), &mut |found| sender.add(found))
             };
             if done.is_continue() {
                 let _ = sender.end();

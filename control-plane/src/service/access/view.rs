@@ -77,12 +77,11 @@ impl AccessService {
         view.skipped = held.skipped;
         view.unseen = held.unseen.iter().map(|(kind, why)| format!("{kind}: {why}")).collect();
         view.covered = held.is_live(asked.now);
-        view.seen_until = match &held.said {
-            Some(said) => Some(said.covered.until),
-            None => {
-                let row = self.0.store.coverage_before(cluster.id, asked.now, None).await?;
-                row.map(|row| row.until)
-            }
+        view.seen_until = if let Some(said) = &held.said {
+            Some(said.covered.until)
+        } else {
+            let row = self.0.store.coverage_before(cluster.id, asked.now, None).await?;
+            row.map(|row| row.until)
         };
         if !view.covered {
             view.caveats.push(self.stale(view.seen_until, asked, cluster).await?);
@@ -148,7 +147,7 @@ impl AccessService {
             };
             view.caveats.push(why);
         }
-        let signed = store.checkpoint_covering(cluster.id, moment.at).await?;
+        let signed = self.signed_before(cluster.id, moment.at).await?;
         let read =
             signed.as_ref().and_then(|row| checkpoint::Checkpoint::decode(&row.checkpoint).ok());
         match read {
