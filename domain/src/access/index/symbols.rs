@@ -1,5 +1,6 @@
 //! What clusters have in common, kept once for all of them.
 
+use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -30,14 +31,50 @@ impl Hash for RoleContent {
     }
 }
 
+/// Numbers of subjects in order, each once. Most bindings name one or two: these are read from where
+/// the set is.
+#[derive(Clone, Debug)]
+enum Members {
+    Few(u32, [u32; 3]),
+    Many(Box<[u32]>),
+}
+
+impl From<&[u32]> for Members {
+    fn from(members: &[u32]) -> Self {
+        let mut few = [0; 3];
+        match (u32::try_from(members.len()), few.get_mut(..members.len())) {
+            (Ok(count), Some(place)) => {
+                place.copy_from_slice(members);
+                Self::Few(count, few)
+            }
+            _ => Self::Many(members.into()),
+        }
+    }
+}
+
+impl Borrow<[u32]> for Members {
+    fn borrow(&self) -> &[u32] {
+        match self {
+            Self::Few(count, few) => few.get(..*count as usize).unwrap_or_default(),
+            Self::Many(members) => members,
+        }
+    }
+}
+
+/// As the slice, which it is found by.
+impl Hash for Members {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Borrow::<[u32]>::borrow(self).hash(state);
+    }
+}
+
 /// All values that clusters name by number.
 #[derive(Clone, Debug)]
 pub(crate) struct Symbols {
     texts: Interner<Box<str>>,
     subjects: Interner<Subject>,
-    /// Numbers of subjects in order, each once. A set uses each of its members once, however often it
-    /// is used itself.
-    sets: Interner<Box<[u32]>>,
+    /// A set uses each of its members once, however often it is used itself.
+    sets: Interner<Members>,
     roles: Interner<RoleContent>,
     labels: Interner<Labels>,
 }
@@ -98,13 +135,15 @@ impl Symbols {
     }
 
     pub(crate) fn release_set(&mut self, number: u32) {
-        for member in self.sets.release(number).into_iter().flatten() {
-            self.subjects.release(member);
+        if let Some(members) = self.sets.release(number) {
+            for member in Borrow::<[u32]>::borrow(&members) {
+                self.subjects.release(*member);
+            }
         }
     }
 
     pub(crate) fn subjects_of(&self, set: u32) -> impl Iterator<Item = &Subject> {
-        let members = self.sets.get(set).map(AsRef::as_ref).unwrap_or_default();
+        let members: &[u32] = self.sets.get(set).map(Borrow::borrow).unwrap_or_default();
         members.iter().filter_map(|&member| self.subjects.get(member))
     }
 
@@ -164,9 +203,16 @@ impl Symbols {
         let Self { texts, subjects, sets, roles, labels } = self;
         texts.bytes(|text| text.len())
             + subjects.bytes(bytes_of_subject)
-            + sets.bytes(|set| size_of_val::<[u32]>(set))
+            + sets.bytes(bytes_of_members)
             + roles.bytes(bytes_of_role)
             + labels.bytes(bytes_of_labels)
+    }
+}
+
+fn bytes_of_members(members: &Members) -> usize {
+    match members {
+        Members::Few(..) => 0,
+        Members::Many(members) => size_of_val::<[u32]>(members),
     }
 }
 
