@@ -258,9 +258,9 @@ pub struct LabelSelector {
 pub struct LabelRequirement {
     /// The label.
     pub key: String,
-    /// "In", "NotIn", "Exists" or "DoesNotExist".
+    /// "In", `"NotIn"`, "Exists" or `"DoesNotExist"`.
     pub operator: String,
-    /// For "In" and "NotIn".
+    /// For "In" and `"NotIn"`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
 }
