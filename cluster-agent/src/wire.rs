@@ -48,6 +48,9 @@ pub fn incoming(message: SessionResponse) -> Result<Incoming, Malformed> {
         Response::InventoryWanted(wanted) => {
             return Ok(Incoming::Inventory(inventory::wanted(&wanted)?));
         }
+        Response::InventoryAsk(msg::InventoryAsk {}) => {
+            return Ok(Incoming::Inventory(crate::inventory::Input::Asked));
+        }
         Response::Welcome(welcome) => {
             let name = crate::terminal::plain(&welcome.cluster_name);
             if welcome.accepted {

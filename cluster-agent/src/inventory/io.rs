@@ -46,6 +46,8 @@ pub enum Input {
         /// What it has.
         buckets: Buckets,
     },
+    /// The hub wants a checkpoint of the present.
+    Asked,
     /// Time has passed: the moment that was last asked for with `Effect::Wake`, or a later one.
     Tick,
 }

@@ -47,6 +47,8 @@ pub use sight::{Found, Sight};
 
 /// How often the hub is told that nothing changed.
 pub const HEARTBEAT: Duration = Duration::from_mins(1);
+/// A hub that asks gets no more than one checkpoint in that time.
+const ASKED_PAUSE: Duration = Duration::from_secs(1);
 /// What a watch shows within that of its change was seen at once: the API server gives whole seconds.
 const AT_ONCE: Duration = Duration::from_secs(2);
 /// A report that is not answered by then is lost.
@@ -84,6 +86,8 @@ pub struct Keeper {
     first_change: Option<Timestamp>,
     /// Something was missed since the last report.
     missed: bool,
+    /// The hub wants a checkpoint of the present.
+    asked: bool,
     stream: Stream,
     report: Option<Report>,
     sequence: u64,
@@ -115,6 +119,7 @@ impl Keeper {
             pending: Pending::new(),
             first_change: None,
             missed: false,
+            asked: false,
             stream: Stream::Down,
             report: None,
             sequence: 0,
@@ -145,6 +150,7 @@ impl Keeper {
             }
             Input::Stored(sequence) => self.stored(sequence),
             Input::Wanted { sequence, buckets } => self.wanted(sequence, buckets, now),
+            Input::Asked => self.asked = self.stream != Stream::Down,
             Input::Tick => {}
         }
         self.look_at_eyes(now);
@@ -318,6 +324,7 @@ impl Keeper {
         self.lose_report();
         self.stream = Stream::Down;
         self.told = None;
+        self.asked = false;
         self.wanted = None;
         self.disagreed = 0;
         self.pause = None;
@@ -409,6 +416,7 @@ impl Keeper {
         self.stream = Stream::Told;
         self.first_change = None;
         self.missed = false;
+        self.asked = false;
         self.sequence += 1;
         self.eyes.know_all(current.until);
         self.told = Some(current.clone());
@@ -444,8 +452,13 @@ impl Keeper {
         in_sight_again
             || out_of_sight
             || told.skipped != count(self.held.skipped())
-            || is_past(told.until, HEARTBEAT, now)
+            || is_past(told.until, self.patience(), now)
             || now < told.until
+    }
+
+    /// How long after the last checkpoint a new one is due.
+    const fn patience(&self) -> Duration {
+        if self.asked { ASKED_PAUSE } else { HEARTBEAT }
     }
 
     fn differing(&self, theirs: &Buckets) -> BTreeSet<u8> {
@@ -475,7 +488,7 @@ impl Keeper {
         let answer = self.report.as_ref().and_then(|r| after(r.sent?, ANSWER_WITHIN));
         let told =
             self.told.as_ref().filter(|_| self.stream != Stream::Down && self.report.is_none());
-        let heartbeat = told.and_then(|told| after(told.until, HEARTBEAT));
+        let heartbeat = told.and_then(|told| after(told.until, self.patience()));
         let pause = self.pause.filter(|_| self.report.is_none());
         let due = [answer, heartbeat, pause, self.eyes.due(now)].into_iter().flatten().min();
         if due == self.wake {

@@ -132,6 +132,33 @@ fn an_idle_agent_says_so_each_minute() {
 }
 
 #[test]
+fn a_hub_that_asks_gets_a_checkpoint_of_the_present() {
+    let mut world = World::started(&many(5));
+    world.pass(Duration::from_secs(7));
+    world.input(Input::Asked);
+    assert_eq!((world.sent.len(), world.cost()), (1, (0, 0)));
+    assert_eq!((world.current().from, world.current().until), (at(1000), at(1007)));
+    // However often it asks: no more than one a second, and the last one is of after the question.
+    for _ in 0..50 {
+        world.input(Input::Asked);
+    }
+    assert_eq!(world.sent.len(), 1);
+    world.pass(Duration::from_secs(1));
+    assert_eq!((world.sent.len(), world.current().until), (2, at(1008)));
+    world.pass(Duration::from_secs(50));
+    assert_eq!(world.sent.len(), 2);
+    // A question while a report is on its way is answered by the next one.
+    world.slow = true;
+    world.input(Input::Asked);
+    world.pass(Duration::from_secs(2));
+    world.input(Input::Asked);
+    assert_eq!(world.sent.len(), 3);
+    world.slow = false;
+    world.pump();
+    assert_eq!((world.sent.len(), world.current().until), (4, at(1060)));
+}
+
+#[test]
 fn a_hub_that_lost_its_state_gets_it_again() {
     let mut world = World::started(&many(500));
     world.hub.rows.clear();
@@ -169,6 +196,7 @@ fn a_hub_that_never_agrees_is_not_flooded() {
                 | Input::Welcomed
                 | Input::Disconnected
                 | Input::Room
+                | Input::Asked
                 | Input::Tick) => unreachable!("{other:?}"),
             };
             world.input(Input::Wanted { sequence, buckets });
