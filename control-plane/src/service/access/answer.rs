@@ -27,6 +27,8 @@ type Work = Pin<Box<dyn Future<Output = Result<(), ServiceError>> + Send>>;
 struct Answer<T> {
     parts: mpsc::Receiver<T>,
     work: Option<Work>,
+    /// How the work ended: said after all parts.
+    ended: Result<(), ServiceError>,
 }
 
 /// The parts that `make` sends, and the error with which it ends. It runs only while the stream is
@@ -38,7 +40,7 @@ where
     W: Future<Output = Result<(), ServiceError>> + Send + 'static,
 {
     let (send, parts) = mpsc::channel(AHEAD);
-    let answer = Answer { parts, work: Some(Box::pin(make(Sink(send)))) };
+    let answer = Answer { parts, work: Some(Box::pin(make(Sink(send)))), ended: Ok(()) };
     stream::unfold(Some(answer), |answer| async move {
         let mut answer = answer?;
         match answer.next().await {
@@ -52,13 +54,19 @@ where
 impl<T> Answer<T> {
     async fn next(&mut self) -> Result<Option<T>, ServiceError> {
         loop {
-            let Some(work) = &mut self.work else { return Ok(self.parts.recv().await) };
+            let Some(work) = &mut self.work else {
+                let part = self.parts.recv().await;
+                return match part {
+                    Some(part) => Ok(Some(part)),
+                    None => std::mem::replace(&mut self.ended, Ok(())).map(|()| None),
+                };
+            };
             tokio::select! {
                 biased;
                 Some(part) = self.parts.recv() => return Ok(Some(part)),
-                done = work => {
+                ended = work => {
                     self.work = None;
-                    done?;
+                    self.ended = ended;
                 }
             }
         }
