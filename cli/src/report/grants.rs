@@ -8,6 +8,7 @@ use hanse_domain::access::directory::Directory;
 use hanse_domain::access::index::Index;
 use hanse_domain::access::object::{AccessContent, AccessKey, AccessKind, Origin};
 use hanse_domain::access::query::{self, Grant};
+use hanse_domain::access::subject::Subject;
 use hanse_domain::ids::ClusterId;
 use jiff::Timestamp;
 
@@ -79,6 +80,10 @@ pub(crate) fn rows(
     for row in &mut rows {
         let span = (row.from.unwrap_or(when.start()), row.until.unwrap_or(when.end()));
         row.proof = standing.covers(span);
+        let is_person = matches!(row.grant.subject, Subject::User(_));
+        if row.proof == Proof::Proven && is_person && row.grant.via_group.is_some() {
+            row.proof = Proof::FromGroup;
+        }
     }
     Ok(rows)
 }

@@ -176,9 +176,14 @@ impl Standing {
         if !self.contradictions.is_empty() {
             return Proof::Claimed;
         }
-        if self.proven.iter().any(|(a, b)| *a <= from && until <= *b) {
+        // What lives between two checkpoints alone is not vouched for, though that moment is bridged.
+        let seen = self.fitting.iter().any(|fitting| {
+            let (a, b) = fitting.span;
+            (a < until && from < b) || (from == until && a <= from && until <= b)
+        });
+        if seen && self.proven.iter().any(|(a, b)| *a <= from && until <= *b) {
             Proof::Proven
-        } else if self.proven.iter().any(|(a, b)| *a < until && from < *b) {
+        } else if seen && self.proven.iter().any(|(a, b)| *a < until && from < *b) {
             Proof::Partly
         } else {
             Proof::Claimed
@@ -246,6 +251,8 @@ impl Standing {
 pub(crate) enum Proof {
     /// The agent signed for it all the time.
     Proven,
+    /// The agent signed for the path from the group on, and only the hub says who is in the group.
+    FromGroup,
     /// The agent signed for it some of the time.
     Partly,
     /// Only the hub says so.
@@ -256,6 +263,7 @@ impl Proof {
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Proven => "proven",
+            Self::FromGroup => "from-group",
             Self::Partly => "partly",
             Self::Claimed => "claimed",
         }

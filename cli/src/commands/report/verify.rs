@@ -117,7 +117,7 @@ fn cluster(answer: &Answer) -> String {
             answer.entry.name,
             match standing.whole() {
                 Proof::Proven => "proven",
-                Proof::Partly => "partly proven",
+                Proof::FromGroup | Proof::Partly => "partly proven",
                 Proof::Claimed => "only claimed by the hub",
             },
             count(standing.objects, "object"),

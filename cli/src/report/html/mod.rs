@@ -92,6 +92,7 @@ fn text(from: &str) -> String {
 fn proof(proof: Proof) -> &'static str {
     match proof {
         Proof::Proven => "<span class=\"tag good\">proven</span>",
+        Proof::FromGroup => "<span class=\"tag odd\">proven from the group on</span>",
         Proof::Partly => "<span class=\"tag odd\">partly proven</span>",
         Proof::Claimed => "<span class=\"tag bad\">not proven</span>",
     }

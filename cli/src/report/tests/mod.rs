@@ -145,7 +145,7 @@ fn a_question_is_answered_with_members_of_groups() {
         rows(&text(&mut sheets.csv)),
         [
             "prod-1|anna||shop|hanse:ns:readers|||proven|declared",
-            "prod-1|dora|devs|shop|devs|||proven|unmanaged",
+            "prod-1|dora|devs|shop|devs|||from-group|unmanaged",
             "prod-1|eve|||oops|||proven|unmanaged",
             "prod-1|devs||shop|devs|||proven|unmanaged",
             "prod-1|system:masters||||||proven|built-in",

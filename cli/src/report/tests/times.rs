@@ -73,6 +73,10 @@ fn a_moment_between_two_batches_is_bridged_and_an_outage_is_not() {
     let when = period("06T00:00:00", "10T00:00:00");
     let bridged = standing(&agent, when);
     assert_eq!((bridged.whole(), bridged.gaps.len()), (Proof::Proven, 0), "{bridged:?}");
+    // What is said to have come and gone in between is not vouched for.
+    let between = (at("09T00:00:00"), at("09T00:00:00.1"));
+    assert_eq!(bridged.covers(between), Proof::Claimed);
+    assert_eq!(bridged.covers((between.0, at("09T01:00:00"))), Proof::Proven);
     // Twelve hours without a signature.
     let mut torn = agent.clone();
     torn.checkpoints.retain(|signed| !signed.checkpoint.ends_with(b"until 2026-03-09T00:00:00Z\n"));
