@@ -90,8 +90,8 @@ pub(crate) async fn certificate(world: &World<'_>) -> Result<()> {
     let made = approved(able.create(&path, &request("ables")).await?);
     able.send("PUT", &format!("{path}/ables/approval"), Some(&made)).await?.ok()?;
     let (certificate, _) = poll::until("the certificate is signed", || async {
-        let signed = world.admin.get(&format!("{path}/ables")).await?;
-        Ok(signed.pointer("/status/certificate").and_then(Value::as_str).map(str::to_owned))
+        let done = world.admin.get(&format!("{path}/ables")).await?;
+        Ok(done.pointer("/status/certificate").and_then(Value::as_str).map(str::to_owned))
     })
     .await?;
     stage.wins(&world.certificate(&certificate, &STANDARD.encode(key.serialize_pem())).await?).await

@@ -24,6 +24,7 @@ fn role(name: &str, resource: &str, verbs: &[&str]) -> Value {
     })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "made where it is passed")]
 fn binding(name: &str, kind: &str, role: &str, subjects: Value) -> Value {
     json!({
         "metadata": {"name": name}, "roleRef": {"kind": kind, "name": role}, "subjects": subjects,

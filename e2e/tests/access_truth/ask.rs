@@ -36,6 +36,8 @@ pub(crate) struct Question {
 /// What the questions of a round are drawn from: each rule that is bound, with where and to whom.
 pub(crate) struct Bound<'l> {
     grants: Vec<Grant<'l>>,
+    /// What Kubernetes itself brings.
+    bootstrap: Vec<Grant<'l>>,
 }
 
 struct Grant<'l> {
@@ -45,9 +47,9 @@ struct Grant<'l> {
 }
 
 impl<'l> Bound<'l> {
-    /// From a listing of a cluster. What Kubernetes itself brings is left out mostly by its number.
+    /// From a listing of a cluster.
     pub(crate) fn of(listing: &'l BTreeMap<AccessKey, Value>) -> Self {
-        let mut grants = Vec::new();
+        let (mut grants, mut bootstrap) = (Vec::new(), Vec::new());
         for (key, binding) in listing {
             if !matches!(key.kind, AccessKind::RoleBinding | AccessKind::ClusterRoleBinding) {
                 continue;
@@ -62,18 +64,21 @@ impl<'l> Bound<'l> {
             let other = AccessKey::cluster(AccessKind::ClusterRole, name);
             let rules = [&role, &other].into_iter().find_map(|role| listing.get(role));
             let rules = rules.into_iter().flat_map(|role| elements(role, "rules"));
-            grants.extend(rules.map(|rule| Grant {
+            let label = "/metadata/labels/kubernetes.io~1bootstrapping";
+            let into = if binding.pointer(label).is_some() { &mut bootstrap } else { &mut grants };
+            into.extend(rules.map(|rule| Grant {
                 rule,
                 namespace: &key.namespace,
                 subjects: subjects.clone(),
             }));
         }
-        Self { grants }
+        Self { grants, bootstrap }
     }
 
     /// A question with some seven who ask it.
     pub(crate) fn question(&self, rng: &mut StdRng) -> Question {
-        let grant = self.grants.get(rng.random_range(0..self.grants.len())).unwrap();
+        let grants = if once_in(rng, 10) { &self.bootstrap } else { &self.grants };
+        let grant = grants.get(rng.random_range(0..grants.len())).unwrap();
         let mut what = grant.what(rng);
         if once_in(rng, 2) {
             miss(rng, &mut what);

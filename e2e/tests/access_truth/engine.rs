@@ -55,11 +55,11 @@ impl Engine {
         after: &Listing,
     ) -> Result<()> {
         let keys: BTreeSet<&AccessKey> = before.keys().chain(after.keys()).collect();
-        let mut changed: Vec<&AccessKey> =
+        let mut touched: Vec<&AccessKey> =
             keys.into_iter().filter(|key| before.get(key) != after.get(key)).collect();
-        changed.shuffle(rng);
+        touched.shuffle(rng);
         let mut changes = Vec::new();
-        for key in changed {
+        for key in touched {
             let content = after.get(key).map(|value| content(key, value)).transpose()?;
             // A watch that broke tells what is gone, and what is there, once more.
             if once_in(rng, 8) {

@@ -143,7 +143,7 @@ fn rule(rng: &mut StdRng, cluster: bool) -> Value {
 /// Some words, in which '*' is rare.
 fn narrow<'w>(rng: &mut StdRng, words: &[&'w str], most: usize) -> Vec<&'w str> {
     let mut chosen = some(rng, words, 1, most);
-    if !once_in(rng, 4) {
+    if once_in(rng, 2) {
         chosen.retain(|word| *word != "*");
     }
     if chosen.is_empty() { vec![one(rng, &["get", "pods", ""])] } else { chosen }

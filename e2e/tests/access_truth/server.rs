@@ -88,7 +88,7 @@ impl Server {
             let roles = self.list_of(AccessKind::ClusterRole).await?;
             match aggregation::unsettled(&roles) {
                 None => Ok(Some(())),
-                Some((role, rules)) => bail!("{rules:#?} are not yet in {role}"),
+                Some((sum, wanted)) => bail!("{wanted:#?} are not yet in {sum}"),
             }
         })
         .await?;
