@@ -193,8 +193,9 @@ impl Series {
 }
 
 fn sizes(fleet: &Asked, footprint: Footprint, report: &mut Report) {
-    let Footprint { bindings, binding_bytes, role_bytes, other_bytes, symbol_bytes, symbols } =
-        footprint;
+    let Footprint {
+        bindings, binding_bytes, role_bytes, other_bytes, symbol_bytes, symbols, ..
+    } = footprint;
     let each = |bytes: usize| ratio(bytes, bindings);
     for (what, bytes) in [
         ("bytes a binding: its own", binding_bytes),
@@ -218,7 +219,7 @@ fn sizes(fleet: &Asked, footprint: Footprint, report: &mut Report) {
 }
 
 fn questions(fleet: &mut Asked, repetitions: usize, report: &mut Report) {
-    let roles = fleet.index.footprint().role_bytes / ROW;
+    let roles = fleet.index.footprint().roles;
     let rows: Vec<[u32; 4]> =
         (0..roles).map(|n| [u32::try_from(n).unwrap_or_default(); 4]).collect();
     let words = vec![1_u32; fleet.index.footprint().bindings];
@@ -288,9 +289,6 @@ fn whole(fleet: &mut Asked, report: &mut Report) {
     let each = time.as_secs_f64() * 1e9 / float(answers);
     report.figures.push(Figure::single("P9", &what, "ns", each));
 }
-
-/// Bytes of a role in a cluster.
-const ROW: usize = 16;
 
 /// What doubling one axis does to the costs.
 fn slopes(repetitions: usize, report: &mut Report) -> Result<()> {

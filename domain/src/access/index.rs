@@ -46,6 +46,8 @@ pub struct Index {
 pub struct Footprint {
     /// How many bindings there are.
     pub bindings: usize,
+    /// How many roles there are, or are named by bindings, each in its cluster.
+    pub roles: usize,
     /// Of the bindings.
     pub binding_bytes: usize,
     /// Of each cluster's roles.
@@ -129,6 +131,7 @@ impl Index {
         for held in self.clusters.values() {
             let [bindings, roles, other] = held.bytes();
             out.bindings += held.bindings.len();
+            out.roles += held.roles().len();
             out.binding_bytes += bindings;
             out.role_bytes += roles;
             out.other_bytes += other;

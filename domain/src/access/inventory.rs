@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn many_at_once_are_as_one_by_one() {
         let (mut one, mut many) = (Inventory::default(), Inventory::default());
-        let leaf = |n: u32| (n % 3 != 0).then(|| Digest::of(&n.to_be_bytes()));
+        let leaf = |n: u32| (!n.is_multiple_of(3)).then(|| Digest::of(&n.to_be_bytes()));
         let changes: Vec<_> = (0..900).map(|n| (key(n % 600), leaf(n))).collect();
         for (key, leaf) in &changes {
             one.set(key, *leaf);

@@ -131,13 +131,13 @@ fn a_binding_means_whom_kubernetes_finds() {
     let some = |text: &str| Some(text.to_owned());
     assert_eq!(of("User", "ci", "anna", ""), some("user anna"));
     assert_eq!(of("Group", "", "sre", "ci"), some("group sre"));
-    assert_eq!(of("ServiceAccount", "prod", "robot", "ci"), some("serviceaccount prod/robot"));
-    assert_eq!(of("ServiceAccount", "", "robot", "ci"), some("serviceaccount ci/robot"));
+    assert_eq!(of("ServiceAccount", "prod", "robot", "ci"), some("service account prod/robot"));
+    assert_eq!(of("ServiceAccount", "", "robot", "ci"), some("service account ci/robot"));
     assert_eq!(of("ServiceAccount", "", "robot", ""), None);
     assert_eq!(of("ServiceAccount", "a", "b:c", ""), some("user system:serviceaccount:a:b:c"));
     assert_eq!(
         of("User", "", "system:serviceaccount:ci:robot", ""),
-        some("serviceaccount ci/robot")
+        some("service account ci/robot")
     );
     assert_eq!(of("Group", "", "", ""), some("group "));
     for kind in ["user", "Robot", ""] {

@@ -123,7 +123,7 @@ fn who(request: &Request, scope: &Scope, direct: bool) -> Vec<String> {
 }
 
 const EVERYWHERE: &str = "ClusterRoleBinding everywhere → ClusterRole two";
-const LOCAL: &str = "serviceaccount ci/robot: RoleBinding ci/local → Role ci/all";
+const LOCAL: &str = "service account ci/robot: RoleBinding ci/local → Role ci/all";
 const WIDE: &str = "RoleBinding prod/wide → ClusterRole both";
 const OPEN: &str = "group system:authenticated: RoleBinding prod/open → ClusterRole all";
 
@@ -137,7 +137,7 @@ fn who_can_lists_subjects_and_members_with_their_paths() {
     let [group, anna, bob, carla] = sre(" a+b");
     let wide = [
         format!("group system:serviceaccounts:ci: {WIDE}"),
-        format!("serviceaccount ci/robot via system:serviceaccounts:ci: {WIDE}"),
+        format!("service account ci/robot via system:serviceaccounts:ci: {WIDE}"),
     ];
     let expected = |rows: &[&str]| {
         let mut rows: Vec<String> = rows.iter().map(|row| (*row).to_owned()).collect();
@@ -230,8 +230,8 @@ fn what_can_lists_each_rule_that_reaches() {
     let robot = Identity::of(&Subject::service_account("ci", "robot"), &people);
     let rules = |scope: &Scope| lines(|visit| what_can(&index, CLUSTER, &robot, scope, visit));
     let open = OPEN
-        .replace("group system:authenticated", "serviceaccount ci/robot via system:authenticated");
-    let wide = format!("serviceaccount ci/robot via system:serviceaccounts:ci: {WIDE}");
+        .replace("group system:authenticated", "service account ci/robot via system:authenticated");
+    let wide = format!("service account ci/robot via system:serviceaccounts:ci: {WIDE}");
     assert_eq!(rules(&Scope::Cluster), Vec::<String>::new());
     assert_eq!(rules(&Scope::Namespace("ci".to_owned())), [LOCAL]);
     assert_eq!(rules(&Scope::AllNamespaces), [open, wide.clone(), wide + " a+b", LOCAL.to_owned()]);
@@ -256,6 +256,19 @@ fn a_role_that_vanishes_takes_its_grants_along_and_brings_them_back() {
     index.apply(CLUSTER, &key, Some(&back));
     assert!(allows(&index, CLUSTER, &robot, &secrets(Some("a")), &ci));
     assert!(!allows(&index, CLUSTER, &robot, &secrets(Some("c")), &ci));
+}
+
+#[test]
+fn rules_with_different_limits_are_all_said() {
+    let third = READ_TWO.replace(r#""a","b""#, r#""c""#);
+    let index = index(&[
+        ("ClusterRole some", &role(&[READ_TWO, LIST, &third].join(","))),
+        ("ClusterRoleBinding b", &binding("ClusterRole some", &["User anna"])),
+    ]);
+    let anna = Identity { username: "anna".to_owned(), ..Identity::default() };
+    let found = paths(&index, CLUSTER, &anna, &secrets(None), &Scope::Cluster);
+    let limits: Vec<_> = found.iter().map(|grant| grant.limited_to.join("+")).collect();
+    assert_eq!(limits, ["a+b", "c"]);
 }
 
 #[test]

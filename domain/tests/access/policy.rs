@@ -198,7 +198,7 @@ pub(crate) fn asked(objects: &[(AccessKey, AccessContent)], random: Asked, aim: 
         })
         .flatten()
         .collect();
-    let Some(rule) = pick(&rules, what) else { return (identity, request, scope) };
+    let Some(aim_at) = pick(&rules, what) else { return (identity, request, scope) };
     let set = |part: usize, to: &mut String, from: &[String]| {
         if let Some(from) = pick(from, which).filter(|from| aimed(part) && *from != "*") {
             to.clone_from(from);
@@ -207,18 +207,18 @@ pub(crate) fn asked(objects: &[(AccessKey, AccessContent)], random: Asked, aim: 
     match &mut request {
         Request::Resource { verb, api_group, resource, subresource, name } => {
             let mut both = format!("{resource}/{subresource}");
-            set(2, verb, &rule.verbs);
-            set(3, api_group, &rule.api_groups);
-            set(4, &mut both, &rule.resources);
+            set(2, verb, &aim_at.verbs);
+            set(3, api_group, &aim_at.api_groups);
+            set(4, &mut both, &aim_at.resources);
             if let Some(name) = name {
-                set(5, name, &rule.resource_names);
+                set(5, name, &aim_at.resource_names);
             }
             let (main, sub) = both.split_once('/').unwrap_or((&both, ""));
             (*resource, *subresource) = (main.to_owned(), sub.to_owned());
         }
         Request::Path { verb, path } => {
-            set(2, verb, &rule.verbs);
-            set(3, path, &rule.non_resource_urls);
+            set(2, verb, &aim_at.verbs);
+            set(3, path, &aim_at.non_resource_urls);
         }
     }
     (identity, request, scope)

@@ -141,3 +141,37 @@ impl Columns {
         before.map_or(0, |space| space.end as usize)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(n: u32) -> BindingRow {
+        BindingRow { role: (0, n % 3), namespace: n % 4, name: n, set: 100 + n }
+    }
+
+    fn place(row: &BindingRow) -> u32 {
+        row.role.1
+    }
+
+    fn sorted(numbers: impl Iterator<Item = u32>) -> Columns {
+        let mut rows: Vec<BindingRow> = numbers.map(row).collect();
+        rows.sort_unstable_by_key(|row| (row.namespace, row.role, row.name));
+        Columns::from_rows(&rows, place)
+    }
+
+    #[test]
+    fn one_by_one_they_come_to_the_same_places() {
+        let mut columns = Columns::default();
+        for n in (0..40).map(|n| n * 7 % 40) {
+            columns.insert(place(&row(n)), row(n));
+        }
+        assert_eq!(format!("{columns:?}"), format!("{:?}", sorted(0..40)));
+        for n in (0_u32..40).filter(|n| n % 4 == 2 || n.is_multiple_of(5)) {
+            assert_eq!(columns.remove((n % 4, n)), Some((n % 3, 100 + n)));
+            assert_eq!(columns.remove((n % 4, n)), None);
+        }
+        let rest = sorted((0_u32..40).filter(|n| n % 4 != 2 && !n.is_multiple_of(5)));
+        assert_eq!(format!("{columns:?}"), format!("{rest:?}"));
+    }
+}

@@ -103,12 +103,15 @@ impl Symbols {
         self.texts.get(number).map_or("", AsRef::as_ref)
     }
 
+    /// Nowhere is always there, and not counted.
     pub(crate) fn acquire_text(&mut self, text: &str) -> u32 {
-        self.texts.acquire(text)
+        if text.is_empty() { NOWHERE } else { self.texts.acquire(text) }
     }
 
     pub(crate) fn release_text(&mut self, number: u32) {
-        self.texts.release(number);
+        if number != NOWHERE {
+            self.texts.release(number);
+        }
     }
 
     /// The set of those whom a binding names and who are somebody.

@@ -5,8 +5,7 @@ use std::ops::ControlFlow;
 use crate::access::directory::Directory;
 use crate::access::index::{Cluster, Index};
 use crate::access::subject::{
-    ANONYMOUS, AUTHENTICATED, SERVICE_ACCOUNTS, Subject, SubjectRef, UNAUTHENTICATED,
-    namespace_of_group,
+    ANONYMOUS, SERVICE_ACCOUNTS, Subject, SubjectRef, namespace_of_group,
 };
 
 /// What is known of the members of groups.
@@ -18,15 +17,13 @@ pub(super) struct Members<'m> {
 }
 
 impl Members<'_> {
-    /// Visits the members of a group that are known.
+    /// Visits the members of a group that are known: none of `system:authenticated`, since directories
+    /// do not say who is in it.
     pub(super) fn each(
         &self,
         group: &str,
         visit: &mut dyn FnMut(SubjectRef<'_>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        if group == AUTHENTICATED || group == UNAUTHENTICATED {
-            return ControlFlow::Continue(());
-        }
         for user in self.directory.members_of(group).into_iter().flatten() {
             // What a directory says of service accounts and of nobody does not reach the API server.
             match SubjectRef::of_username(user) {

@@ -35,7 +35,7 @@ pub fn nearest(
         // Of several that are as near, the first.
         let rule = rules.iter().rev().max_by_key(|rule| nearness(rule, request));
         let (rule, near) = rule.map_or((&nothing, 0), |rule| (rule, nearness(rule, request)));
-        let _ = asker.reach(&bound, std::iter::once((rule, &[][..])), &mut |answer| {
+        let _ = asker.reach(&bound, &std::iter::once((rule, &[][..])), &mut |answer| {
             let full = found.len() == MAX_NEAREST;
             if !full || found.last().is_some_and(|(Reverse(worst), _)| *worst <= near) {
                 found.insert((Reverse(near), answer.grant()));

@@ -110,7 +110,7 @@ impl Question {
         for bound in walk.roles(|role| answered_by(request, roles, index.symbols(), role)) {
             let rules = answers_of(request, &bound);
             let rules = rules.into_iter().map(|rule| (rule, limits_of(request, rule)));
-            asker.reach(&bound, rules, visit)?;
+            asker.reach(&bound, &rules, visit)?;
         }
         ControlFlow::Continue(())
     }
@@ -201,7 +201,7 @@ impl Asker {
         for bound in walk.roles(|_| true) {
             let rules = bound.content.into_iter().flat_map(|content| &content.rules);
             let rules = rules.map(|rule| (rule, rule.resource_names.as_slice()));
-            self.reach(&bound, rules, visit)?;
+            self.reach(&bound, &rules, visit)?;
         }
         ControlFlow::Continue(())
     }
@@ -229,7 +229,7 @@ impl Asker {
     pub(super) fn reach<'r>(
         &mut self,
         bound: &Bound<'_>,
-        rules: impl Iterator<Item = (&'r Arc<PolicyRule>, &'r [String])> + Clone,
+        rules: &(impl Iterator<Item = (&'r Arc<PolicyRule>, &'r [String])> + Clone),
         visit: Visit<'_>,
     ) -> ControlFlow<()> {
         let symbols = bound.walk.index.symbols();
