@@ -155,7 +155,7 @@ impl fmt::Display for SubjectRef<'_> {
             Self::User(name) => write!(f, "user {name}"),
             Self::Group(name) => write!(f, "group {name}"),
             Self::ServiceAccount { namespace, name } => {
-                write!(f, "serviceaccount {namespace}/{name}")
+                write!(f, "service account {namespace}/{name}")
             }
         }
     }

@@ -118,7 +118,7 @@ pub struct Step {
     pub to: Option<Subject>,
     /// Where; `None` in no single namespace.
     pub namespace: Option<String>,
-    /// In words that continue those of who makes it: "runs a pod as serviceaccount ci/deployer".
+    /// In words that continue those of who makes it: "runs a pod as service account ci/deployer".
     pub text: String,
     /// The right that makes it possible, or the most telling one when it takes several.
     pub grant: Grant,

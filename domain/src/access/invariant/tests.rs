@@ -53,7 +53,7 @@ fn whoever_has_a_part_of_it_violates_it() {
     i: user kim can get secrets in pay
     i: group sre can get,list secrets
     i: group system:authenticated can list secrets in lab
-    i: serviceaccount pay/robot can get,list secrets in pay
+    i: service account pay/robot can get,list secrets in pay
     ");
 }
 
@@ -107,7 +107,7 @@ fn the_control_plane_is_included_when_asked_for() {
     i: group sre can get,list secrets
     i: group system:authenticated can list secrets in lab
     i: group system:masters can get,list secrets
-    i: serviceaccount kube-system/controller can get,list secrets
+    i: service account kube-system/controller can get,list secrets
     ");
 }
 
@@ -119,7 +119,7 @@ fn what_is_reached_by_a_path_is_denied_too() {
     assert_snapshot!(told(&lab, "deny: {reach: [cluster-admin]}, except: {groups: [admins]}"), @"
     i: user ann can reach cluster-admin
     i: user root can reach cluster-admin
-    i: serviceaccount shut/boss can reach cluster-admin
+    i: service account shut/boss can reach cluster-admin
     ");
     let secrets = "deny: {reach: [secrets], namespaces: {names: [shut]}}";
     assert_snapshot!(told(&lab, secrets), @"
@@ -127,7 +127,7 @@ fn what_is_reached_by_a_path_is_denied_too() {
     i: user bob can reach secrets of shut
     i: user root can reach secrets of every namespace
     i: group admins can reach secrets of every namespace
-    i: serviceaccount shut/boss can reach secrets of every namespace
+    i: service account shut/boss can reach secrets of every namespace
     ");
     let secrets = "deny: {reach: [secrets], namespaces: {names: [open]}}, except: {users: [root]}";
     let told = told(&lab, secrets);

@@ -70,9 +70,9 @@ fn a_binding_opens_a_path_and_violates_an_invariant() {
     let opened = effect(&lab, &[], &after, &[NOBODY]);
     assert_snapshot!(shown(&opened), @"
     opened:
-    group devs → cluster-admin: runs a pod as serviceaccount shut/boss (workload), may do everything in the cluster (has)
-    group devs → secrets of every namespace: runs a pod as serviceaccount shut/boss (workload), may do everything in the cluster (has)
-    group devs → node: runs a pod as serviceaccount shut/boss (workload), may do everything in the cluster (has)
+    group devs → cluster-admin: runs a pod as service account shut/boss (workload), may do everything in the cluster (has)
+    group devs → secrets of every namespace: runs a pod as service account shut/boss (workload), may do everything in the cluster (has)
+    group devs → node: runs a pod as service account shut/boss (workload), may do everything in the cluster (has)
     closed:
 
     violated:
@@ -96,9 +96,9 @@ fn taking_it_away_closes_the_path_and_heals_the_invariant() {
     opened:
 
     closed:
-    group devs → cluster-admin: runs a pod as serviceaccount shut/boss (workload), may do everything in the cluster (has)
-    group devs → secrets of every namespace: runs a pod as serviceaccount shut/boss (workload), may do everything in the cluster (has)
-    group devs → node: runs a pod as serviceaccount shut/boss (workload), may do everything in the cluster (has)
+    group devs → cluster-admin: runs a pod as service account shut/boss (workload), may do everything in the cluster (has)
+    group devs → secrets of every namespace: runs a pod as service account shut/boss (workload), may do everything in the cluster (has)
+    group devs → node: runs a pod as service account shut/boss (workload), may do everything in the cluster (has)
     violated:
 
     resolved:
@@ -133,7 +133,7 @@ fn an_invariant_that_comes_is_violated_by_what_is_there() {
     violated:
     admins: user root can reach cluster-admin
     admins: group admins can reach cluster-admin
-    admins: serviceaccount shut/boss can reach cluster-admin
+    admins: service account shut/boss can reach cluster-admin
     resolved:
     ");
 }
@@ -149,8 +149,8 @@ fn a_namespace_s_level_closes_the_way_to_the_node() {
     opened:
 
     closed:
-    user ann → cluster-admin: runs a privileged pod in open (privileged-pod), takes the token of serviceaccount shut/boss from a node (node-pods), may do everything in the cluster (has)
-    user ann → secrets of every namespace: runs a privileged pod in open (privileged-pod), takes the token of serviceaccount shut/boss from a node (node-pods), may do everything in the cluster (has)
+    user ann → cluster-admin: runs a privileged pod in open (privileged-pod), takes the token of service account shut/boss from a node (node-pods), may do everything in the cluster (has)
+    user ann → secrets of every namespace: runs a privileged pod in open (privileged-pod), takes the token of service account shut/boss from a node (node-pods), may do everything in the cluster (has)
     user ann → node: runs a privileged pod in open (privileged-pod)
     violated:
 

@@ -17,9 +17,9 @@ fn a_path_goes_over_several_accounts() {
     lab.grant("group devs", &["ci: create pods"]);
     lab.grant("account ci/runner", &["shut: create serviceaccounts/token"]);
     assert_snapshot!(lab.told("group devs"), @"
-    group devs → cluster-admin: runs a pod as serviceaccount ci/runner (workload), asks for a token of serviceaccount shut/boss (token), may do everything in the cluster (has)
-    group devs → secrets of every namespace: runs a pod as serviceaccount ci/runner (workload), asks for a token of serviceaccount shut/boss (token), may do everything in the cluster (has)
-    group devs → node: runs a pod as serviceaccount ci/runner (workload), asks for a token of serviceaccount shut/boss (token), may do everything in the cluster (has)
+    group devs → cluster-admin: runs a pod as service account ci/runner (workload), asks for a token of service account shut/boss (token), may do everything in the cluster (has)
+    group devs → secrets of every namespace: runs a pod as service account ci/runner (workload), asks for a token of service account shut/boss (token), may do everything in the cluster (has)
+    group devs → node: runs a pod as service account ci/runner (workload), asks for a token of service account shut/boss (token), may do everything in the cluster (has)
     ");
     let paths = lab.of("group devs");
     let path = paths.iter().find(|path| path.target == Target::ClusterAdmin).unwrap();
@@ -60,8 +60,8 @@ fn everything_in_a_namespace_is_not_everything() {
     let mut lab = Lab::new();
     lab.bind("open", "ClusterRole/cluster-admin", "user ann");
     assert_snapshot!(lab.told("user ann"), @"
-    user ann → cluster-admin: runs a privileged pod in open (privileged-pod), takes the token of serviceaccount shut/boss from a node (node-pods), may do everything in the cluster (has)
-    user ann → secrets of every namespace: runs a privileged pod in open (privileged-pod), takes the token of serviceaccount shut/boss from a node (node-pods), may do everything in the cluster (has)
+    user ann → cluster-admin: runs a privileged pod in open (privileged-pod), takes the token of service account shut/boss from a node (node-pods), may do everything in the cluster (has)
+    user ann → secrets of every namespace: runs a privileged pod in open (privileged-pod), takes the token of service account shut/boss from a node (node-pods), may do everything in the cluster (has)
     user ann → node: runs a privileged pod in open (privileged-pod)
     ");
 }
@@ -72,8 +72,8 @@ fn a_role_of_one_s_own_is_made_to_say_more() {
     lab.role("open", "mine", &[rule("escalate,update roles.rbac mine")]);
     lab.bind("open", "Role/mine", "user ann");
     assert_snapshot!(lab.told("user ann"), @"
-    user ann → cluster-admin: adds everything to a role that it has in open (escalate), runs a privileged pod in open (privileged-pod), takes the token of serviceaccount shut/boss from a node (node-pods), may do everything in the cluster (has)
-    user ann → secrets of every namespace: adds everything to a role that it has in open (escalate), runs a privileged pod in open (privileged-pod), takes the token of serviceaccount shut/boss from a node (node-pods), may do everything in the cluster (has)
+    user ann → cluster-admin: adds everything to a role that it has in open (escalate), runs a privileged pod in open (privileged-pod), takes the token of service account shut/boss from a node (node-pods), may do everything in the cluster (has)
+    user ann → secrets of every namespace: adds everything to a role that it has in open (escalate), runs a privileged pod in open (privileged-pod), takes the token of service account shut/boss from a node (node-pods), may do everything in the cluster (has)
     user ann → node: adds everything to a role that it has in open (escalate), runs a privileged pod in open (privileged-pod)
     ");
 }
@@ -87,7 +87,7 @@ fn a_bound_role_is_one_step_and_what_it_gives_another() {
         &["*: create clusterrolebindings.rbac", "*: bind clusterroles.rbac runner"],
     );
     assert_snapshot!(lab.told("user ann"), @"
-    user ann → cluster-admin: binds ClusterRole runner to itself in the whole cluster (bind), runs a pod as serviceaccount shut/boss (workload), may do everything in the cluster (has)
+    user ann → cluster-admin: binds ClusterRole runner to itself in the whole cluster (bind), runs a pod as service account shut/boss (workload), may do everything in the cluster (has)
     user ann → secrets of every namespace: binds ClusterRole runner to itself in the whole cluster (bind), runs a pod that mounts the Secrets of every namespace (secret-volume)
     user ann → node: binds ClusterRole runner to itself in the whole cluster (bind), runs a privileged pod in the whole cluster (privileged-pod)
     ");
@@ -103,8 +103,8 @@ fn a_node_gives_the_tokens_of_its_pods() {
     lab.grant("user ann", &["*: get nodes/proxy"]);
     lab.grant("user bob", &["*: get nodes/proxy node-1"]);
     assert_snapshot!(lab.told("user ann"), @"
-    user ann → cluster-admin: has a kubelet run a command in a pod of its node (nodes-proxy), takes the token of serviceaccount shut/boss from a node (node-pods), may do everything in the cluster (has)
-    user ann → secrets of every namespace: has a kubelet run a command in a pod of its node (nodes-proxy), takes the token of serviceaccount shut/boss from a node (node-pods), may do everything in the cluster (has)
+    user ann → cluster-admin: has a kubelet run a command in a pod of its node (nodes-proxy), takes the token of service account shut/boss from a node (node-pods), may do everything in the cluster (has)
+    user ann → secrets of every namespace: has a kubelet run a command in a pod of its node (nodes-proxy), takes the token of service account shut/boss from a node (node-pods), may do everything in the cluster (has)
     user ann → node: has a kubelet run a command in a pod of its node (nodes-proxy)
     ");
     assert_snapshot!(lab.told("user bob"), @"user bob → node: has a kubelet run a command in a pod of its node (nodes-proxy)");
@@ -116,9 +116,9 @@ fn a_token_secret_is_read() {
     lab.account("shut", "boss", true);
     lab.grant("user ann", &["shut: list secrets"]);
     assert_snapshot!(lab.told("user ann"), @"
-    user ann → cluster-admin: reads a token of serviceaccount shut/boss from a Secret (token-secret), may do everything in the cluster (has)
-    user ann → secrets of every namespace: reads a token of serviceaccount shut/boss from a Secret (token-secret), may do everything in the cluster (has)
-    user ann → node: reads a token of serviceaccount shut/boss from a Secret (token-secret), may do everything in the cluster (has)
+    user ann → cluster-admin: reads a token of service account shut/boss from a Secret (token-secret), may do everything in the cluster (has)
+    user ann → secrets of every namespace: reads a token of service account shut/boss from a Secret (token-secret), may do everything in the cluster (has)
+    user ann → node: reads a token of service account shut/boss from a Secret (token-secret), may do everything in the cluster (has)
     ");
 }
 
@@ -175,9 +175,9 @@ fn service_accounts_have_the_rights_of_their_groups() {
     lab.bind("", "ClusterRole/cluster-admin", "group system:serviceaccounts:ci");
     lab.grant("user ann", &["ci: create pods"]);
     assert_snapshot!(lab.told("user ann"), @"
-    user ann → cluster-admin: runs a pod as serviceaccount ci/default (workload), may do everything in the cluster (has)
-    user ann → secrets of every namespace: runs a pod as serviceaccount ci/default (workload), may do everything in the cluster (has)
-    user ann → node: runs a pod as serviceaccount ci/default (workload), may do everything in the cluster (has)
+    user ann → cluster-admin: runs a pod as service account ci/default (workload), may do everything in the cluster (has)
+    user ann → secrets of every namespace: runs a pod as service account ci/default (workload), may do everything in the cluster (has)
+    user ann → node: runs a pod as service account ci/default (workload), may do everything in the cluster (has)
     ");
 }
 
@@ -192,7 +192,7 @@ fn holders_are_told_only_when_asked_for() {
     user root → cluster-admin: may do everything in the cluster (has)
     group admins → cluster-admin: may do everything in the cluster (has)
     group system:masters → cluster-admin: may do everything in the cluster (has)
-    serviceaccount shut/boss → cluster-admin: may do everything in the cluster (has)
+    service account shut/boss → cluster-admin: may do everything in the cluster (has)
     ");
     assert!(all.iter().all(crate::access::escalation::Escalation::is_held));
 }
@@ -208,7 +208,7 @@ fn secrets_of_some_namespaces_are_asked_for() {
         holders: true,
         ..Filter::default()
     };
-    assert_snapshot!(told(&lab.paths(&filter)), @"user ann → secrets of every namespace: runs a privileged pod in open (privileged-pod), takes the token of serviceaccount shut/boss from a node (node-pods), may do everything in the cluster (has)");
+    assert_snapshot!(told(&lab.paths(&filter)), @"user ann → secrets of every namespace: runs a privileged pod in open (privileged-pod), takes the token of service account shut/boss from a node (node-pods), may do everything in the cluster (has)");
 }
 
 #[test]
