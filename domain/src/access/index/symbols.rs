@@ -250,3 +250,18 @@ fn bytes_of_labels(labels: &Labels) -> usize {
 fn bytes_of_texts<'t>(texts: impl IntoIterator<Item = &'t String>) -> usize {
     texts.into_iter().map(|text| size_of::<String>() + text.capacity()).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nowhere_is_always_there() {
+        let mut symbols = Symbols::default();
+        assert_eq!(symbols.acquire_text(""), NOWHERE);
+        for _ in 0..3 {
+            symbols.release_text(NOWHERE);
+        }
+        assert_eq!((symbols.find_text(""), symbols.text(NOWHERE)), (Some(NOWHERE), ""));
+    }
+}
