@@ -102,6 +102,11 @@ fn verb(text: &str, path: bool, warnings: &mut Vec<String>) -> Outcome<String> {
     if text == "*" || (path && METHODS.contains(&&*lower)) || (!path && VERBS.contains(&&*lower)) {
         return Ok(lower);
     }
+    if text.contains(',') {
+        let one = lower.split(',').next().unwrap_or_default();
+        return Err(Failure::usage(format!("`{text}` are several verbs"))
+            .hint(format!("ask for one at a time: {one}")));
+    }
     let meant = match &*lower {
         "read" | "view" => "reading is get, list and watch: ask for one of them",
         "write" | "edit" | "change" => "writing is create, update, patch and delete: ask for one",
@@ -271,6 +276,7 @@ mod tests {
         let long = "x".repeat(MAX_WORD + 1);
         for (verb, resource, name, said, hint) in [
             ("read", "secrets", None, "`read` is not a verb", "get, list and watch"),
+            ("get,list", "secrets", None, "`get,list` are several verbs", "one at a time: get"),
             ("exec", "pods", None, "`exec` is not a verb", "create pods/exec"),
             ("Gets", "pods", None, "`Gets` is not a verb", "did you mean `get`"),
             ("list", "/metrics", None, "`list` is not a verb", "verbs are get, head"),

@@ -3,12 +3,22 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use hanse_domain::access::object::AccessKind;
 use hanse_proto::admin::ClusterView;
 
 use super::words::second;
 use crate::text::{count, escape};
 
 const MAX_NAMED: usize = 5;
+/// Kinds that give rights, or say to whom and where.
+const RIGHTS: [AccessKind; 6] = [
+    AccessKind::Namespace,
+    AccessKind::ServiceAccount,
+    AccessKind::ClusterRole,
+    AccessKind::Role,
+    AccessKind::ClusterRoleBinding,
+    AccessKind::RoleBinding,
+];
 
 /// Each thing that was not seen once, with the clusters of which it is true; nothing when all was seen.
 pub(crate) fn block(views: &[ClusterView]) -> Option<String> {
@@ -37,6 +47,15 @@ pub(crate) fn block(views: &[ClusterView]) -> Option<String> {
 /// Whether nothing at all is known of a cluster up to the moment of a question.
 pub(crate) fn is_unknown(view: &ClusterView) -> bool {
     !view.covered && view.seen_until.is_none()
+}
+
+/// Whether rights in a cluster may be out of sight, so that finding nobody who has them means nothing.
+pub(crate) fn is_unchecked(view: &ClusterView) -> bool {
+    let gives_rights = |what: &String| {
+        let kind = what.split(':').next().and_then(AccessKind::from_name);
+        kind.is_none_or(|kind| RIGHTS.contains(&kind))
+    };
+    is_unknown(view) || view.unseen.iter().any(gives_rights)
 }
 
 /// In the hub's words, which leave nothing out; ours where it has none.

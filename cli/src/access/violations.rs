@@ -15,7 +15,11 @@ use crate::text::{age_of, escape, time};
 fn by(violation: &Violation) -> String {
     match (&violation.grant, &violation.escalation) {
         (Some(grant), _) => words::path(grant),
-        (None, Some(path)) => escalations::steps(path),
+        (None, Some(path)) => {
+            let steps = escalations::steps(path);
+            let first = path.steps.first().and_then(|step| step.grant.as_ref()).map(words::path);
+            first.map_or_else(|| steps.clone(), |first| format!("{steps}, by {first}"))
+        }
         (None, None) => "-".to_owned(),
     }
 }
@@ -142,6 +146,6 @@ pub(crate) mod tests {
     #[test]
     fn one_that_begins_or_ends() {
         insta::assert_snapshot!(one_line(&violation()), @r"2026-03-10T09:00:00Z prod-1 Stands only-sre-reads-prod-secrets: user anna: can get secrets in namespace payments\u{1b} (by group sre → RoleBinding payments/hanse:ns:payments-sre → ClusterRole hanse:ns:reader)");
-        insta::assert_snapshot!(one_line(&ended()), @r"2026-03-10T10:00:00Z prod-1 Ended only-sre-reads-prod-secrets: user anna: reaches cluster-admin (by creates a pod that runs as service account ci/deployer; then binds itself to cluster-admin\u{1b}[2J)");
+        insta::assert_snapshot!(one_line(&ended()), @r"2026-03-10T10:00:00Z prod-1 Ended only-sre-reads-prod-secrets: user anna: reaches cluster-admin (by creates a pod that runs as service account ci/deployer; then binds itself to cluster-admin\u{1b}[2J, by group sre → RoleBinding payments/hanse:ns:payments-sre → ClusterRole hanse:ns:reader)");
     }
 }

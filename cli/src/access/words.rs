@@ -147,11 +147,14 @@ pub(crate) fn place(namespace: &str) -> String {
 /// "group sre → RoleBinding payments/devs → ClusterRole view", for one line.
 pub(crate) fn path(grant: &Grant) -> String {
     let group = (!grant.via_group.is_empty()).then(|| format!("group {}", grant.via_group));
+    let role = grant.role.as_ref().map(object);
     let Some(binding) = &grant.binding else {
+        if let Some(role) = role {
+            return format!("{role}, once the step before has bound it");
+        }
         let rest = "the API server itself lets it do everything";
         return group.map_or_else(|| rest.to_owned(), |group| format!("{group} → {rest}"));
     };
-    let role = grant.role.as_ref().map(object);
     let steps = [group, Some(object(binding)), role];
     steps.into_iter().flatten().collect::<Vec<_>>().join(" → ")
 }
@@ -319,5 +322,8 @@ pub(crate) mod tests {
             path(&masters),
             "group system:masters → the API server itself lets it do everything"
         );
+        let role = Some(reference("ClusterRole", "", "edit"));
+        let bound = Grant { role, ..by_masters() };
+        assert_eq!(path(&bound), "ClusterRole edit, once the step before has bound it");
     }
 }

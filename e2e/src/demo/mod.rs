@@ -158,6 +158,12 @@ fn what_next(
         );
     }
     anstream::println!("  hanse revisions                        # who changed what, when and why");
+    anstream::println!(
+        "  hanse who-can get secrets -n payments  # in every cluster, and by which path"
+    );
+    anstream::println!("  hanse access explain group:oidc:payments list pods -n payments");
+    anstream::println!("  hanse access escalations               # who could become what");
+    anstream::println!("  hanse report access --out access.html  # a page to print");
     anstream::println!("  hanse secret get {} --reveal  # you are its owner", story::SECRET);
     anstream::println!(
         "  hanse trust show                       # whose signatures count for what"

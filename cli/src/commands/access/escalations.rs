@@ -14,9 +14,9 @@ use crate::failure::{Exit, Outcome};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A path is a way to more rights than one was given: to start a pod as a stronger service account, to bind
-oneself to a role, to act as somebody else. The shortest one of each subject to each target is shown;
-docs/access.md says why each step is one.
+A path is a way to rights that somebody has or can come to: to start a pod as a stronger service
+account, to bind oneself to a role, to act as somebody else. The shortest one of each subject to
+each target is shown; docs/escalations.md says why each step is one.
 
 Examples:
   hanse access escalations --clusters env=prod

@@ -1,4 +1,5 @@
-//! `hanse access violations`: what violates invariants. Exit 0 when none stands, 1 when some do.
+//! `hanse access violations`: what violates invariants. Exit 0 when none stands, 1 when some do, 3
+//! when none does as far as can be seen, and some clusters cannot be checked.
 
 use hanse_proto::admin::ListViolationsRequest;
 use hanse_proto::admin::violation_response::Part;
@@ -9,13 +10,15 @@ use crate::access::answer::{Answer, ask};
 use crate::access::question::Question;
 use crate::access::scope::{Unnamed, When, Where};
 use crate::access::sheet::Format;
+use crate::access::views;
 use crate::app::Session;
 use crate::failure::{Exit, Failure, Outcome};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Invariants are documents: hanse explain AccessInvariant. Exit codes: 0 none stands, 1 some stand, above 1
-failed.
+Invariants are documents: hanse explain AccessInvariant. Exit codes: 0 none stands, 1 some stand, 3 none
+does, but a cluster could not be checked, since its agent does not see what gives rights; other failures
+are above 1, too.
 
 Examples:
   hanse access violations
@@ -71,18 +74,25 @@ impl Args {
         let request = ListViolationsRequest { scope, history, invariant };
         let mut stream = ask(&hub, service.list_violations(request)).await?;
         let mut answer = Answer::begin(self.output, &question)?;
-        let mut standing = false;
+        let (mut standing, mut unchecked) = (false, false);
         while let Some(message) = hub.next(&mut stream).await? {
             match message.part {
                 Some(Part::Violation(violation)) => {
                     standing |= violation.resolved_at.is_none();
                     answer.row(&violation)?;
                 }
-                Some(Part::View(view)) => answer.view(view),
+                Some(Part::View(view)) => {
+                    unchecked |= views::is_unchecked(&view);
+                    answer.view(view);
+                }
                 None => {}
             }
         }
         answer.end("no violation, as far as this answer sees")?;
-        Ok(if standing { Exit::FAILED } else { Exit::OK })
+        Ok(match (standing, unchecked) {
+            (true, _) => Exit::FAILED,
+            (false, true) => Exit::COMPARISON_FAILED,
+            (false, false) => Exit::OK,
+        })
     }
 }

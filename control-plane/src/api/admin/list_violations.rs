@@ -1,6 +1,7 @@
 //! `ListViolations`: those that stand, or all that were ever seen.
 
 use futures::StreamExt as _;
+use hanse_domain::document::{DocumentRef, Kind};
 use hanse_proto::admin as proto;
 use hanse_proto::admin::violation_response::Part as Out;
 
@@ -19,6 +20,14 @@ pub(super) async fn handle(
         return Err(ServiceError::invalid("`invariant` holds NUL"));
     }
     let invariant = (!msg.invariant.is_empty()).then_some(msg.invariant);
+    // A pipeline that asks for what nobody declared must not be told that all is well.
+    if let (Some(name), false) = (&invariant, msg.history) {
+        let reference = DocumentRef { kind: Kind::AccessInvariant, name: name.clone() };
+        if !services.fleet.current().fleet.documents().contains_key(&reference) {
+            let what = format!("there is no AccessInvariant {name}");
+            return Err(ServiceError::NotFound(what));
+        }
+    }
     let asked = services.access.ask(convert::question(msg.scope)?, ctx.now).await?;
     let answer = services.access.list_violations(asked, invariant, msg.history);
     lease(services, ctx, answer.map(|part| Ok(response(part?))))
