@@ -35,6 +35,13 @@ pub(crate) struct Row {
     pub(crate) role: Trace,
 }
 
+impl Row {
+    /// Whether a person has it by a group: who is in one, no cluster says.
+    pub(crate) fn is_by_membership(&self) -> bool {
+        matches!(self.grant.subject, Subject::User(_)) && self.grant.via_group.is_some()
+    }
+}
+
 /// What makes two grants one row: the same path, from the same origins.
 type Key = (Grant, Trace, Trace);
 
@@ -80,8 +87,7 @@ pub(crate) fn rows(
     for row in &mut rows {
         let span = (row.from.unwrap_or(when.start()), row.until.unwrap_or(when.end()));
         row.proof = standing.covers(span);
-        let is_person = matches!(row.grant.subject, Subject::User(_));
-        if row.proof == Proof::Proven && is_person && row.grant.via_group.is_some() {
+        if row.proof == Proof::Proven && row.is_by_membership() {
             row.proof = Proof::FromGroup;
         }
     }

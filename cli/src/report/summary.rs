@@ -185,6 +185,13 @@ fn notes(answer: &Answer) -> Vec<String> {
             out.push(format!("not counted: {count} {what}"));
         }
     }
+    if answer.rows.iter().any(Row::is_by_membership) {
+        out.push(
+            "who is in a group is what was imported by the moment asked, in a period by its end and for \
+             all of it; nobody signs that"
+                .to_owned(),
+        );
+    }
     if hub.shown && !hub.covered {
         let last = hub
             .seen_until
