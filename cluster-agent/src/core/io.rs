@@ -76,6 +76,8 @@ pub enum Input {
     Seen(Live),
     /// An object went.
     Gone(ObjectRef),
+    /// The watch of a kind failed once, and it is listed anew; if that fails, too, it is `Blind`.
+    Interrupted(ObjectKind, Failure),
     /// The watch of a kind is broken: what happens is not seen until `Sighted`.
     Blind(ObjectKind, Failure),
     /// The watch of a kind works (again).

@@ -206,6 +206,8 @@ impl Core {
                 let (_, reason) = self.blind.entry(kind).or_insert_with(|| (now, String::new()));
                 failure.text().clone_into(reason);
             }
+            // That is how a watch ends now and then.
+            Input::Interrupted(..) => {}
             Input::Sighted(kind) => {
                 self.blind.remove(&kind);
             }

@@ -15,9 +15,9 @@ pub(super) const GRACE: Duration = Duration::from_secs(10);
 struct Eye {
     listed: bool,
     blind: Option<Blind>,
-    /// Refused for so long that nothing of it is held any more.
+    /// Refused for so long that the agent is not to wait for it; of workloads nothing is held any more.
     given_up: bool,
-    /// The last moment at which all of it was known.
+    /// Nothing of it changed before that moment without the agent's having said so.
     known: Option<Timestamp>,
 }
 
@@ -66,7 +66,7 @@ impl Eyes {
             let refused = eye.blind.as_ref().and_then(|blind| blind.refused_since);
             if !eye.given_up && refused.is_some_and(|since| is_past(since, now)) {
                 eye.given_up = true;
-                eye.listed = false;
+                eye.listed &= !kind.is_workload();
                 gone.push(*kind);
             }
         }
@@ -92,6 +92,11 @@ impl Eyes {
         self.0.get(&kind).is_some_and(|eye| eye.blind.is_some())
     }
 
+    /// All that are not.
+    pub(super) fn blind_kinds(&self) -> impl Iterator<Item = AccessKind> {
+        self.0.iter().filter(|(_, eye)| eye.blind.is_some()).map(|(kind, _)| *kind)
+    }
+
     /// Kinds that have been out of sight for so long that it should be said.
     pub(super) fn long_unseen(&self, now: Timestamp) -> impl Iterator<Item = AccessKind> {
         let long = move |eye: &Eye| eye.blind.as_ref().is_some_and(|b| is_past(b.since, now));
@@ -105,7 +110,7 @@ impl Eyes {
         begun.filter_map(|since| since.checked_add(GRACE).ok()).filter(|due| *due > now).min()
     }
 
-    /// The last moment at which all of a kind was known.
+    /// What is found of a kind now did not change before that.
     pub(super) fn known(&self, kind: AccessKind) -> Option<Timestamp> {
         self.0.get(&kind)?.known
     }
@@ -117,9 +122,10 @@ impl Eyes {
         }
     }
 
-    /// It was said that everything in sight was known until then.
+    /// Something was said of everything until then. Also of what is out of sight: whatever comes into
+    /// sight later is no part of what was signed.
     pub(super) fn know_all(&mut self, until: Timestamp) {
-        for eye in self.0.values_mut().filter(|eye| eye.blind.is_none()) {
+        for eye in self.0.values_mut() {
             eye.known = Some(eye.known.map_or(until, |known| known.max(until)));
         }
     }

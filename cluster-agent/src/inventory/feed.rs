@@ -53,7 +53,9 @@ pub fn input_of(input: &CoreInput) -> Option<Input> {
             let namespace = reference.namespace.clone().unwrap_or_default();
             Some(Input::Gone(AccessKey { kind, namespace, name: reference.name.clone() }))
         }
-        CoreInput::Blind(kind, failure) => Some(blind(access_kind(*kind)?, failure)),
+        CoreInput::Interrupted(kind, failure) | CoreInput::Blind(kind, failure) => {
+            Some(blind(access_kind(*kind)?, failure))
+        }
         CoreInput::Welcomed { .. } => Some(Input::Welcomed),
         CoreInput::Disconnected => Some(Input::Disconnected),
         // After `Sighted` the kind is listed.

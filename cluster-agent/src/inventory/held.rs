@@ -157,6 +157,19 @@ impl Held {
         gone
     }
 
+    /// Whether there is no room for an object, and nothing that would have to go for it.
+    pub(super) fn is_beyond(&self, key: &AccessKey, content: &[u8], origin: &Origin) -> bool {
+        let Limits { objects, bytes, report } = self.limits;
+        let origin = origin.encode().len();
+        let shared = self.contents.contains_key(content);
+        let content_cost = if shared { 0 } else { content.len() + OVERHEAD };
+        let texts = key.namespace.len() + key.name.len() + origin;
+        let is_full = self.entries.len() >= objects
+            || self.bytes + texts + OVERHEAD + content_cost > bytes
+            || self.report + texts + content.len() + report::CHANGE_OVERHEAD > report;
+        is_full && self.entries.last_key_value().is_some_and(|(last, _)| **last < *key)
+    }
+
     fn is_too_much(&self) -> bool {
         let Limits { objects, bytes, report } = self.limits;
         self.entries.len() > objects || self.bytes > bytes || self.report > report

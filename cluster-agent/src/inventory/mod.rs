@@ -16,14 +16,16 @@
 //!
 //! When something changed: what a watch shows at once, by the agent's clock; what it shows late, and what
 //! is found after a break, by the cluster's clock, but not before the last moment at which the agent
-//! knew better.
+//! knew better, and never within what it signed for.
 
 mod eyes;
 mod feed;
 mod held;
 pub mod io;
+mod moments;
 mod report;
 mod sight;
+mod telling;
 #[cfg(test)]
 mod tests;
 
@@ -47,15 +49,6 @@ pub use sight::{Found, Sight};
 
 /// How often the hub is told that nothing changed.
 pub const HEARTBEAT: Duration = Duration::from_mins(1);
-/// A hub that asks gets no more than one checkpoint in that time.
-const ASKED_PAUSE: Duration = Duration::from_secs(1);
-/// What a watch shows within that of its change was seen at once: the API server gives whole seconds.
-const AT_ONCE: Duration = Duration::from_secs(2);
-/// A report that is not answered by then is lost.
-const ANSWER_WITHIN: Duration = Duration::from_mins(5);
-/// Between answers to a hub that does not come to the same root.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 /// Most changes that wait for the hub while it is away; beyond, it finds out by the root. With all that is
 /// held they still fit into one report.
 const MAX_PENDING: usize = 100_000;
@@ -93,6 +86,8 @@ pub struct Keeper {
     sequence: u64,
     /// What the last report on this stream said.
     told: Option<Checkpoint>,
+    /// The hub has that root, too.
+    agreed: bool,
     wanted: Option<Buckets>,
     /// Answers in a row that did not bring the hub to the same root, and until when it waits for one.
     disagreed: u32,
@@ -124,6 +119,7 @@ impl Keeper {
             report: None,
             sequence: 0,
             told: None,
+            agreed: false,
             wanted: None,
             disagreed: 0,
             pause: None,
@@ -136,6 +132,7 @@ impl Keeper {
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Vec<Effect> {
         let now = now.round(Unit::Microsecond).unwrap_or(now);
         self.look_at_clock(now);
+        let shortfall = self.shortfall();
         let mut effects = Vec::new();
         match input {
             Input::Listed(kind, sights) => self.listed(kind, sights, now),
@@ -155,6 +152,7 @@ impl Keeper {
         }
         self.look_at_eyes(now);
         self.shrink(now);
+        self.look_at_shortfall(&shortfall, now);
         self.look_at_time(now);
         self.begin_report(now);
         effects.extend(self.set_wake(now));
@@ -179,20 +177,23 @@ impl Keeper {
     fn listed(&mut self, kind: AccessKind, sights: Vec<Sight>, now: Timestamp) {
         self.held.unskip_kind(kind);
         let mut gone: BTreeSet<_> = self.held.of_kind(kind).cloned().collect();
+        for sight in sights.iter().filter(|sight| matches!(sight.found, Found::Object { .. })) {
+            gone.remove(&sight.key);
+        }
+        // What goes makes room for what came.
+        for key in gone {
+            self.take(&key, now);
+        }
         let again = self.complete;
         for Sight { key, found } in sights {
             match found {
                 Found::Object { content, origin } => {
-                    gone.remove(&key);
                     let at = self.moment_of_listed(kind, &origin, now);
                     self.put(key, &content, &origin, at, now);
                 }
                 Found::Outside => {}
                 Found::Skipped => self.held.skip(&key),
             }
-        }
-        for key in gone {
-            self.take(&key, now);
         }
         self.eyes.listed(kind, now);
         if again {
@@ -233,6 +234,10 @@ impl Keeper {
         if self.held.has(&key, content, origin) {
             return;
         }
+        if self.held.is_beyond(&key, content, origin) {
+            self.held.skip(&key);
+            return;
+        }
         let key = self.held.put(key, content, origin, at);
         self.changed(key, at, now);
     }
@@ -244,11 +249,10 @@ impl Keeper {
     }
 
     fn changed(&mut self, key: Arc<AccessKey>, at: Timestamp, now: Timestamp) {
-        self.since = self.since.max(at).min(now);
+        self.turn(at, now);
         if !self.complete {
             return;
         }
-        self.first_change = Some(self.first_change.map_or(at, |first| first.min(at)));
         self.pending.insert(key, at);
         if self.pending.len() > MAX_PENDING {
             self.pending.clear();
@@ -257,55 +261,23 @@ impl Keeper {
         }
     }
 
-    /// What a watch shows was seen at once, or it is as old as the cluster says.
-    fn moment_of_seen(&self, key: &AccessKey, origin: &Origin, now: Timestamp) -> Timestamp {
-        let before = self.held.get(key).and_then(held::Entry::changed_at);
-        match origin.changed_at {
-            Some(at) if before != Some(at) && is_past(at, AT_ONCE, now) => {
-                self.not_before_known(key.kind, at).min(now)
-            }
-            // There is no newer word of it.
-            Some(_) | None => now,
-        }
-    }
-
-    fn moment_of_listed(&self, kind: AccessKind, origin: &Origin, now: Timestamp) -> Timestamp {
-        let at = origin.changed_at.max(origin.created_at).unwrap_or(now);
-        self.not_before_known(kind, at).min(now)
-    }
-
-    fn not_before_known(&self, kind: AccessKind, at: Timestamp) -> Timestamp {
-        self.eyes.known(kind).map_or(at, |known| at.max(known))
-    }
-
-    /// What an earlier moment is worth is not known any more.
-    fn look_at_clock(&mut self, now: Timestamp) {
-        if now < self.now {
-            self.eyes.clock_went_back(now);
-            self.since = self.since.min(now);
-            self.pause = self.pause.map(|pause| pause.min(now));
-            if let Some(report) = &mut self.report {
-                report.sent = report.sent.map(|sent| sent.min(now));
-            }
-            self.missed = true;
-        }
-        self.now = now;
-    }
-
-    /// Kinds that are refused for good are not held: a root covers what is in sight.
+    /// Workloads that are refused for good are not held any more. What gives access is: whoever takes the
+    /// agent's rights away must not make a binding disappear.
     fn look_at_eyes(&mut self, now: Timestamp) {
         for kind in self.eyes.give_up(now) {
             tracing::warn!(
                 kind = kind.name(),
                 "the agent may not see these; answers about access say so, and it tries again"
             );
-            self.held.unskip_kind(kind);
-            let gone: Vec<_> = self.held.of_kind(kind).cloned().collect();
-            for key in gone {
-                self.take(&key, now);
+            if kind.is_workload() {
+                self.held.unskip_kind(kind);
+                let gone: Vec<_> = self.held.of_kind(kind).cloned().collect();
+                for key in gone {
+                    self.take(&key, now);
+                }
+                self.missed = true;
+                self.since = now;
             }
-            self.missed = true;
-            self.since = now;
         }
         if !self.complete && self.eyes.is_complete() {
             self.complete = true;
@@ -319,190 +291,8 @@ impl Keeper {
         }
         self.held.settle();
     }
-
-    fn disconnected(&mut self) {
-        self.lose_report();
-        self.stream = Stream::Down;
-        self.told = None;
-        self.asked = false;
-        self.wanted = None;
-        self.disagreed = 0;
-        self.pause = None;
-    }
-
-    /// What a report said becomes untold again, where nothing newer is.
-    fn lose_report(&mut self) {
-        let Some(report) = self.report.take() else { return };
-        for (key, at) in report.untold {
-            self.pending.entry(key).or_insert(at);
-        }
-        self.begin_anew();
-    }
-
-    fn stored(&mut self, sequence: u64) {
-        if self.is_awaited(sequence) {
-            self.report = None;
-            self.disagreed = 0;
-            self.pause = None;
-        }
-    }
-
-    fn wanted(&mut self, sequence: u64, buckets: Buckets, now: Timestamp) {
-        if !self.is_awaited(sequence) {
-            return;
-        }
-        let untold = self.report.take().map(|report| report.untold).unwrap_or_default();
-        if self.pause.is_some_and(|pause| pause > now) {
-            return;
-        }
-        // Of what went, the moment is known here alone.
-        for (key, at) in untold {
-            if self.held.get(&key).is_none() {
-                self.pending.entry(key).or_insert(at);
-            }
-        }
-        self.wanted = Some(buckets);
-        if self.disagreed > 0 {
-            tracing::warn!("the hub does not come to the same root of the inventory");
-        }
-        let pause = FIRST_PAUSE.saturating_mul(1 << self.disagreed.min(10)).min(LONGEST_PAUSE);
-        self.disagreed = self.disagreed.saturating_add(1);
-        self.pause = now.checked_add(pause).ok();
-    }
-
-    fn is_awaited(&self, sequence: u64) -> bool {
-        self.report.as_ref().is_some_and(|r| r.sequence == sequence && r.sent.is_some())
-    }
-
-    /// What is due by now, besides the heartbeat.
-    fn look_at_time(&mut self, now: Timestamp) {
-        let sent = self.report.as_ref().and_then(|report| report.sent);
-        if sent.is_some_and(|sent| is_past(sent, ANSWER_WITHIN, now)) {
-            tracing::warn!("the hub does not answer a report of the inventory; it is sent anew");
-            self.lose_report();
-        }
-        if self.report.is_none() && self.pause.is_some_and(|pause| pause <= now) {
-            self.pause = None;
-            // The hub says again what it has.
-            self.begin_anew();
-        }
-    }
-
-    fn begin_anew(&mut self) {
-        if self.stream != Stream::Down {
-            self.stream = Stream::Anew;
-        }
-    }
-
-    fn begin_report(&mut self, now: Timestamp) {
-        if !self.complete || self.stream == Stream::Down || self.report.is_some() {
-            return;
-        }
-        let mut buckets = Vec::new();
-        let mut changes = Vec::new();
-        let pending = std::mem::take(&mut self.pending);
-        if let Some(theirs) = self.wanted.take() {
-            let differing = self.differing(&theirs);
-            changes = self.whole(&differing, &pending);
-            buckets.extend(differing);
-        } else if self.stream == Stream::Anew {
-            // It is answered with what the hub lacks.
-        } else if !pending.is_empty() || self.is_due(now) {
-            changes = pending.iter().map(|(key, at)| self.change(key, *at)).collect();
-        } else {
-            return;
-        }
-        let (closed, current) = (self.closed(), self.checkpoint(now));
-        self.stream = Stream::Told;
-        self.first_change = None;
-        self.missed = false;
-        self.asked = false;
-        self.sequence += 1;
-        self.eyes.know_all(current.until);
-        self.told = Some(current.clone());
-        let report = Report::new(self.sequence, changes, buckets, closed, current, pending);
-        self.report = Some(report);
-    }
-
-    fn checkpoint(&self, now: Timestamp) -> Checkpoint {
-        Checkpoint {
-            fleet: self.fleet,
-            cluster: self.cluster,
-            root: self.held.root(),
-            objects: count(self.held.len()),
-            from: self.since,
-            until: now,
-            unseen: self.eyes.unseen(),
-            skipped: count(self.held.skipped()),
-        }
-    }
-
-    /// What the last report said lasted until the first change, if nothing was missed since.
-    fn closed(&self) -> Option<Checkpoint> {
-        let told = self.told.as_ref().filter(|_| !self.missed)?;
-        let until = self.first_change.filter(|first| *first >= told.from)?;
-        Some(Checkpoint { until, ..told.clone() })
-    }
-
-    /// Whether the hub should hear something although no object changed.
-    fn is_due(&self, now: Timestamp) -> bool {
-        let Some(told) = &self.told else { return true };
-        let in_sight_again = told.unseen.keys().any(|kind| !self.eyes.is_blind(*kind));
-        let out_of_sight = self.eyes.long_unseen(now).any(|kind| !told.unseen.contains_key(&kind));
-        in_sight_again
-            || out_of_sight
-            || told.skipped != count(self.held.skipped())
-            || is_past(told.until, self.patience(), now)
-            || now < told.until
-    }
-
-    /// How long after the last checkpoint a new one is due.
-    const fn patience(&self) -> Duration {
-        if self.asked { ASKED_PAUSE } else { HEARTBEAT }
-    }
-
-    fn differing(&self, theirs: &Buckets) -> BTreeSet<u8> {
-        let pairs = (0..=u8::MAX).zip(self.held.buckets().iter().zip(theirs.iter()));
-        pairs.filter(|(_, (ours, theirs))| ours != theirs).map(|(bucket, _)| bucket).collect()
-    }
-
-    /// Everything in some buckets, and what is known to have gone from them.
-    fn whole(&self, buckets: &BTreeSet<u8>, pending: &Pending) -> Vec<Change> {
-        let there = self.held.of_buckets(buckets).map(|(key, entry)| Change {
-            key: key.clone(),
-            state: Some(entry.state.clone()),
-            at: entry.at,
-        });
-        let gone = pending.iter().filter(|(key, _)| self.held.get(key).is_none());
-        there.chain(gone.map(|(key, at)| self.change(key, *at))).collect()
-    }
-
-    fn change(&self, key: &Arc<AccessKey>, at: Timestamp) -> Change {
-        let state = self.held.get(key).map(|entry| entry.state.clone());
-        Change { key: key.clone(), state, at }
-    }
-
-    /// Asks to be woken at the next moment at which something is due.
-    fn set_wake(&mut self, now: Timestamp) -> Option<Effect> {
-        let after = |at: Timestamp, span: Duration| at.checked_add(span).ok();
-        let answer = self.report.as_ref().and_then(|r| after(r.sent?, ANSWER_WITHIN));
-        let told =
-            self.told.as_ref().filter(|_| self.stream != Stream::Down && self.report.is_none());
-        let heartbeat = told.and_then(|told| after(told.until, self.patience()));
-        let pause = self.pause.filter(|_| self.report.is_none());
-        let due = [answer, heartbeat, pause, self.eyes.due(now)].into_iter().flatten().min();
-        if due == self.wake {
-            return None;
-        }
-        self.wake = due;
-        due.map(Effect::Wake)
-    }
 }
 
 fn is_past(at: Timestamp, span: Duration, now: Timestamp) -> bool {
     at.checked_add(span).is_ok_and(|due| due <= now)
-}
-
-fn count(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
 }

@@ -15,7 +15,7 @@ pub const MAX_PART_CHANGES: usize = 1000;
 /// Most bytes of changes in one part, beyond the first change.
 pub const MAX_PART_BYTES: usize = 768 * 1024;
 /// What a change takes besides its texts.
-const CHANGE_OVERHEAD: usize = 64;
+pub(super) const CHANGE_OVERHEAD: usize = 64;
 
 /// What the hub was not told yet: when the newest change of each object was.
 pub(super) type Pending = BTreeMap<Arc<AccessKey>, Timestamp>;
@@ -24,6 +24,8 @@ pub(super) type Pending = BTreeMap<Arc<AccessKey>, Timestamp>;
 #[derive(Debug)]
 pub(super) struct Report {
     pub(super) sequence: u64,
+    /// It says the root alone.
+    silent: bool,
     changes: std::vec::IntoIter<Change>,
     buckets: Vec<u8>,
     closed: Option<Checkpoint>,
@@ -44,8 +46,15 @@ impl Report {
         current: Checkpoint,
         untold: Pending,
     ) -> Self {
+        let silent = changes.is_empty();
         let changes = changes.into_iter();
-        Self { sequence, changes, buckets, closed, current: Some(current), untold, sent: None }
+        let current = Some(current);
+        Self { sequence, silent, changes, buckets, closed, current, untold, sent: None }
+    }
+
+    /// Whether it says nothing of what changed.
+    pub(super) const fn is_silent(&self) -> bool {
+        self.silent
     }
 
     /// Whether the hub has not got all of it.

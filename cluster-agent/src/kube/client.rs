@@ -1,6 +1,7 @@
 //! Connections to an API server, and what must be known of the cluster behind it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -8,6 +9,10 @@ use kube::{Api, Client, Config};
 
 use super::writers::Writers;
 use super::{CallError, within};
+
+/// A connection on which an answer is awaited and that is silent for so long is dead. The API server sends
+/// a bookmark on each watch about every minute, whether anything happens or not.
+pub const SILENCE: Duration = Duration::from_secs(100);
 
 /// Where the address and the credentials of the API server come from.
 #[derive(Clone, Debug)]
@@ -60,6 +65,9 @@ impl Access {
         };
         // Who retries what is decided by the core and by the watches.
         config.default_retry = false;
+        config.read_timeout = Some(SILENCE);
+        // What counts is the time since the question, not since the connection was idle.
+        config.reset_reader_on_write = true;
         let agent =
             http::HeaderValue::from_static(concat!("hanse-agent/", env!("CARGO_PKG_VERSION")));
         config.headers.push((http::header::USER_AGENT, agent));

@@ -2,7 +2,7 @@
 //! every [`WATCH_TIMEOUT`].
 //!
 //! ```text
-//! list → Listed    a change → Seen    a deletion → Gone    the watch broke for too long → Listed
+//! list → Listed    a change → Seen    a deletion → Gone    the watch broke → Listed
 //! ```
 //!
 //! Namespaces, roles and bindings are watched whole, to see what nobody declared; the rest of what Hanse
@@ -83,8 +83,8 @@ impl Observer {
 enum Again {
     /// The API server cannot stream it.
     InPages,
-    /// It was broken for so long that it is not worth finding out what was missed. A watch that is
-    /// taken up where it ended would not say that it works until something happens.
+    /// It failed. A watch that is taken up where it ended would not say that it works until something
+    /// happens, and nothing could be vouched for until then.
     Broken,
 }
 
@@ -143,9 +143,7 @@ impl<C: Consumer> Watch<C> {
                         return Ok(Some(Again::InPages));
                     }
                     self.failed(failure(error)).await?;
-                    if self.failures > 1 {
-                        return Ok(Some(Again::Broken));
-                    }
+                    return Ok(Some(Again::Broken));
                 }
                 // A list in pages begins with this before anything was asked.
                 Ok(Event::Init) => {
@@ -177,15 +175,15 @@ impl<C: Consumer> Watch<C> {
         Ok(None)
     }
 
-    /// One failure is how a watch ends now and then; a second one is an outage.
+    /// One failure is how a watch ends now and then; a second one is an outage. The inventory, which vouches
+    /// for what it sees, hears of the first.
     async fn failed(&mut self, failure: Failure) -> Result<(), NobodyListens> {
         if self.consumer.is_outage(&failure) {
             self.observer.outage.warn(self.consumer.name(), &failure);
         }
         self.failures += 1;
-        if self.failures > 1 {
-            self.consumer.tell(News::Blind(failure)).await?;
-        }
+        let news = if self.failures > 1 { News::Blind } else { News::Interrupted };
+        self.consumer.tell(news(failure)).await?;
         tokio::time::sleep(self.backoff.next_delay()).await;
         Ok(())
     }

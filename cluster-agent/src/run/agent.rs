@@ -269,6 +269,7 @@ impl Agent {
             Input::Disconnected => self.metrics.set_connected(false),
             Input::Applied(_, Err(_)) | Input::Removed(_, Err(_)) => self.metrics.write_failed(),
             Input::Gone(_)
+            | Input::Interrupted(..)
             | Input::Blind(..)
             | Input::Sighted(_)
             | Input::Welcomed { .. }

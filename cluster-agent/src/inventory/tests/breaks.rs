@@ -190,3 +190,45 @@ fn a_clock_that_goes_back_leaves_a_gap() {
     world.pass(HEARTBEAT);
     assert_eq!(world.current().until, at(960));
 }
+
+#[test]
+fn access_that_may_not_be_seen_any_more_does_not_disappear() {
+    let mut world = World::started(&bindings());
+    world.pass(Duration::from_secs(5));
+    world.input(blind(AccessKind::RoleBinding, true));
+    world.pass(HEARTBEAT * 10);
+    assert_eq!(world.hub.rows.len(), 5);
+    assert!(world.current().unseen.contains_key(&AccessKind::RoleBinding) && world.is_in_sync());
+    assert_eq!(world.current().from, at(1005));
+    // What happened meanwhile is not within what was signed.
+    let until = world.current().until;
+    let mut list = bindings();
+    list[0] = sight(binding("b0"), 9, Some(at(1010)));
+    list.push(sight(binding("new"), 1, Some(at(1020))));
+    world.input(Input::Listed(AccessKind::RoleBinding, list));
+    for name in ["b0", "new"] {
+        assert_eq!(world.hub.rows[&binding(name)].at, until, "{name}");
+    }
+}
+
+#[test]
+fn what_was_seen_in_full_is_closed_when_something_goes_out_of_sight() {
+    let mut world = World::started(&bindings());
+    world.pass(Duration::from_secs(5));
+    world.input(blind(AccessKind::Pod, false));
+    world.pass(Duration::from_secs(4));
+    world.input(Input::Gone(binding("b1")));
+    let part = world.sent.pop().unwrap();
+    let closed = part.closed.unwrap();
+    assert_eq!((closed.from, closed.until), (at(1000), at(1005)));
+    assert!(closed.unseen.is_empty());
+    assert_eq!(part.current.unwrap().from, at(1009));
+    // A skipped object begins a new interval, too.
+    world.input(Input::Listed(AccessKind::Pod, vec![]));
+    world.pass(Duration::from_secs(2));
+    world.input(Input::Seen(Sight { key: binding("odd"), found: super::super::Found::Skipped }));
+    let part = world.sent.pop().unwrap();
+    let (closed, current) = (part.closed.unwrap(), part.current.unwrap());
+    assert_eq!((closed.skipped, closed.until), (0, world.now));
+    assert_eq!((current.skipped, current.from), (1, world.now));
+}

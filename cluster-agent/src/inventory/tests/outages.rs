@@ -64,6 +64,32 @@ struct Run {
 }
 
 impl Run {
+    fn new() -> Self {
+        let mut run =
+            Self { world: World::new(), cluster: BTreeMap::new(), blind: BTreeSet::new() };
+        run.step(Op::Restart);
+        run
+    }
+
+    /// Each signed interval, whatever was found out later.
+    fn contradiction(&self) -> Option<String> {
+        let hub = &self.world.hub;
+        let moments: BTreeSet<_> = hub.versions.values().flatten().map(|(at, _)| *at).collect();
+        // Of those that begin with the same state the longest says it all.
+        let claims: BTreeMap<_, _> = hub
+            .claims
+            .iter()
+            .filter(|claim| claim.from < claim.until)
+            .map(|claim| ((claim.from, claim.root), claim))
+            .collect();
+        claims.values().find_map(|claim| {
+            let within = moments.range(claim.from..claim.until).copied();
+            let wrong =
+                within.chain([claim.from]).find(|moment| hub.root_at(*moment) != claim.root)?;
+            Some(format!("at {wrong}: {claim:?}"))
+        })
+    }
+
     fn list(&mut self, kind: AccessKind) {
         self.blind.remove(&kind);
         let of_kind = self.cluster.values().filter(|sight| sight.key.kind == kind).cloned();
@@ -141,9 +167,7 @@ proptest! {
 
     #[test]
     fn after_the_faults_both_have_the_same_root(ops in prop::collection::vec(op(), 1..120)) {
-        let mut run =
-            Run { world: World::new(), cluster: BTreeMap::new(), blind: BTreeSet::new() };
-        run.step(Op::Restart);
+        let mut run = Run::new();
         for op in ops {
             run.step(op);
         }
@@ -158,5 +182,23 @@ proptest! {
         let object = |sight: &&Sight| matches!(sight.found, Found::Object { .. });
         let there: Vec<_> = run.cluster.values().filter(object).map(|s| &s.key).collect();
         prop_assert_eq!(run.world.hub.rows.keys().collect::<Vec<_>>(), there);
+    }
+
+    #[test]
+    fn what_was_signed_is_never_contradicted(ops in prop::collection::vec(op(), 1..80)) {
+        let mut run = Run::new();
+        run.step(Op::Connect);
+        // Moments of a clock that was wrong cannot be told from others, and a hub that lost rows knows no past.
+        let honest = |op: &Op| !matches!(op, Op::ClockBack(_) | Op::Forget(..));
+        for op in ops.into_iter().filter(honest) {
+            run.step(op);
+        }
+        run.world.slow = false;
+        for number in 0..3 {
+            run.step(Op::Relist(number));
+        }
+        run.step(Op::Connect);
+        run.step(Op::Pass(1000));
+        prop_assert_eq!(run.contradiction(), None);
     }
 }

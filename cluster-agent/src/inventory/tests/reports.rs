@@ -305,3 +305,40 @@ fn what_cannot_be_read_is_counted_and_what_is_outside_is_not() {
     assert_eq!((world.current().objects, world.current().skipped), (4, 0));
     assert!(world.is_in_sync());
 }
+
+#[test]
+fn what_there_is_no_room_for_is_no_news() {
+    let limits = Limits { objects: 5, ..Limits::default() };
+    let mut world = World::with_limits(limits);
+    world.list_all(&many(5));
+    world.connect();
+    let pod = |n: u32| sight(AccessKey::namespaced(AccessKind::Pod, "shop", "p"), n, None);
+    world.input(Input::Seen(pod(1)));
+    assert_eq!(world.current().skipped, 1);
+    let (reports, cost) = (world.sent.len(), world.cost());
+    for number in 2..50 {
+        world.input(Input::Seen(pod(number)));
+    }
+    assert_eq!((world.sent.len(), world.cost()), (reports, cost));
+    assert_eq!(cost.0, 5, "it was never told");
+}
+
+#[test]
+fn what_goes_while_a_hub_disagrees_keeps_its_moment() {
+    let mut world = World::started(&many(50));
+    world.hub.rows.remove(&binding("b3"));
+    world.pass(HEARTBEAT);
+    world.hub.rows.remove(&binding("b4"));
+    world.slow = true;
+    world.input(Input::Gone(binding("b9")));
+    world.input(Input::Gone(binding("b7")));
+    let gone = world.now;
+    // The next report says the root alone; its answer comes within the pause.
+    world.input(Input::Welcomed);
+    world.keeper.pause = gone.checked_add(Duration::from_secs(20)).ok();
+    world.slow = false;
+    world.pump();
+    world.pass(Duration::from_mins(2));
+    assert!(world.is_in_sync());
+    assert_eq!(world.hub.gone.get(&binding("b7")), Some(&gone));
+}

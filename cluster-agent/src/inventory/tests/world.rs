@@ -48,6 +48,12 @@ pub(super) struct Hub {
     pub(super) rows: BTreeMap<AccessKey, Row>,
     /// When it was told that something went.
     pub(super) gone: BTreeMap<AccessKey, Timestamp>,
+    /// Every version of each object, by the moment at which it became so.
+    pub(super) versions: BTreeMap<AccessKey, Vec<(Timestamp, Option<Digest>)>>,
+    /// What was signed.
+    pub(super) claims: Vec<Checkpoint>,
+    /// A process of before vouched for what was until then.
+    floor: Option<Timestamp>,
     parts: Vec<Part>,
 }
 
@@ -63,6 +69,43 @@ impl Hub {
 
     pub(super) fn root(&self) -> Digest {
         self.inventory().root()
+    }
+
+    fn remember(&mut self, parts: &[Part], current: &Checkpoint) {
+        let mut news: BTreeMap<AccessKey, (Timestamp, Option<Digest>)> = BTreeMap::new();
+        for bucket in parts.last().iter().flat_map(|part| &part.buckets) {
+            let gone = self.versions.keys().filter(|key| bucket_of(&key.hash()) == *bucket);
+            news.extend(gone.map(|key| (key.clone(), (current.from, None))));
+        }
+        for change in parts.iter().flat_map(|part| &part.changes) {
+            let leaf = change.state.as_ref().map(|state| {
+                let origin = Origin::decode(&state.origin).unwrap();
+                leaf(&change.key, &Digest::of(&state.content), &origin)
+            });
+            news.insert((*change.key).clone(), (change.at, leaf));
+        }
+        for (key, (at, leaf)) in news {
+            let versions = self.versions.entry(key).or_default();
+            let last = versions.last().copied();
+            if last.and_then(|(_, leaf)| leaf) != leaf {
+                let at = at.max(self.floor.unwrap_or(at));
+                versions.push((last.map_or(at, |(last, _)| at.max(last)), leaf));
+            }
+        }
+        let closed = parts.last().and_then(|part| part.closed.clone());
+        // What it does not have at all it cannot hold against what was signed.
+        let current = Some(current).filter(|current| current.root == self.root());
+        self.claims.extend(closed.into_iter().chain(current.cloned()));
+    }
+
+    /// What was so at a moment, by all that is known now.
+    pub(super) fn root_at(&self, moment: Timestamp) -> Digest {
+        let mut inventory = Inventory::default();
+        for (key, versions) in &self.versions {
+            let then = versions.iter().rev().find(|(at, _)| *at <= moment);
+            inventory.set(key, then.and_then(|(_, leaf)| *leaf));
+        }
+        inventory.root()
     }
 
     fn take(&mut self, part: Part) -> Option<Input> {
@@ -98,6 +141,7 @@ impl Hub {
                 }
             }
         }
+        self.remember(&parts, &current);
         let inventory = self.inventory();
         if inventory.root() == current.root {
             Some(Input::Stored(sequence))
@@ -156,6 +200,7 @@ impl World {
         self.up = false;
         self.answers.clear();
         self.hub.parts.clear();
+        self.hub.floor = self.hub.claims.iter().map(|claim| claim.until).max();
         self.sent.clear();
     }
 

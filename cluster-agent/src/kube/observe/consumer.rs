@@ -31,7 +31,9 @@ pub(super) enum News<I> {
     Seen(I),
     /// An object went.
     Gone(I),
-    /// What happens is not seen.
+    /// What happens is not seen, since now.
+    Interrupted(Failure),
+    /// It is still not seen.
     Blind(Failure),
     /// It is seen again; a list follows.
     Sighted,
@@ -103,6 +105,7 @@ impl Consumer for ForCore {
             News::Listed(objects) => Input::Listed(self.kind, objects),
             News::Seen(object) => Input::Seen(object),
             News::Gone(object) => self.gone(object.reference).await,
+            News::Interrupted(failure) => Input::Interrupted(self.kind, failure),
             News::Blind(failure) => Input::Blind(self.kind, failure),
             News::Sighted => Input::Sighted(self.kind),
         };
@@ -192,7 +195,7 @@ impl Consumer for ForInventory {
             News::Listed(sights) => inventory::Input::Listed(kind, sights),
             News::Seen(sight) => inventory::Input::Seen(sight),
             News::Gone(sight) => inventory::Input::Gone(sight.key),
-            News::Blind(failure) => inventory::blind(kind, &failure),
+            News::Interrupted(failure) | News::Blind(failure) => inventory::blind(kind, &failure),
         };
         self.inputs.send(input).await.map_err(|_| NobodyListens)
     }
