@@ -86,8 +86,8 @@ pub struct Keeper {
     sequence: u64,
     /// What the last report on this stream said.
     told: Option<Checkpoint>,
-    /// The hub has that root, too.
-    agreed: bool,
+    /// The last report after which the hub had the same root.
+    agreed: Option<u64>,
     wanted: Option<Buckets>,
     /// Answers in a row that did not bring the hub to the same root, and until when it waits for one.
     disagreed: u32,
@@ -119,7 +119,7 @@ impl Keeper {
             report: None,
             sequence: 0,
             told: None,
-            agreed: false,
+            agreed: None,
             wanted: None,
             disagreed: 0,
             pause: None,

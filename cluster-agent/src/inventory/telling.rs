@@ -42,7 +42,7 @@ impl Keeper {
     pub(super) fn stored(&mut self, sequence: u64) {
         if self.is_awaited(sequence) {
             self.report = None;
-            self.agreed = true;
+            self.agreed = Some(sequence);
             self.disagreed = 0;
             self.pause = None;
         }
@@ -118,7 +118,6 @@ impl Keeper {
         self.first_change = None;
         self.missed = false;
         self.asked = false;
-        self.agreed = false;
         self.sequence += 1;
         self.eyes.know_all(current.until);
         self.told = Some(current.clone());
@@ -142,7 +141,8 @@ impl Keeper {
     /// What the last report said lasted until the first change, and no longer than until a kind went out
     /// of sight; if nothing was missed since, and the hub has it: a state that it never had is no use.
     fn closed(&self) -> Option<Checkpoint> {
-        let told = self.told.as_ref().filter(|_| self.agreed && !self.missed)?;
+        let agreed = self.agreed == Some(self.sequence);
+        let told = self.told.as_ref().filter(|_| agreed && !self.missed)?;
         let until = self.first_change.filter(|first| *first >= told.from)?;
         Some(Checkpoint { until, ..told.clone() })
     }

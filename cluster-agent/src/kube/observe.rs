@@ -137,8 +137,8 @@ impl<C: Consumer> Watch<C> {
         while let Some(event) = events.next().await {
             match event {
                 Err(error) => {
-                    turn = None;
-                    listed = Vec::new();
+                    // Others list while this one waits.
+                    drop((turn, listed));
                     if self.streaming && cannot_stream(&error) {
                         return Ok(Some(Again::InPages));
                     }
