@@ -17,6 +17,7 @@ use super::clusters::{FenceRow, ProblemRow};
 macro_rules! column {
     ($(#[$doc:meta])* $name:ident($value:ty) as $stored:ty, $inner:ty, |$raw:ident| $decode:expr) => {
         $(#[$doc])*
+        #[derive(Clone)]
         pub struct $name($value);
 
         impl<DB: Database> Type<DB> for $name

@@ -119,6 +119,8 @@ pub struct Recorded {
     pub root: Digest,
     /// How many objects that is.
     pub objects: u32,
+    /// When a hub had learned the state before; `None` for the first report.
+    pub before: Option<Timestamp>,
     /// When the hub learned it: later than everything that it had learned of the cluster before, and
     /// that of the report before when this one changed nothing.
     pub learned_at: Timestamp,

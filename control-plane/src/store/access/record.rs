@@ -12,14 +12,14 @@ use super::super::backend::{Dialect, run_tx};
 use super::super::clusters::admit;
 use super::super::columns::{DigestColumn, OptionalDigestColumn, int, micros, raw};
 use super::super::{Store, StoreError, Writer};
-use super::checkpoints::keep_sighting;
+use super::checkpoints::{keep_sighting, lately_signed, signed_until};
 use super::decide::{Known, decide};
 use super::report::{Version, contents_of, prepare, ranges, split, steps};
 use super::rows::{
     CHUNK, add_versions, content_ids, end_versions, known_ids, names, stored_versions,
 };
 use super::totals::{Before, Inventory, end};
-use super::{AccessReport, Recorded, Sighting, kind_number, kind_of};
+use super::{AccessReport, CheckpointRow, Recorded, Sighting, kind_number, kind_of};
 
 impl Store {
     /// Records what an agent reports, and what it saw. A report that arrives twice changes nothing.
@@ -28,6 +28,8 @@ impl Store {
     /// [`StoreError::Superseded`] when a newer stream has written, [`StoreError::Invalid`] for names
     /// that hold NUL or are longer than [`super::MAX_ACCESS_NAME_BYTES`], and for more than
     /// 200,000 objects.
+    ///
+    /// No change counts as earlier than what is signed of the state before it.
     pub async fn record_access(
         &self,
         by: Writer,
@@ -54,7 +56,10 @@ impl Store {
             .await?;
 
             let stored = stored_versions!(tx, cluster, &touched);
-            let steps = steps(report, &prepared, &stored);
+            let lately = lately_signed!(tx, cluster);
+            let root = before.as_ref().map(|(root, ..)| Digest::from(root.clone()));
+            let signed = signed_until(&lately, sighting, root);
+            let steps = steps(report, &prepared, &stored, signed);
             let chains = decide(&stored, steps);
             let inventory = Inventory::after(before.as_ref(), &touched, stored, &chains)?;
             let learned = match &before {
@@ -103,7 +108,7 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             }
-            keep_sighting!(tx, Db, cluster, sighting, now);
+            keep_sighting!(tx, Db, cluster, sighting, lately, now);
 
             let changed = newest.iter().map(|version| version.key.clone());
             let contents = chains.values().map(|versions| {
@@ -113,6 +118,10 @@ impl Store {
             Ok(Recorded {
                 root: inventory.root,
                 objects: inventory.objects,
+                before: (before.as_ref())
+                    .map(|(.., last)| Timestamp::from_microsecond(*last))
+                    .transpose()
+                    .map_err(|error| StoreError::corrupt(error.to_string()))?,
                 learned_at: Timestamp::from_microsecond(learned)
                     .map_err(|error| StoreError::corrupt(error.to_string()))?,
                 changed: changed.zip(contents).collect(),
@@ -130,7 +139,8 @@ impl Store {
         run_tx!(self, "extend-access", ReadCommitted, |tx, Db| {
             admit!(tx, Db, by);
             let cluster: ClusterId = by.cluster;
-            keep_sighting!(tx, Db, cluster, sighting, now);
+            let lately = lately_signed!(tx, cluster);
+            keep_sighting!(tx, Db, cluster, sighting, lately, now);
             Ok(())
         })
     }

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use hanse_domain::access::inventory::bucket_of;
 use hanse_domain::access::object::{AccessKey, leaf};
 use hanse_domain::ids::Digest;
+use jiff::Timestamp;
 
 use super::super::StoreError;
 use super::super::columns::micros;
@@ -63,21 +64,24 @@ pub(super) fn prepare(
     Ok((prepared, contents))
 }
 
-/// The report's changes by object; what its whole buckets do not hold is gone.
+/// The report's changes by object, none earlier than what is signed; what its whole buckets do not hold
+/// is gone.
 pub(super) fn steps(
     report: &AccessReport,
     prepared: &[Prepared<'_>],
     stored: &BTreeMap<Digest, Known>,
+    signed: Option<Timestamp>,
 ) -> BTreeMap<Digest, Vec<Step>> {
+    let became = |at: Timestamp| micros(signed.map_or(at, |until| at.max(until)));
     let mut steps: BTreeMap<Digest, Vec<Step>> = BTreeMap::new();
     for (index, (change, from)) in prepared.iter().zip(&report.changes).enumerate() {
         let leaf = change.seen.as_ref().map(|(_, _, leaf)| *leaf);
-        let step = Step { change: Some(index), leaf, at: micros(from.at) };
+        let step = Step { change: Some(index), leaf, at: became(from.at) };
         steps.entry(change.key_hash).or_default().push(step);
     }
     for (key_hash, known) in stored {
         if known.leaf.is_some() && report.whole_buckets.contains(&bucket_of(key_hash)) {
-            let gone = Step { change: None, leaf: None, at: micros(report.gone_at) };
+            let gone = Step { change: None, leaf: None, at: became(report.gone_at) };
             steps.entry(*key_hash).or_insert_with(|| vec![gone]);
         }
     }
