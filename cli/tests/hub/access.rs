@@ -207,6 +207,18 @@ async fn violations_that_stand_are_exit_code_1() {
 }
 
 #[tokio::test]
+async fn nothing_found_where_nothing_is_seen_is_exit_code_3() {
+    for (unseen, expected) in [("Pod: forbidden", 0), ("Role: forbidden", 3), ("New: forbidden", 3)]
+    {
+        let view = ClusterView { unseen: vec![unseen.into()], ..view("cluster-1") };
+        let part = Some(violation_response::Part::View(view));
+        let world = world(|access| access.violations = vec![ViolationResponse { part }]).await;
+        let (code, stdout, stderr) = world.hanse(&["access", "violations"]).await;
+        assert_eq!(code, expected, "{unseen}: {stdout}{stderr}");
+    }
+}
+
+#[tokio::test]
 async fn a_watch_comes_back_and_shows_nothing_twice() {
     use watch_violations_response::Event;
     let event = |event| WatchViolationsResponse { event: Some(event) };

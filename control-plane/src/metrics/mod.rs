@@ -56,6 +56,7 @@ struct Values {
     changes: Counter,
     questions: Family<ByQuestion, Histogram, fn() -> Histogram>,
     violations: Family<ByInvariant, Gauge>,
+    unchecked: Gauge,
 }
 
 impl Default for Metrics {
@@ -67,6 +68,7 @@ impl Default for Metrics {
             changes: Counter::default(),
             questions,
             violations: Family::default(),
+            unchecked: Gauge::default(),
         }))
     }
 }
@@ -116,6 +118,11 @@ impl Metrics {
         }
     }
 
+    /// How many clusters have invariants that cannot be checked.
+    pub fn set_unchecked_clusters(&self, clusters: usize) {
+        self.0.unchecked.set(i64::try_from(clusters).unwrap_or(i64::MAX));
+    }
+
     /// All of it, to be shown.
     fn registry(&self) -> Registry {
         let mut registry = Registry::with_prefix("hanse");
@@ -145,6 +152,11 @@ impl Metrics {
             "Violations of invariants that stand",
             values.violations.clone(),
         );
+        registry.register(
+            "access_unchecked_clusters",
+            "Clusters whose invariants cannot be checked: their agents do not see what gives rights",
+            values.unchecked.clone(),
+        );
         registry
     }
 }
@@ -161,12 +173,14 @@ mod tests {
         metrics.set_inventories(3);
         metrics.inventory_report(7);
         drop(metrics.asking(Asking::WhoCan));
+        metrics.set_unchecked_clusters(4);
         metrics.set_violations([("gone".to_owned(), 9)]);
         metrics.set_violations([("only-sre".to_owned(), 2)]);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &metrics.registry()).unwrap();
         for line in [
             "hanse_access_inventories 3",
+            "hanse_access_unchecked_clusters 4",
             "hanse_access_inventory_reports_total 1",
             "hanse_access_inventory_changes_total 7",
             r#"hanse_access_question_seconds_count{question="WhoCan"} 1"#,

@@ -39,7 +39,7 @@ mod users;
 pub use self::access::{
     AccessChange, AccessChanges, AccessContents, AccessMoment, AccessReport, AccessState,
     CheckpointRow, CoverageRow, InventoryRow, MAX_ACCESS_NAME_BYTES, NewViolation, ProvenanceRow,
-    Recorded, SeenRow, Settled, Sighting, VersionCursor, VersionRow, ViolationCursor,
+    Recorded, SeenRow, Settled, Sighting, Standing, VersionCursor, VersionRow, ViolationCursor,
     ViolationFilter, ViolationPage, ViolationRow,
 };
 use self::backend::Backend;

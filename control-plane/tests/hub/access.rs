@@ -32,6 +32,7 @@ pub(crate) struct Eyes {
     /// Since when it is so.
     pub(crate) from: Timestamp,
     pub(crate) secret: [u8; 32],
+    pub(crate) unseen: BTreeMap<AccessKind, String>,
 }
 
 pub(crate) fn now() -> Timestamp {
@@ -92,6 +93,7 @@ impl Eyes {
             sequence: 0,
             from: now(),
             secret: Digest::of(cluster.name.as_bytes()).0,
+            unseen: BTreeMap::new(),
         }
     }
 
@@ -129,7 +131,7 @@ impl Eyes {
             objects: u32::try_from(self.inventory.len()).unwrap(),
             from: self.from,
             until,
-            unseen: BTreeMap::new(),
+            unseen: self.unseen.clone(),
             skipped: 0,
         }
     }

@@ -1,6 +1,7 @@
 //! Invariants: what violates them begins and ends within a moment of a report, is listed, watched and
 //! counted.
 
+use hanse_domain::access::object::AccessKind;
 use hanse_proto::admin;
 use hanse_proto::admin::violation_response::Part;
 use hanse_proto::admin::watch_violations_response::Event;
@@ -68,6 +69,22 @@ pub(crate) async fn violations_begin_and_end(hub: &Hub) {
     assert_eq!(list(hub, false).await.len(), 1);
     assert_eq!(list(hub, true).await.len(), 2);
     // What stands and what stood is known after a restart; the invariant's end ends the rest.
+    // An agent that may not read roles any more ends nothing, and what it sees begins all the same.
+    let (secrets, content) = role("secrets", vec![rule(&["get"], &["secrets"])]);
+    eyes.unseen.insert(AccessKind::Role, "roles is forbidden".to_owned());
+    eyes.change(&mut talk, vec![(secrets.clone(), None)]).await;
+    let (other, other_content) = role("other", vec![rule(&["get"], &["secrets"])]);
+    let (more, more_content) = binding("ops", "more", "other", &[("User", "eve")]);
+    let seen = vec![(other, Some(other_content)), (more.clone(), Some(more_content))];
+    eyes.change(&mut talk, seen).await;
+    let Event::Violation(found) = event().await else { panic!("synced twice") };
+    assert_eq!(found.subject.clone().unwrap().name, "eve");
+    assert_eq!(list(hub, false).await.len(), 2);
+    eyes.unseen.clear();
+    eyes.change(&mut talk, vec![(secrets, Some(content)), (more, None)]).await;
+    let Event::Violation(ended) = event().await else { panic!("synced twice") };
+    assert_eq!(ended.id, found.id);
+    assert_eq!(list(hub, false).await.len(), 1);
     hub.terminate().await;
     hub.serve(&["--metrics-listen", "127.0.0.1:0"]).await;
     assert_eq!(list(hub, false).await[0].id, anna.id);

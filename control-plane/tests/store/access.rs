@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hanse_control_plane::store::{
     AccessChange, AccessContents, AccessReport, CheckpointRow, CoverageRow, MAX_DIRECTORIES,
-    NewViolation, Recorded, Sighting, Store, StoreError, ViolationFilter, ViolationRow, Writer,
+    NewViolation, Recorded, Settled, Sighting, Standing, Store, StoreError, ViolationFilter,
+    ViolationRow, Writer,
 };
 use hanse_domain::access::object::{
     AccessContent, AccessKey, AccessKind, Origin, RawSubject, RoleReference,
@@ -294,12 +295,51 @@ fn violation(number: u8, detail: &str) -> NewViolation {
     }
 }
 
+async fn settled(
+    store: &Store,
+    cluster: ClusterId,
+    violations: &[NewViolation],
+    second: i64,
+) -> Settled {
+    let standing = Standing { violations, kept: &BTreeSet::new(), learned_at: None };
+    store.settle_violations(cluster, standing, at(second)).await.unwrap().unwrap()
+}
+
+pub(crate) async fn violations_that_are_not_looked_for_stand(place: Place) {
+    let store = place.open().await;
+    let cluster = joined(&store, "prod", cluster_id(1)).await.id;
+    settled(&store, cluster, &[violation(1, "x"), violation(2, "x")], 10).await;
+    let kept = BTreeSet::from(["invariant 1".to_owned()]);
+    let standing = Standing { violations: &[violation(3, "x")], kept: &kept, learned_at: None };
+    let settled = store.settle_violations(cluster, standing, at(11)).await.unwrap().unwrap();
+    let numbers = [&settled.began, &settled.ended]
+        .map(|rows| rows.iter().map(|row| row.identity.0[0]).collect::<Vec<_>>());
+    assert_eq!(numbers, [vec![3], vec![2]]);
+}
+
+pub(crate) async fn a_hub_that_lags_behind_settles_nothing(place: Place) {
+    let store = place.open().await;
+    let cluster = joined(&store, "prod", cluster_id(1)).await.id;
+    let first = record(&store, cluster, &report(vec![seen(1, 1)])).await.learned_at;
+    let newer = record(&store, cluster, &report(vec![seen(1, 2)])).await.learned_at;
+    assert!(first < newer);
+    let kept = BTreeSet::new();
+    let settle = async |learned_at| {
+        let violations = &[violation(1, "x")];
+        let standing = Standing { violations, kept: &kept, learned_at: Some(learned_at) };
+        store.settle_violations(cluster, standing, at(500)).await.unwrap()
+    };
+    assert_eq!(settle(first).await, None);
+    assert_eq!(store.violation_counts().await.unwrap(), []);
+    assert_eq!(settle(newer).await.unwrap().began.len(), 1);
+}
+
 pub(crate) async fn violations_begin_and_end(place: Place) {
     let store = place.open().await;
     let cluster = joined(&store, "prod", cluster_id(1)).await.id;
     let other = joined(&store, "dev", cluster_id(2)).await.id;
     let settle = async |cluster, standing: &[NewViolation], second| {
-        store.settle_violations(cluster, standing, at(second)).await.unwrap()
+        settled(&store, cluster, standing, second).await
     };
     let numbers =
         |rows: &[ViolationRow]| -> Vec<u8> { rows.iter().map(|row| row.identity.0[0]).collect() };
@@ -346,11 +386,9 @@ pub(crate) async fn violations_begin_and_end(place: Place) {
     // Two hubs that find the same at once.
     let (a, b) = (place.open().await, place.open().await);
     let standing = [violation(8, "x"), violation(9, "x")];
-    let (one, two) = tokio::join!(
-        a.settle_violations(other, &standing, at(40)),
-        b.settle_violations(other, &standing, at(40))
-    );
-    assert_eq!(one.unwrap().began.len() + two.unwrap().began.len(), 2);
+    let (one, two) =
+        tokio::join!(settled(&a, other, &standing, 40), settled(&b, other, &standing, 40));
+    assert_eq!(one.began.len() + two.began.len(), 2);
 }
 
 pub(crate) async fn a_directory_is_imported_again(place: Place) {
@@ -402,7 +440,7 @@ pub(crate) async fn nothing_is_kept_of_a_revoked_cluster(place: Place) {
         gone.changes.iter_mut().for_each(|change| change.seen = None);
         record(&store, id, &gone).await;
         record(&store, id, &report(vec![seen(3, 5)])).await;
-        store.settle_violations(id, &[violation(1, "x")], at(5)).await.unwrap();
+        settled(&store, id, &[violation(1, "x")], 5).await;
     }
     store.revoke(cluster, at(200)).await.unwrap();
     while store.compact_access(at(199), 5).await.unwrap() > 0 {}

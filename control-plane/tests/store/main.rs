@@ -102,6 +102,8 @@ contract! {
         damaged_access_is_not_returned,
         what_was_signed_and_seen_is_kept,
         violations_begin_and_end,
+        violations_that_are_not_looked_for_stand,
+        a_hub_that_lags_behind_settles_nothing,
         a_directory_is_imported_again,
         nothing_is_kept_of_a_revoked_cluster,
         reports_and_compaction_at_once,

@@ -83,6 +83,7 @@ impl AccessService {
                             visit(grant)
                         })
                     });
+                    drop(source);
                     let make = |granted| Difference { added, granted };
                     count += service.send(asked, cluster, pages, &sink, make).await?;
                 }

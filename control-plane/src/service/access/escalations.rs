@@ -88,7 +88,7 @@ impl AccessService {
                 let mut found = source
                     .study(id, move |index| escalations(index, id, &directory, &filter))
                     .await?;
-                drop(turn);
+                drop((turn, source));
                 found.retain(|path| system || !is_system(&path.subject));
                 let count = found.len() as u64;
                 let mut sources = Sources::default();

@@ -6,32 +6,36 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use hanse_domain::access::invariant::{self, violations};
-use hanse_domain::access::object::AccessKey;
+use hanse_domain::access::object::{AccessKey, AccessKind};
 use hanse_domain::document::{Kind, Placed as PlacedDocument};
 use hanse_domain::fleet::{Fleet, Member};
 use hanse_domain::ids::{ClusterId, Digest};
 use hanse_domain::kinds::Spec;
-use hanse_domain::kinds::invariant::InvariantSpec;
+use hanse_domain::kinds::invariant::{Denied, InvariantSpec};
 use jiff::Timestamp;
-use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::AccessService;
+use super::due::Extent;
+use super::held::Held;
 use super::source::Source;
 use super::violations::{detail, identity};
 use crate::service::ServiceError;
-use crate::store::{NewViolation, ViolationFilter, ViolationRow};
+use crate::store::{NewViolation, Standing, ViolationFilter, ViolationRow};
 
 /// Reports of one cluster that come within this time are looked at once.
 const DEBOUNCE: Duration = Duration::from_millis(100);
 /// What could not be looked at is looked at again after this time.
 const AGAIN: Duration = Duration::from_secs(5);
-/// Most violations of one cluster that are kept: what is beyond is found when some of these end.
+/// What another hub has learned more of is looked at again after this time.
+const SOON: Duration = Duration::from_secs(1);
+/// Most violations of one invariant in one cluster that are kept: what is beyond is found when some of
+/// these end.
 const MOST: usize = 10_000;
 /// Rows that are read at once.
 const PAGE: usize = 1_000;
@@ -43,6 +47,14 @@ pub(super) struct Placed(BTreeMap<String, InvariantSpec>);
 impl Placed {
     pub(super) fn named(&self) -> impl Iterator<Item = (&str, &InvariantSpec)> {
         self.0.iter().map(|(name, spec)| (name.as_str(), spec))
+    }
+
+    /// Whether an invariant is about paths, and so about more than bindings and roles.
+    const fn leads(spec: &InvariantSpec) -> bool {
+        match spec.deny {
+            Denied::Access(_) => false,
+            Denied::Reach(_) => true,
+        }
     }
 }
 
@@ -63,42 +75,12 @@ pub(super) fn placed(fleet: &Fleet, member: &Member) -> Placed {
     Placed(all.collect())
 }
 
-/// Clusters that are to be looked at.
-#[derive(Default)]
-pub(super) struct Due {
-    /// First those of which something was reported.
-    queues: Mutex<[BTreeSet<ClusterId>; 2]>,
-    wake: Notify,
-}
-
-impl Due {
-    /// Something was reported of a cluster.
-    pub(super) fn reported(&self, cluster: ClusterId) {
-        self.add(0, [cluster]);
-    }
-
-    /// What clusters are held against may have changed.
-    pub(super) fn later(&self, clusters: impl IntoIterator<Item = ClusterId>) {
-        self.add(1, clusters);
-    }
-
-    fn add(&self, urgency: usize, clusters: impl IntoIterator<Item = ClusterId>) {
-        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(queue) = queues.get_mut(urgency) {
-            queue.extend(clusters);
-        }
-        drop(queues);
-        self.wake.notify_one();
-    }
-
-    fn next(&self) -> Option<ClusterId> {
-        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = queues.iter_mut().find_map(BTreeSet::pop_first)?;
-        for queue in queues.iter_mut() {
-            queue.remove(&next);
-        }
-        Some(next)
-    }
+/// Up to where a cluster's inventory is known here.
+struct Known {
+    learned_at: Option<Timestamp>,
+    /// Whether its agent speaks to this hub: then no other learns of it first.
+    live: bool,
+    is_checkable: bool,
 }
 
 impl AccessService {
@@ -111,21 +93,25 @@ impl AccessService {
             }
         }
         self.count();
-        while soft.run_until_cancelled(self.0.due.wake.notified()).await.is_some() {
+        while soft.run_until_cancelled(self.0.due.wait()).await.is_some() {
             sleep(DEBOUNCE).await;
-            while let Some(cluster) = self.0.due.next() {
+            while let Some((cluster, extent)) = self.0.due.next(Instant::now()) {
                 if soft.is_cancelled() {
                     return Ok(());
                 }
-                if let Err(error) = self.evaluate(cluster, Timestamp::now()).await {
-                    tracing::warn!(
-                        cluster.id = %cluster,
-                        %error,
-                        "cannot hold the access of cluster {cluster} against its invariants"
-                    );
-                    sleep(AGAIN).await;
-                    self.0.due.later([cluster]);
-                }
+                let pause = match self.evaluate(cluster, extent, Timestamp::now()).await {
+                    Ok(true) => continue,
+                    Ok(false) => SOON,
+                    Err(error) => {
+                        tracing::warn!(
+                            cluster.id = %cluster,
+                            %error,
+                            "cannot hold the access of cluster {cluster} against its invariants"
+                        );
+                        AGAIN
+                    }
+                };
+                self.0.due.again(cluster, extent, Instant::now() + pause);
             }
         }
         Ok(())
@@ -170,38 +156,51 @@ impl AccessService {
         }
     }
 
-    async fn evaluate(&self, cluster: ClusterId, now: Timestamp) -> Result<(), ServiceError> {
+    /// Whether this could be recorded: not when another hub knows the cluster better.
+    async fn evaluate(
+        &self,
+        cluster: ClusterId,
+        extent: Extent,
+        now: Timestamp,
+    ) -> Result<bool, ServiceError> {
         let placed = {
             let placements = self.0.placements.lock().unwrap_or_else(PoisonError::into_inner);
             placements.get(&cluster).map(Arc::clone).unwrap_or_default()
         };
         let known = self.stands_here(cluster, |standing| standing.clone());
         if placed.0.is_empty() && known.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
-        let directory = self.directory();
-        let found = Source::Live(self.clone())
-            .study(cluster, move |index| {
-                let named: Vec<_> = placed.named().collect();
-                violations(index, cluster, &named, &directory)
-            })
-            .await?;
-        if found.len() > MOST {
-            tracing::warn!(
-                cluster.id = %cluster,
-                found = found.len(),
-                "cluster {cluster} violates invariants in {} ways; {MOST} of them are kept",
-                found.len()
-            );
-        }
+        let before = self.known(cluster).await;
+        let found = self.find(cluster, &placed, extent).await?;
+        let after = self.known(cluster).await;
+        // What a report took away while this was looked at, its agent may not see any more.
+        let is_checkable = before.is_checkable && after.is_checkable;
+        let is_kept = |spec: &InvariantSpec| {
+            !is_checkable || (extent == Extent::Workloads && !Placed::leads(spec))
+        };
+        let kept = placed.named().filter(|(_, spec)| is_kept(spec));
+        let kept: BTreeSet<String> = kept.map(|(name, _)| name.to_owned()).collect();
+        let found = bounded(found, MOST, |identity| known.contains_key(identity));
         let standing = self.dated(cluster, &known, found, now).await?;
-        let settled = self.0.store.settle_violations(cluster, &standing, now).await?;
+        let learned_at = if after.live { after.learned_at } else { before.learned_at };
+        let settling = Standing {
+            violations: &standing,
+            kept: &kept,
+            // Where nothing is placed, nothing stands, whatever the cluster has.
+            learned_at: learned_at.filter(|_| !placed.0.is_empty()),
+        };
+        let settled = self.0.store.settle_violations(cluster, settling, now).await?;
+        let Some(settled) = settled else { return Ok(false) };
         let stands: BTreeSet<Digest> = standing.iter().map(|new| new.identity).collect();
         let ended: BTreeMap<Digest, ViolationRow> =
             settled.ended.into_iter().map(|row| (row.identity, row)).collect();
         let mut events = settled.began;
         // What another hub has ended, it has ended about now.
-        let gone = known.iter().filter(|(identity, _)| !stands.contains(*identity));
+        let is_gone = |identity: &Digest, row: &ViolationRow| {
+            !stands.contains(identity) && !kept.contains(&row.invariant)
+        };
+        let gone = known.iter().filter(|(identity, row)| is_gone(identity, row));
         events.extend(gone.map(|(identity, row)| {
             let ended = ended.get(identity).cloned();
             ended.unwrap_or_else(|| ViolationRow { resolved_at: Some(now), ..row.clone() })
@@ -214,7 +213,53 @@ impl AccessService {
             events.extend(rows.into_iter().filter(|row| unknown(&row.identity)));
         }
         self.announce(cluster, events);
-        Ok(())
+        Ok(true)
+    }
+
+    /// What violates the invariants that may be violated by what changed.
+    async fn find(
+        &self,
+        cluster: ClusterId,
+        placed: &Arc<Placed>,
+        extent: Extent,
+    ) -> Result<Vec<invariant::Violation>, ServiceError> {
+        let source = Source::Live(self.clone());
+        let mut found = Vec::new();
+        if extent == Extent::Whole && placed.named().any(|(_, spec)| !Placed::leads(spec)) {
+            let (placed, directory) = (Arc::clone(placed), self.directory());
+            // One pass over the bindings: less than a copy of them.
+            let direct = source.look(move |index| {
+                let named = placed.named().filter(|(_, spec)| !Placed::leads(spec));
+                violations(index, cluster, &named.collect::<Vec<_>>(), &directory)
+            });
+            found.extend(direct.await?);
+        }
+        if placed.named().any(|(_, spec)| Placed::leads(spec)) {
+            let (placed, directory) = (Arc::clone(placed), self.directory());
+            let by_paths = source.study(cluster, move |index| {
+                let named = placed.named().filter(|(_, spec)| Placed::leads(spec));
+                violations(index, cluster, &named.collect::<Vec<_>>(), &directory)
+            });
+            found.extend(by_paths.await?);
+        }
+        Ok(found)
+    }
+
+    /// After the report that is being taken, if there is one.
+    async fn known(&self, cluster: ClusterId) -> Known {
+        let _gate = self.0.gate(cluster).await;
+        let held = self.0.held();
+        let held = held.get(&cluster);
+        Known {
+            learned_at: held.and_then(|held| held.learned_at),
+            live: held.and_then(|held| held.said.as_ref()).is_some_and(|said| said.live),
+            is_checkable: held.is_some_and(is_checkable) && self.damaged(cluster).is_none(),
+        }
+    }
+
+    /// Whether what violates invariants in a cluster can be seen.
+    pub(super) fn is_checkable(&self, cluster: ClusterId) -> bool {
+        self.damaged(cluster).is_none() && self.0.held().get(&cluster).is_some_and(is_checkable)
     }
 
     /// New violations with when what brought them was seen.
@@ -222,13 +267,12 @@ impl AccessService {
         &self,
         cluster: ClusterId,
         known: &BTreeMap<Digest, ViolationRow>,
-        found: Vec<invariant::Violation>,
+        found: Vec<(Digest, invariant::Violation)>,
         now: Timestamp,
     ) -> Result<Vec<NewViolation>, ServiceError> {
         let mut standing = Vec::new();
         let mut objects: BTreeMap<Digest, BTreeSet<AccessKey>> = BTreeMap::new();
-        for violation in found.into_iter().take(MOST) {
-            let identity = identity(&violation);
+        for (identity, violation) in found {
             let since = known.get(&identity).map(|row| row.since);
             if since.is_none() {
                 objects.insert(identity, keys(&violation));
@@ -314,7 +358,59 @@ impl AccessService {
         }
         drop(standing);
         self.0.metrics.set_violations(counts);
+        let placed: Vec<ClusterId> = {
+            let placements = self.0.placements.lock().unwrap_or_else(PoisonError::into_inner);
+            let placed = placements.iter().filter(|(_, placed)| !placed.0.is_empty());
+            placed.map(|(cluster, _)| *cluster).collect()
+        };
+        let unchecked = placed.into_iter().filter(|cluster| !self.is_checkable(*cluster));
+        self.0.metrics.set_unchecked_clusters(unchecked.count());
     }
+}
+
+/// Whether its agent sees what gives rights: what it does not see, it takes away from its inventory,
+/// and nothing is better for that.
+fn is_checkable(held: &Held) -> bool {
+    let is_blind = held.unseen.keys().any(|kind| match kind {
+        AccessKind::Namespace
+        | AccessKind::ServiceAccount
+        | AccessKind::ClusterRole
+        | AccessKind::Role
+        | AccessKind::ClusterRoleBinding
+        | AccessKind::RoleBinding => true,
+        AccessKind::Deployment
+        | AccessKind::StatefulSet
+        | AccessKind::DaemonSet
+        | AccessKind::ReplicaSet
+        | AccessKind::Job
+        | AccessKind::CronJob
+        | AccessKind::Pod => false,
+    });
+    held.learned_at.is_some() && held.objects > 0 && !is_blind
+}
+
+/// At most so many of each invariant, so that none hides another: first those that stand already.
+fn bounded(
+    found: Vec<invariant::Violation>,
+    most: usize,
+    stands: impl Fn(&Digest) -> bool,
+) -> Vec<(Digest, invariant::Violation)> {
+    let identified = found.into_iter().map(|violation| (identity(&violation), violation));
+    let mut found: Vec<_> = identified.collect();
+    found.sort_by_key(|(identity, _)| !stands(identity));
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    found.retain(|(_, violation)| {
+        let count = counts.entry(violation.invariant.clone()).or_default();
+        *count += 1;
+        *count <= most
+    });
+    for (invariant, count) in counts.iter().filter(|(_, count)| **count > most) {
+        tracing::warn!(
+            invariant,
+            "a cluster violates the invariant {invariant} in {count} ways; {most} of them are kept"
+        );
+    }
+    found
 }
 
 /// The objects that bring a violation.
@@ -325,4 +421,55 @@ fn keys(violation: &invariant::Violation) -> BTreeSet<AccessKey> {
     };
     let keys = grants.into_iter().flat_map(|grant| [&grant.binding, &grant.role]);
     keys.flatten().cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use hanse_domain::access::query::Grant;
+    use hanse_domain::access::subject::Subject;
+    use hanse_domain::kinds::role::PolicyRule;
+
+    use super::*;
+
+    fn violation(invariant: &str, who: usize) -> invariant::Violation {
+        let subject = Subject::User(format!("u{who}"));
+        let grant = Grant {
+            subject: subject.clone(),
+            via_group: None,
+            binding: None,
+            role: None,
+            rule: Arc::new(PolicyRule::default()),
+            namespace: None,
+            limited_to: Vec::new(),
+            aggregated_from: Vec::default(),
+        };
+        let cause = invariant::Cause::Direct(grant);
+        invariant::Violation { invariant: invariant.to_owned(), subject, what: "x".into(), cause }
+    }
+
+    #[test]
+    fn one_invariant_does_not_hide_another() {
+        let all = (0..5).map(|who| violation("loud", who));
+        let found = all.chain([violation("quiet", 9)]).collect();
+        let stands = identity(&violation("loud", 4));
+        let kept = bounded(found, 2, |identity| *identity == stands);
+        let kept: Vec<String> =
+            kept.iter().map(|(_, violation)| violation.subject.to_string()).collect();
+        assert_eq!(kept, ["user u4", "user u0", "user u9"]);
+    }
+
+    #[test]
+    fn what_an_agent_does_not_see_is_not_checkable() {
+        let held = Held { objects: 1, learned_at: Some(Timestamp::UNIX_EPOCH), ..Held::empty() };
+        assert!(is_checkable(&held));
+        let blind = |kind| {
+            let unseen = BTreeMap::from([(kind, "forbidden".to_owned())]);
+            !is_checkable(&Held { unseen, ..held.clone() })
+        };
+        let kinds: Vec<&str> =
+            AccessKind::ALL.into_iter().filter(|kind| blind(*kind)).map(AccessKind::name).collect();
+        assert_eq!(kinds.len(), 6, "{kinds:?}");
+        assert!(!is_checkable(&Held { objects: 0, ..held.clone() }));
+        assert!(!is_checkable(&Held { learned_at: None, ..held }));
+    }
 }

@@ -7,23 +7,31 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use arc_swap::ArcSwap;
 use hanse_domain::access::directory::Directory;
 use hanse_domain::access::index::Index;
-use hanse_domain::access::object::{AccessContent, AccessKey};
+use hanse_domain::access::object::{AccessContent, AccessKey, AccessKind};
 use hanse_domain::ids::ClusterId;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Semaphore, broadcast};
 
+use super::due::{Due, Extent};
 use super::held::Held;
-use super::invariants::Due;
 use super::source::broke;
 use super::{AccessService, EVENTS, Inner, QUESTIONS};
 use crate::metrics::Metrics;
 use crate::service::ServiceError;
 use crate::service::fleet::FleetService;
 use crate::service::sessions::Sessions;
-use crate::store::{AccessContents, InventoryRow, Store};
+use crate::store::{AccessContents, InventoryRow, Store, StoreError};
 
 /// How far hubs' clocks may differ.
 const WINDOW: SignedDuration = SignedDuration::from_mins(15);
+/// What cannot be read is read again after this time.
+const AGAIN: SignedDuration = SignedDuration::from_mins(1);
+
+/// Why a cluster cannot be read, and when to try again.
+pub(super) struct Damage {
+    why: String,
+    again: Timestamp,
+}
 
 impl AccessService {
     /// With everything that the store has of the fleet's clusters.
@@ -39,6 +47,7 @@ impl AccessService {
             sessions,
             index: RwLock::new(Index::default()),
             held: Mutex::default(),
+            damaged: Mutex::default(),
             gates: Mutex::default(),
             revoked: Mutex::default(),
             directory: ArcSwap::from_pointee(Directory::default()),
@@ -90,17 +99,89 @@ impl AccessService {
             self.0.write(|index| index.remove_cluster(*left));
             self.0.due.later([*left]);
         }
-        for row in self.0.store.access_roots().await? {
-            if !members.contains(&row.cluster) {
+        let now = Timestamp::now();
+        for row in self.roots(&members, now).await? {
+            let (cluster, learned_at) = (row.cluster, row.learned_at);
+            if !members.contains(&cluster) {
                 self.stands(row);
-            } else if !indexed.contains(&row.cluster) {
-                self.take_over(row.cluster, &mut contents).await?;
-            } else if self.learned_at(row.cluster) < Some(row.learned_at) {
-                self.catch_up(row, &mut contents).await?;
+                continue;
             }
+            let done = if self.waits(cluster, now) {
+                continue;
+            } else if !indexed.contains(&cluster) {
+                let done = self.take_over(cluster, &mut contents).await;
+                if done.is_err() {
+                    // So that a report makes no index of what it changes alone.
+                    self.stands(row);
+                }
+                done
+            } else if self.learned_at(cluster) < Some(learned_at) {
+                self.catch_up(row, &mut contents).await
+            } else {
+                Ok(())
+            };
+            self.damage(cluster, done, now)?;
         }
         self.0.metrics.set_inventories(self.0.read(|index| index.clusters().count()));
         Ok(())
+    }
+
+    /// How each inventory stands, but for those that cannot be read.
+    async fn roots(
+        &self,
+        members: &BTreeSet<ClusterId>,
+        now: Timestamp,
+    ) -> Result<Vec<InventoryRow>, ServiceError> {
+        match self.0.store.access_roots().await {
+            Err(StoreError::Corrupt { .. }) => {}
+            read => return Ok(read?),
+        }
+        let mut rows = Vec::new();
+        for cluster in members {
+            if self.waits(*cluster, now) {
+                continue;
+            }
+            match self.0.store.access_root(*cluster).await {
+                Ok(row) => rows.extend(row),
+                Err(error) => self.damage(*cluster, Err(error.into()), now)?,
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Notes whether a cluster can be read; one that cannot is no error for the others.
+    fn damage(
+        &self,
+        cluster: ClusterId,
+        done: Result<(), ServiceError>,
+        now: Timestamp,
+    ) -> Result<(), ServiceError> {
+        let mut damaged = self.0.damaged.lock().unwrap_or_else(PoisonError::into_inner);
+        match done {
+            Ok(()) => drop(damaged.remove(&cluster)),
+            Err(ServiceError::Store(error @ StoreError::Corrupt { .. })) => {
+                tracing::error!(
+                    cluster.id = %cluster,
+                    %error,
+                    "the access of cluster {cluster} cannot be read: {error}"
+                );
+                let again = now.checked_add(AGAIN).unwrap_or(now);
+                damaged.insert(cluster, Damage { why: error.to_string(), again });
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn waits(&self, cluster: ClusterId, now: Timestamp) -> bool {
+        let damaged = self.0.damaged.lock().unwrap_or_else(PoisonError::into_inner);
+        damaged.get(&cluster).is_some_and(|damage| now < damage.again)
+    }
+
+    /// Why what is stored of a cluster cannot be read, if so.
+    pub(super) fn damaged(&self, cluster: ClusterId) -> Option<String> {
+        let damaged = self.0.damaged.lock().unwrap_or_else(PoisonError::into_inner);
+        damaged.get(&cluster).map(|damage| damage.why.clone())
     }
 
     fn learned_at(&self, cluster: ClusterId) -> Option<Timestamp> {
@@ -155,13 +236,23 @@ impl AccessService {
         let _gate = self.0.gate(cluster).await;
         let since = self.learned_at(cluster).filter(|since| *since < row.learned_at);
         let Some(since) = since else { return Ok(()) };
+        self.learn(cluster, since, contents).await?;
+        self.stands(row);
+        Ok(())
+    }
+
+    /// Puts into the index everything that any hub learned since a moment. The caller has its gate.
+    pub(super) async fn learn(
+        &self,
+        cluster: ClusterId,
+        since: Timestamp,
+        contents: &mut AccessContents,
+    ) -> Result<(), ServiceError> {
         let changes = self.0.store.access_since(cluster, since, contents).await?;
         let there = changes.there.into_iter();
         let there = there.map(|state| (state.key, Some((*state.content).clone())));
         let gone = changes.gone.into_iter().map(|key| (key, None));
-        self.put(cluster, there.chain(gone).collect()).await?;
-        self.stands(row);
-        Ok(())
+        self.put(cluster, there.chain(gone).collect()).await
     }
 
     /// Puts changes of a cluster into the index. The caller has its gate.
@@ -171,11 +262,45 @@ impl AccessService {
         changes: Vec<(AccessKey, Option<AccessContent>)>,
     ) -> Result<(), ServiceError> {
         let service = self.clone();
+        let extent = extent(changes.iter().map(|(key, _)| key.kind));
         let put = tokio::task::spawn_blocking(move || {
             service.0.write(|index| index.update(cluster, changes));
         });
         put.await.map_err(|e| broke(&e))?;
-        self.0.due.reported(cluster);
+        self.0.due.reported(cluster, extent);
         Ok(())
+    }
+}
+
+/// What may be violated by changes of these kinds. Without any, what the agent sees has changed.
+fn extent(kinds: impl IntoIterator<Item = AccessKind>) -> Extent {
+    let mut kinds = kinds.into_iter().peekable();
+    let is_workload = |kind| match kind {
+        AccessKind::Namespace
+        | AccessKind::ServiceAccount
+        | AccessKind::ClusterRole
+        | AccessKind::Role
+        | AccessKind::ClusterRoleBinding
+        | AccessKind::RoleBinding => false,
+        AccessKind::Deployment
+        | AccessKind::StatefulSet
+        | AccessKind::DaemonSet
+        | AccessKind::ReplicaSet
+        | AccessKind::Job
+        | AccessKind::CronJob
+        | AccessKind::Pod => true,
+    };
+    if kinds.peek().is_some() && kinds.all(is_workload) { Extent::Workloads } else { Extent::Whole }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_workloads_change_no_rights() {
+        assert_eq!(extent([AccessKind::Pod, AccessKind::Job]), Extent::Workloads);
+        assert_eq!(extent([AccessKind::Pod, AccessKind::Role]), Extent::Whole);
+        assert_eq!(extent([]), Extent::Whole);
     }
 }

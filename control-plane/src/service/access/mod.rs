@@ -17,6 +17,7 @@
 mod answer;
 mod differences;
 mod directory;
+mod due;
 mod escalations;
 mod held;
 mod intake;
@@ -43,11 +44,13 @@ use tokio::sync::{Semaphore, broadcast};
 pub use self::answer::answer;
 pub use self::differences::Difference;
 pub use self::directory::{Group, Import, ImportedGroup};
+use self::due::Due;
 pub use self::escalations::{Escalation, Reach, Step};
 use self::held::Held;
 pub use self::intake::{Reply, Signed, Told};
-use self::invariants::{Due, Placed};
+use self::invariants::Placed;
 pub use self::inventories::{Inventory, InventoryPart};
+use self::members::Damage;
 pub use self::preview::Previewed;
 pub use self::provenance::Provenance;
 pub use self::questions::{Decision, Granted};
@@ -75,6 +78,8 @@ struct Inner {
     index: RwLock<Index>,
     /// What is known of each cluster's inventory.
     held: Mutex<BTreeMap<ClusterId, Held>>,
+    /// Clusters of which the store holds what cannot be read, and why.
+    damaged: Mutex<BTreeMap<ClusterId, Damage>>,
     /// Taken by whatever brings the store and the index of one cluster to the same state.
     gates: Mutex<BTreeMap<ClusterId, Arc<tokio::sync::Mutex<()>>>>,
     /// Clusters that were cut off, and may be in the roster all the same.

@@ -97,6 +97,8 @@ impl AccessService {
                 let pages = source.walk(id, turn, move |index, visit: Visit<'_, Grant>| {
                     each_scope(&scopes, visit, |scope, visit| walk(index, id, scope, visit))
                 });
+                // What is made of the past is large, and clients are slow.
+                drop(source);
                 let count = service.send(&asked, cluster, pages, &sink, |grant| grant).await?;
                 sink.send(Part::View(service.view(&asked, cluster, count).await?)).await?;
             }
@@ -169,7 +171,7 @@ impl AccessService {
                         scopes.iter().flat_map(decide).collect::<Vec<_>>()
                     })
                     .await?;
-                drop(turn);
+                drop((turn, source));
                 let (mut sources, mut count) = (Sources::default(), 0);
                 for made in decided {
                     count += 1;

@@ -149,7 +149,7 @@ impl Source {
             };
             let done = if let Some(mut all) = few {
                 // What is left waits for the client alone.
-                drop(turn);
+                drop((turn, source));
                 all.sort_unstable();
                 all.dedup();
                 all.into_iter().try_for_each(|found| sender.add(found))

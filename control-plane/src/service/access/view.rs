@@ -68,6 +68,10 @@ impl AccessService {
         asked: &Asked,
         cluster: &AskedCluster,
     ) -> Result<(), ServiceError> {
+        if let Some(why) = self.damaged(cluster.id) {
+            view.caveats.push(format!("what the hub has of this cluster cannot be read: {why}"));
+            return Ok(());
+        }
         let held = self.0.held().get(&cluster.id).cloned();
         let Some(held) = held.filter(|held| held.learned_at.is_some()) else {
             view.caveats

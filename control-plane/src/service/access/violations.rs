@@ -23,6 +23,9 @@ use crate::store::{StoreError, ViolationFilter, ViolationRow};
 
 /// Rows that are read at once.
 const PAGE: usize = 500;
+/// Said of a cluster where no violation would be found.
+const UNCHECKED: &str = "the invariants of this cluster cannot be checked: its agent does not see all that \
+                         gives rights, and what stood before stands until it does";
 
 /// Who violates which invariant, how and since when.
 #[derive(Clone, Debug)]
@@ -79,7 +82,15 @@ impl AccessService {
                         break;
                     }
                 }
-                sink.send(Part::View(service.view(&asked, cluster, count).await?)).await?;
+                let mut view = service.view(&asked, cluster, count).await?;
+                if asked.moment.is_none() && !service.is_checkable(cluster.id) {
+                    view.caveats.push(UNCHECKED.to_owned());
+                    if view.unseen.is_empty() {
+                        // There is nothing at all.
+                        (view.covered, view.seen_until) = (false, None);
+                    }
+                }
+                sink.send(Part::View(view)).await?;
             }
             Ok(())
         })

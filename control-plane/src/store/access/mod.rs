@@ -38,7 +38,7 @@ pub use self::pack::AccessContents;
 pub use self::state::AccessChanges;
 pub use self::versions::{ProvenanceRow, VersionCursor};
 pub use self::violations::{
-    NewViolation, Settled, ViolationCursor, ViolationFilter, ViolationPage, ViolationRow,
+    NewViolation, Settled, Standing, ViolationCursor, ViolationFilter, ViolationPage, ViolationRow,
 };
 use super::StoreError;
 use super::columns::{ClusterColumn, DigestColumn, SmallCountColumn, TimeColumn, UnseenColumn};

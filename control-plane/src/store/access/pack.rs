@@ -16,14 +16,23 @@ use super::{AccessState, kind_of};
 
 /// Contents that are fetched in one statement.
 const CHUNK: usize = 2_000;
-/// After so many, what is remembered is forgotten.
+/// After so many, or so many bytes of JSON, what is remembered is forgotten.
 const MOST: usize = 500_000;
+const MOST_BYTES: usize = 64 << 20;
 
 /// Contents that were read, so that each is read and decoded once while many objects are: give the
 /// same one to calls that belong together. It remembers a bounded number.
 #[derive(Debug, Default)]
 pub struct AccessContents {
     known: HashMap<i64, Arc<AccessContent>>,
+    /// Of their JSON.
+    bytes: usize,
+}
+
+impl AccessContents {
+    fn is_full(&self) -> bool {
+        self.known.len() > MOST || self.bytes > MOST_BYTES
+    }
 }
 
 /// The packed form of one row, as SQL.
@@ -86,8 +95,8 @@ impl Store {
         entries: Vec<Entry>,
         contents: &mut AccessContents,
     ) -> Result<Vec<AccessState>, StoreError> {
-        if contents.known.len() > MOST {
-            contents.known = HashMap::new();
+        if contents.is_full() {
+            *contents = AccessContents::default();
         }
         let missing: BTreeSet<i64> = (entries.iter().map(|(_, id)| *id))
             .filter(|id| !contents.known.contains_key(id))
@@ -135,6 +144,7 @@ impl Store {
             // What has its digest is canonical: it was when it was stored.
             let content: AccessContent = serde_json::from_str(json)
                 .map_err(|error| StoreError::corrupt(format!("content {digest}: {error}")))?;
+            contents.bytes += json.len();
             contents.known.insert(id, Arc::new(content));
         }
         Ok(())
@@ -153,6 +163,13 @@ fn content<'p>(rest: &mut &'p str) -> Option<(i64, Digest, &'p str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn large_contents_are_forgotten_as_many_are() {
+        let few = AccessContents { bytes: MOST_BYTES, ..AccessContents::default() };
+        assert!(!few.is_full());
+        assert!(AccessContents { bytes: MOST_BYTES + 1, ..few }.is_full());
+    }
 
     #[test]
     fn what_is_cut_off_is_not_read() {

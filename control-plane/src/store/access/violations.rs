@@ -58,6 +58,17 @@ pub struct ViolationRow {
     pub resolved_at: Option<Timestamp>,
 }
 
+/// What stands in a cluster, as far as it was looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing<'s> {
+    /// What was found.
+    pub violations: &'s [NewViolation],
+    /// Invariants of which nothing ends: they could not be checked, or were not.
+    pub kept: &'s BTreeSet<String>,
+    /// Up to when what was looked at was learned; `None` when it does not depend on that.
+    pub learned_at: Option<Timestamp>,
+}
+
 /// What came and went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settled {
@@ -109,18 +120,28 @@ macro_rules! violations {
 impl Store {
     /// Records what stands in a cluster now: what is new begins, what is not in it ends, and what
     /// stood already keeps its id and times, with what is said of it now. Bounded by what stands.
+    /// `None`, and nothing recorded, when something newer of the cluster was learned meanwhile.
     pub async fn settle_violations(
         &self,
         cluster: ClusterId,
-        standing: &[NewViolation],
+        standing: Standing<'_>,
         now: Timestamp,
-    ) -> Result<Settled, StoreError> {
+    ) -> Result<Option<Settled>, StoreError> {
+        let Standing { violations, kept, learned_at } = standing;
         let standing: BTreeMap<Digest, &NewViolation> =
-            standing.iter().map(|violation| (violation.identity, violation)).collect();
+            violations.iter().map(|violation| (violation.identity, violation)).collect();
         if standing.values().any(|violation| violation.invariant.contains('\0')) {
             return Err(StoreError::invalid("an invariant whose name holds NUL"));
         }
         run_tx!(self, "settle-violations", Serializable, |tx, Db| {
+            if let Some(learned_at) = learned_at {
+                let sql = "SELECT learned_at FROM access_clusters WHERE cluster_id = $1";
+                let newest: Option<i64> =
+                    sqlx::query_scalar(sql).bind(cluster.0).fetch_optional(&mut *tx).await?;
+                if newest > Some(micros(learned_at)) {
+                    return Ok(None);
+                }
+            }
             let sql =
                 violations!("WHERE cluster_id = $1 AND resolved_at IS NULL ORDER BY identity");
             let open: Vec<ViolationRow> =
@@ -130,6 +151,7 @@ impl Store {
             let mut settled = Settled::default();
             for mut row in open {
                 match standing.get(&row.identity) {
+                    None if kept.contains(&row.invariant) => {}
                     None => {
                         let ended = now.max(row.detected_at);
                         sqlx::query("UPDATE access_violations SET resolved_at = $2 WHERE id = $1")
@@ -178,7 +200,7 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             }
-            Ok(settled)
+            Ok(Some(settled))
         })
     }
 
