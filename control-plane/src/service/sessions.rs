@@ -82,6 +82,9 @@ struct Live {
     fingerprint: Digest,
     end: watch::Sender<Option<End>>,
     wake: Arc<Notify>,
+    inventory: Arc<Notify>,
+    /// When it was asked for its inventory last.
+    asked: Option<Timestamp>,
     dry_runs: mpsc::Sender<DryRunAsk>,
     seen: Seen,
     /// When it last said something.
@@ -97,6 +100,7 @@ pub struct Session {
     sessions: Sessions,
     end: watch::Receiver<Option<End>>,
     wake: Arc<Notify>,
+    inventory: Arc<Notify>,
     dry_runs: mpsc::Receiver<DryRunAsk>,
 }
 
@@ -105,6 +109,8 @@ pub struct Session {
 pub enum Call {
     /// Something may be there to deliver.
     Wake,
+    /// The agent should sign for its inventory now.
+    Inventory,
     /// A bundle is to be tried.
     DryRun(DryRunAsk),
     /// The stream has to end.
@@ -131,6 +137,7 @@ impl Sessions {
         let (end, ended) = watch::channel(None);
         let (dry_runs, asked) = mpsc::channel(DRY_RUNS);
         let wake = Arc::new(Notify::new());
+        let inventory = Arc::new(Notify::new());
         let mut registry = self.registry();
         registry.next += 1;
         let number = registry.next;
@@ -139,6 +146,8 @@ impl Sessions {
             fingerprint,
             end,
             wake: Arc::clone(&wake),
+            inventory: Arc::clone(&inventory),
+            asked: None,
             dry_runs,
             seen: Seen::default(),
             heard: now,
@@ -158,7 +167,8 @@ impl Sessions {
             older.end.send_replace(Some(End::Superseded));
         }
         self.changed(cluster);
-        Session { cluster, number, sessions: self.clone(), end: ended, wake, dry_runs: asked }
+        let sessions = self.clone();
+        Session { cluster, number, sessions, end: ended, wake, inventory, dry_runs: asked }
     }
 
     /// Notes that another agent has a cluster's identity, elsewhere.
@@ -215,6 +225,16 @@ impl Sessions {
     pub fn ask(&self, cluster: ClusterId, ask: DryRunAsk) -> bool {
         let sender = self.registry().live.get(&cluster).map(|l| l.dry_runs.clone());
         sender.is_some_and(|sender| sender.try_send(ask).is_ok())
+    }
+
+    /// Asks a cluster's agent to sign for its inventory now, unless it was asked within a pause.
+    pub fn ask_inventory(&self, cluster: ClusterId, now: Timestamp, pause: SignedDuration) {
+        if let Some(live) = self.registry().live.get_mut(&cluster)
+            && live.asked.is_none_or(|asked| now.duration_since(asked).abs() >= pause)
+        {
+            live.asked = Some(now);
+            live.inventory.notify_one();
+        }
     }
 
     /// Something about a cluster changed: whoever watches looks again.
@@ -304,6 +324,7 @@ impl Session {
                     return Call::End(End::Superseded);
                 },
                 () = self.wake.notified() => return Call::Wake,
+                () = self.inventory.notified() => return Call::Inventory,
                 Some(ask) = self.dry_runs.recv() => return Call::DryRun(ask),
             }
         }

@@ -17,6 +17,7 @@ mod access;
 mod access_answers;
 mod access_malice;
 mod access_past;
+mod access_signed;
 mod agent;
 mod author;
 mod certificates;
@@ -120,6 +121,12 @@ on_both! {
         every_moment_can_be_asked,
         a_gap_is_no_fact,
         an_auditor_computes_the_root,
+    }
+    access_signed {
+        no_change_is_within_what_is_signed,
+        a_live_stream_covers_the_present,
+        an_auditor_gets_what_is_signed_now,
+        a_burst_leaves_no_gap,
     }
     invariants { violations_begin_and_end }
     drift {

@@ -247,6 +247,9 @@ impl Talk {
             call = live.session.next() => {
                 match call {
                     Call::Wake => self.deliver(live).await?,
+                    Call::Inventory => {
+                        self.out.push_back(Out::InventoryAsk(proto::InventoryAsk {}));
+                    }
                     Call::DryRun(ask) => self.out.push_back(Out::DryRun(proto::DryRun {
                         id: ask.id,
                         bundle: Some(convert::bundle(*ask.bundle)),

@@ -27,6 +27,8 @@ pub(super) struct Held {
     pub(super) learned_at: Option<Timestamp>,
     /// What its agent said last, on a stream to this hub.
     pub(super) said: Option<Said>,
+    /// The agent has something else, and was asked for it.
+    pub(super) behind: bool,
     /// A root that the agent has and that cannot be had here, since it sends what is refused.
     pub(super) unreachable: Option<Digest>,
 }
@@ -52,6 +54,7 @@ impl Held {
             unseen: BTreeMap::new(),
             learned_at: None,
             said: None,
+            behind: false,
             unreachable: None,
         }
     }
@@ -69,6 +72,16 @@ impl Held {
     pub(super) fn is_live(&self, now: Timestamp) -> bool {
         let live = self.said.as_ref().filter(|said| said.live);
         live.is_some_and(|said| now.duration_since(said.covered.until) < FRESH)
+    }
+}
+
+impl Held {
+    /// Up to when its agent saw what is stored, without a gap: now, while it speaks to this hub.
+    pub(super) fn seen(&self, now: Timestamp) -> Option<CoverageRow> {
+        let said = self.said.as_ref()?;
+        let goes_on = self.is_live(now) && !self.behind && self.unreachable.is_none();
+        let until = if goes_on { said.covered.until.max(now) } else { said.covered.until };
+        Some(CoverageRow { until, ..said.covered })
     }
 }
 

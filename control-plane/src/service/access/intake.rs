@@ -81,7 +81,13 @@ impl AccessService {
         let closed = told.closed.as_ref().map(read).transpose()?;
 
         let _gate = self.0.gate(cluster).await;
-        let held = self.0.held().get(&cluster).cloned().unwrap_or_else(Held::empty);
+        let mut held = self.0.held().get(&cluster).cloned().unwrap_or_else(Held::empty);
+        if !is_member {
+            // Nothing is kept of it until somebody accepts it: then it is asked.
+            held.behind = held.root != current.said.root;
+            self.0.held().insert(cluster, held);
+            return Ok(Reply::Stored);
+        }
         let unchanged = told.changes.is_empty()
             && told.buckets.is_empty()
             && told.refused == 0
@@ -93,7 +99,9 @@ impl AccessService {
             if !same && held.unreachable != Some(current.said.root) {
                 return self.wanted(cluster).await;
             }
-            self.saw(by, held, current, closed.as_ref(), false, now).await?;
+            let covered = current.covered(None, now);
+            let covered = self.goes_on(by, &mut held, covered, now).await?;
+            self.saw(by, held, current, covered, false, now).await?;
             return Ok(Reply::Stored);
         }
         let (was, answers) = (held.learned_at, !told.buckets.is_empty());
@@ -101,12 +109,12 @@ impl AccessService {
         // Both sides had the same before, or have it now: nothing is missing in what was seen.
         let goes_on =
             answers || closed.as_ref().is_some_and(|closed| closed.said.root == held.root);
-        let covered = current.covered(closed.as_ref(), now).filter(|_| goes_on);
-        let recorded = self.record(by, told, &current, closed.as_ref(), covered, now).await?;
-        if is_member {
-            self.index(cluster, was, &recorded).await?;
-        }
-        let mut held = held;
+        let covered = current.covered(closed.as_ref().filter(|_| goes_on), now);
+        self.write_held(by, &mut held, now).await?;
+        let covered = self.goes_on(by, &mut held, covered, now).await?;
+        let settles = covered.filter(|_| goes_on);
+        let recorded = self.record(by, told, &current, closed.as_ref(), settles, now).await?;
+        self.index(cluster, was, &recorded).await?;
         held.root = recorded.root;
         held.objects = recorded.objects;
         held.skipped = current.said.skipped.saturating_add(refused);
@@ -125,8 +133,7 @@ impl AccessService {
             );
         }
         if settled {
-            let written = covered.is_some();
-            self.saw(by, held, current, closed.as_ref(), written, now).await?;
+            self.saw(by, held, current, covered, settles.is_some(), now).await?;
             return Ok(Reply::Stored);
         }
         self.0.held().insert(cluster, held);
@@ -183,7 +190,9 @@ impl AccessService {
         }
     }
 
-    async fn wanted(&self, cluster: ClusterId) -> Result<Reply, ServiceError> {
+    /// What the hub has, so that the agent sends what it lacks, after a while.
+    pub async fn wanted(&self, cluster: ClusterId) -> Result<Reply, ServiceError> {
+        self.0.held().entry(cluster).or_insert_with(Held::empty).behind = true;
         let buckets = match self.0.store.access_buckets(cluster).await? {
             Some(buckets) => buckets,
             None => Inventory::default().buckets().iter().flat_map(|bucket| bucket.0).collect(),
@@ -206,7 +215,11 @@ impl AccessService {
         let report = AccessReport {
             changes: told.changes,
             whole_buckets: told.buckets,
-            gone_at: current.said.from.min(now),
+            gone_at: if is_ahead(&current.said, now) {
+                current.said.from.min(now)
+            } else {
+                current.said.from
+            },
             unseen: current.said.unseen.clone(),
             skipped: current.said.skipped.saturating_add(told.refused),
         };
@@ -219,6 +232,45 @@ impl AccessService {
         Ok(self.0.store.record_access(by, &report, &sighting, now).await?)
     }
 
+    /// Writes what was said before, while it still counts.
+    async fn write_held(
+        &self,
+        by: Writer,
+        held: &mut Held,
+        now: Timestamp,
+    ) -> Result<(), ServiceError> {
+        if let Some(said) = held.said.as_mut().filter(|said| said.is_unwritten()) {
+            // Also of a stream that ended: it may not write any more.
+            self.0.store.extend_access(by, &said.sighting(), now).await?;
+            said.written = Some(said.covered.until);
+        }
+        Ok(())
+    }
+
+    /// What was covered by what was said before and by this without a gap. What an agent says of the
+    /// time before its stream counts where it goes on with what was covered last, and nowhere else.
+    async fn goes_on(
+        &self,
+        by: Writer,
+        held: &mut Held,
+        covered: Option<CoverageRow>,
+        now: Timestamp,
+    ) -> Result<Option<CoverageRow>, ServiceError> {
+        let Some(mut covered) = covered else { return Ok(None) };
+        let before = held.said.as_ref().filter(|said| said.by == by).map(|said| said.covered);
+        if let Some(before) = before.filter(|before| before.until >= covered.from) {
+            covered.from = before.from;
+            return Ok(Some(covered));
+        }
+        self.write_held(by, held, now).await?;
+        let last = self.0.store.coverage(by.cluster, None, 1).await?.pop();
+        covered.from = match last.filter(|last| last.until >= covered.from) {
+            Some(last) => last.from,
+            None => covered.from.max(began(by)).min(covered.until),
+        };
+        Ok(Some(covered))
+    }
+
     /// `was`: up to when the index had what the store has.
     async fn index(
         &self,
@@ -227,8 +279,13 @@ impl AccessService {
         recorded: &Recorded,
     ) -> Result<(), ServiceError> {
         let is_indexed = self.0.read(|index| index.clusters().any(|indexed| indexed == cluster));
-        if was.is_some() && !is_indexed {
-            return self.load_cluster(cluster, &mut AccessContents::default()).await;
+        let mut contents = AccessContents::default();
+        if (was.is_some() && !is_indexed) || (was.is_none() && recorded.before.is_some()) {
+            return self.load_cluster(cluster, &mut contents).await;
+        }
+        if let Some(since) = was.filter(|_| was != recorded.before) {
+            // Another hub learned something in between.
+            return self.learn(cluster, since, &mut contents).await;
         }
         let changes = recorded.changed.iter();
         let changes = changes.map(|(key, content)| (key.clone(), content.as_deref().cloned()));
@@ -241,11 +298,12 @@ impl AccessService {
         by: Writer,
         mut held: Held,
         current: Read,
-        closed: Option<&Read>,
+        covered: Option<CoverageRow>,
         written: bool,
         now: Timestamp,
     ) -> Result<(), ServiceError> {
-        let Some(mut covered) = current.covered(closed, now) else {
+        held.behind = false;
+        let Some(covered) = covered else {
             let why = current.signed.err().unwrap_or_default();
             tracing::warn!(
                 cluster.id = %by.cluster,
@@ -255,11 +313,6 @@ impl AccessService {
             return Ok(());
         };
         let before = held.said.take().filter(|said| said.by == by);
-        if let Some(before) = &before
-            && before.covered.until >= covered.from
-        {
-            covered.from = covered.from.min(before.covered.from);
-        }
         let until = written.then_some(covered.until);
         let written = until.max(before.and_then(|before| before.written));
         let mut said = Said { by, covered, signed: current.signed, written, live: true };
@@ -269,8 +322,15 @@ impl AccessService {
         }
         held.said = Some(said);
         self.0.held().insert(by.cluster, held);
+        self.0.spoke.notify_waiters();
         Ok(())
     }
+}
+
+/// When a stream began, by the hub's clock.
+fn began(by: Writer) -> Timestamp {
+    let micros = i64::try_from(by.stream).unwrap_or(i64::MAX);
+    Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MIN)
 }
 
 /// What an agent saw and what is not written.
@@ -288,8 +348,7 @@ impl Read {
         if is_ahead(&self.said, now) {
             return None;
         }
-        let before = closed.filter(|closed| closed.said.until >= self.said.from);
-        let from = before.map_or(self.said.from, |closed| closed.said.from.min(self.said.from));
+        let from = closed.map_or(self.said.from, |closed| closed.said.from.min(self.said.from));
         Some(CoverageRow { from, until: self.said.until })
     }
 }

@@ -97,14 +97,18 @@ impl AccessService {
         let service = self.clone();
         answer(move |sink| async move {
             let _asking = service.0.metrics.asking(Asking::Inventory);
+            let last = until.map_or(asked.at(), |until| until.max(asked.at())).min(asked.now);
+            let clusters = asked.clusters.iter().map(|cluster| cluster.id);
+            let deadline = service.ask_agents(clusters, last);
             for cluster in &asked.clusters {
                 let (id, at) = (cluster.id, asked.at());
+                service.signed_for(id, last, deadline).await;
                 // What was signed lately is evidence, too.
                 service.write_sighting(id, asked.now).await;
                 let cluster_name = cluster.name.clone();
                 sink.send(InventoryPart::Begin { cluster: cluster_name, id }).await?;
                 let known_at = asked.moment.and_then(|moment| moment.known_at);
-                let known_at = Some(known_at.unwrap_or(asked.now));
+                let known_at = Some(known_at.unwrap_or_else(Timestamp::now));
                 let mut count = 0;
                 let mut after = None;
                 loop {

@@ -10,7 +10,7 @@ use hanse_domain::access::index::Index;
 use hanse_domain::access::object::{AccessContent, AccessKey, AccessKind};
 use hanse_domain::ids::ClusterId;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::{Notify, Semaphore, broadcast};
 
 use super::due::{Due, Extent};
 use super::held::Held;
@@ -49,6 +49,7 @@ impl AccessService {
             held: Mutex::default(),
             damaged: Mutex::default(),
             gates: Mutex::default(),
+            spoke: Notify::new(),
             revoked: Mutex::default(),
             directory: ArcSwap::from_pointee(Directory::default()),
             directories: Mutex::default(),
@@ -100,6 +101,7 @@ impl AccessService {
             self.0.due.later([*left]);
         }
         let now = Timestamp::now();
+        self.ask_accepted(&members, now);
         for row in self.roots(&members, now).await? {
             let (cluster, learned_at) = (row.cluster, row.learned_at);
             if !members.contains(&cluster) {

@@ -19,6 +19,7 @@ mod differences;
 mod directory;
 mod due;
 mod escalations;
+mod fresh;
 mod held;
 mod intake;
 mod invariants;
@@ -39,7 +40,7 @@ use arc_swap::ArcSwap;
 use hanse_domain::access::directory::Directory;
 use hanse_domain::access::index::Index;
 use hanse_domain::ids::{ClusterId, Digest};
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::{Notify, Semaphore, broadcast};
 
 pub use self::answer::answer;
 pub use self::differences::Difference;
@@ -82,6 +83,8 @@ struct Inner {
     damaged: Mutex<BTreeMap<ClusterId, Damage>>,
     /// Taken by whatever brings the store and the index of one cluster to the same state.
     gates: Mutex<BTreeMap<ClusterId, Arc<tokio::sync::Mutex<()>>>>,
+    /// An agent said something.
+    spoke: Notify,
     /// Clusters that were cut off, and may be in the roster all the same.
     revoked: Mutex<BTreeSet<ClusterId>>,
     directory: ArcSwap<Directory>,

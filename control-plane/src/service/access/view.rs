@@ -134,9 +134,10 @@ impl AccessService {
         let store = &self.0.store;
         let row = store.coverage_before(cluster.id, moment.at, moment.known_at).await?;
         // What was said since the last write counts, too.
-        let said = self.0.held().get(&cluster.id).and_then(|held| held.said.clone());
-        let said = said.map(|said| said.covered).filter(|said| {
-            said.from <= moment.at && moment.known_at.is_none_or(|known| known >= said.until)
+        let said = self.0.held().get(&cluster.id).and_then(|held| held.seen(asked.now));
+        let said = said.filter(|said| {
+            let until = said.until.min(moment.at);
+            said.from <= moment.at && moment.known_at.is_none_or(|known| known >= until)
         });
         let until = row.map(|row| row.until).max(said.map(|said| said.until));
         view.seen_until = until.map(|until| until.min(moment.at));
@@ -165,7 +166,7 @@ impl AccessService {
             }
             None => {}
         }
-        if let Some(from) = asked.history_from {
+        if let Some(from) = asked.history_from.filter(|_| !view.covered) {
             view.caveats.push(format!("what was before {from:.0} is not kept"));
         }
         self.incomplete(view);
