@@ -1,29 +1,30 @@
 //! What was decided about symbols, so that each is decided once in a question, over all clusters.
 
-/// By number: the generation and the decision. 0 where nothing was decided.
+/// By number: the generation that was decided about, and the decision. No generation is 0.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Memo(Vec<u32>);
+pub(super) struct Memo(Vec<(u32, u32)>);
 
 impl Memo {
-    /// The decision about a symbol: the last one, unless the number has another meaning by now.
+    /// The decision about a symbol: the last one, unless the number has another meaning by now. 0 about
+    /// a symbol that is not there.
     pub(super) fn ask(
         &mut self,
         number: u32,
         generation: u32,
-        decide: impl FnOnce() -> bool,
-    ) -> bool {
+        decide: impl FnOnce() -> u32,
+    ) -> u32 {
         if generation == 0 {
-            return false;
+            return 0;
         }
         let at = number as usize;
         if at >= self.0.len() {
-            self.0.resize(at + 1, 0);
+            self.0.resize(at + 1, (0, 0));
         }
-        let Some(held) = self.0.get_mut(at) else { return false };
-        if *held == 0 || *held >> 1 != generation & (u32::MAX >> 1) {
-            *held = generation << 1 | u32::from(decide());
+        let Some((decided, decision)) = self.0.get_mut(at) else { return 0 };
+        if *decided != generation {
+            (*decided, *decision) = (generation, decide());
         }
-        *held & 1 == 1
+        *decision
     }
 }
 
@@ -35,7 +36,7 @@ mod tests {
     fn it_decides_once_for_each_meaning_of_a_number() {
         let (mut memo, mut asked) = (Memo::default(), 0);
         for (number, generation, decision) in
-            [(5, 1, true), (5, 1, false), (0, 1, false), (0, 1, true), (5, 2, false), (5, 3, true)]
+            [(5, 1, 7), (5, 1, 0), (0, 1, 0), (0, 1, 1), (5, 2, 0), (5, 3, 8)]
         {
             memo.ask(number, generation, || {
                 asked += 1;
@@ -43,6 +44,7 @@ mod tests {
             });
         }
         assert_eq!(asked, 4);
-        assert!(memo.ask(5, 3, || false) && !memo.ask(0, 1, || true) && !memo.ask(9, 0, || true));
+        let again = [(5, 3), (0, 1), (9, 0)].map(|(number, it)| memo.ask(number, it, || 9));
+        assert_eq!(again, [8, 0, 0]);
     }
 }

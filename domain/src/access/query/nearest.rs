@@ -30,7 +30,8 @@ pub fn nearest(
     let nothing = Arc::new(PolicyRule::default());
     let mut found: BTreeSet<(Reverse<u8>, Grant)> = BTreeSet::new();
     let Some(walk) = question.walk(index, cluster, scope) else { return Vec::new() };
-    for bound in walk.roles(|role| !question.answered_by(index.symbols(), role)) {
+    let lacking = |role| question.answering(index.symbols(), role).is_none().then_some(());
+    for (bound, ()) in walk.roles(lacking) {
         let rules = bound.content.map_or(&[][..], |content| &content.rules);
         // Of several that are as near, the first.
         let rule = rules.iter().rev().max_by_key(|rule| nearness(rule, request));

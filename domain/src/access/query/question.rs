@@ -1,6 +1,7 @@
 //! A request that is asked of many clusters, and somebody who asks.
 
 use std::cell::OnceCell;
+use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -66,8 +67,9 @@ impl Question {
         }
         let Some(walk) = self.walk(index, cluster, scope) else { return ControlFlow::Continue(()) };
         let Self { request, roles } = self;
-        for bound in walk.roles(|role| answered_by(request, roles, index.symbols(), role)) {
-            for rule in answers_of(request, &bound) {
+        let answering = |role| answering(request, roles, index.symbols(), role);
+        for (bound, answering) in walk.roles(answering) {
+            for rule in answers_of(request, &bound, answering) {
                 let aggregated_from = OnceCell::new();
                 for (place, set) in bound.places() {
                     for named in bound.subjects(set) {
@@ -107,9 +109,10 @@ impl Question {
         asker.as_master(visit)?;
         let Some(walk) = self.walk(index, cluster, scope) else { return ControlFlow::Continue(()) };
         let Self { request, roles } = self;
-        for bound in walk.roles(|role| answered_by(request, roles, index.symbols(), role)) {
-            let rules = answers_of(request, &bound);
-            let rules = rules.into_iter().map(|rule| (rule, limits_of(request, rule)));
+        let answering = |role| answering(request, roles, index.symbols(), role);
+        for (bound, answering) in walk.roles(answering) {
+            let rules = answers_of(request, &bound, answering);
+            let rules = rules.map(|rule| (rule, limits_of(request, rule)));
             asker.reach(&bound, &rules, visit)?;
         }
         ControlFlow::Continue(())
@@ -126,8 +129,8 @@ impl Question {
         let symbols = index.symbols();
         asker.identity.is_master()
             || self.walk(index, cluster, scope).is_some_and(|walk| {
-                let mut answering = walk.roles(|role| self.answered_by(symbols, role));
-                answering.any(|bound| bound.places().any(|(_, set)| asker.is_in(symbols, set)))
+                let mut answering = walk.roles(|role| self.answering(symbols, role));
+                answering.any(|(bound, _)| bound.places().any(|(_, set)| asker.is_in(symbols, set)))
             })
     }
 
@@ -145,27 +148,51 @@ impl Question {
         Walk::new(index, cluster, scope)
     }
 
-    /// Whether a rule of the content with this number allows it.
-    pub(super) fn answered_by(&mut self, symbols: &Symbols, role: u32) -> bool {
-        answered_by(&self.request, &mut self.roles, symbols, role)
+    /// See [`answering`].
+    pub(super) fn answering(&mut self, symbols: &Symbols, role: u32) -> Option<Answering> {
+        answering(&self.request, &mut self.roles, symbols, role)
     }
 }
 
-fn answered_by(request: &Request, memo: &mut Memo, symbols: &Symbols, role: u32) -> bool {
-    memo.ask(role, symbols.generation_of_role(role), || {
-        let content = symbols.role(role);
-        content.is_some_and(|content| content.rules.iter().any(|rule| rule_allows(rule, request)))
-    })
+/// Which rules of a role's content say most about why a request is allowed: the first that is not limited
+/// to some objects, by its place from 1 on; or else each that is, [`EACH_LIMITED`].
+type Answering = NonZeroU32;
+
+const EACH_LIMITED: Answering = NonZeroU32::MAX;
+
+/// `None` when no rule of the content with this number allows the request.
+fn answering(
+    request: &Request,
+    memo: &mut Memo,
+    symbols: &Symbols,
+    role: u32,
+) -> Option<Answering> {
+    let decision = memo.ask(role, symbols.generation_of_role(role), || {
+        let mut decision = 0;
+        for (place, rule) in (1..).zip(symbols.role(role).into_iter().flat_map(|held| &held.rules))
+        {
+            if rule_allows(rule, request) {
+                if rule.resource_names.is_empty() {
+                    return place;
+                }
+                decision = EACH_LIMITED.get();
+            }
+        }
+        decision
+    });
+    Answering::new(decision)
 }
 
-/// The rules that say most: the first that is not limited to some objects, or else each that is.
-fn answers_of<'i>(request: &Request, bound: &Bound<'i>) -> Vec<&'i Arc<PolicyRule>> {
+fn answers_of<'i>(
+    request: &Request,
+    bound: &Bound<'i>,
+    answering: Answering,
+) -> impl Iterator<Item = &'i Arc<PolicyRule>> + Clone {
     let rules = bound.content.map_or(&[][..], |content| &content.rules);
-    let matching = rules.iter().filter(|rule| rule_allows(rule, request));
-    match matching.clone().find(|rule| rule.resource_names.is_empty()) {
-        Some(whole) => vec![whole],
-        None => matching.collect(),
-    }
+    let place = answering.get() as usize;
+    let each = answering == EACH_LIMITED;
+    let some = if each { Some(rules) } else { rules.get(place - 1..place) };
+    some.unwrap_or_default().iter().filter(move |rule| !each || rule_allows(rule, request))
 }
 
 fn limits_of<'r>(request: &Request, rule: &'r PolicyRule) -> &'r [String] {
@@ -198,7 +225,7 @@ impl Asker {
         let Some(walk) = Walk::new(index, cluster, scope) else {
             return ControlFlow::Continue(());
         };
-        for bound in walk.roles(|_| true) {
+        for (bound, ()) in walk.roles(|_| Some(())) {
             let rules = bound.content.into_iter().flat_map(|content| &content.rules);
             let rules = rules.map(|rule| (rule, rule.resource_names.as_slice()));
             self.reach(&bound, &rules, visit)?;
@@ -209,9 +236,8 @@ impl Asker {
     /// Whether one of the subjects in a set is them.
     pub(super) fn is_in(&mut self, symbols: &Symbols, set: u32) -> bool {
         let Self { identity, sets } = self;
-        sets.ask(set, symbols.generation_of_set(set), || {
-            symbols.subjects_of(set).any(|subject| identity.is(subject))
-        })
+        let reached = || u32::from(symbols.subjects_of(set).any(|subject| identity.is(subject)));
+        sets.ask(set, symbols.generation_of_set(set), reached) == 1
     }
 
     fn as_master(&self, visit: Visit<'_>) -> ControlFlow<()> {
@@ -268,7 +294,7 @@ pub fn each_grant(
     visit: Visit<'_>,
 ) -> ControlFlow<()> {
     let Some(walk) = Walk::new(index, cluster, scope) else { return ControlFlow::Continue(()) };
-    for bound in walk.roles(|_| true) {
+    for (bound, ()) in walk.roles(|_| Some(())) {
         for rule in bound.content.into_iter().flat_map(|RoleContent { rules, .. }| rules) {
             let aggregated_from = OnceCell::new();
             for (place, set) in bound.places() {

@@ -33,20 +33,20 @@ impl<'i> Walk<'i> {
         Some(Self { index, held: index.cluster(cluster)?, within: index.within(scope) })
     }
 
-    /// The roles that bindings in scope name and whose content is wanted, by its number.
-    pub(super) fn roles(
+    /// The roles that bindings in scope name and whose content is wanted, by its number, with what it is
+    /// wanted for.
+    pub(super) fn roles<W>(
         self,
-        mut wanted: impl FnMut(u32) -> bool,
-    ) -> impl Iterator<Item = Bound<'i>> {
+        mut wanted: impl FnMut(u32) -> Option<W>,
+    ) -> impl Iterator<Item = (Bound<'i>, W)> {
         let spaces = self.held.spaces(self.within);
         let runs = spaces.flat_map(move |(namespace, places)| {
             self.held.by_role(places).map(move |(role, places)| (namespace, role, places))
         });
         runs.filter_map(move |(namespace, role, places)| {
-            wanted(role.content).then(|| {
-                let content = self.index.symbols().role(role.content);
-                Bound { walk: self, role, content, namespace, places }
-            })
+            let wanted = wanted(role.content)?;
+            let content = self.index.symbols().role(role.content);
+            Some((Bound { walk: self, role, content, namespace, places }, wanted))
         })
     }
 }
