@@ -68,9 +68,8 @@ pub(crate) async fn violations_begin_and_end(hub: &Hub) {
     assert!(ended.resolved_at.is_some());
     assert_eq!(list(hub, false).await.len(), 1);
     assert_eq!(list(hub, true).await.len(), 2);
-    // What stands and what stood is known after a restart; the invariant's end ends the rest.
     // An agent that may not read roles any more ends nothing, and what it sees begins all the same.
-    let (secrets, content) = role("secrets", vec![rule(&["get"], &["secrets"])]);
+    let (secrets, content) = role("secrets", vec![rule(&["get", "list"], &["secrets"])]);
     eyes.unseen.insert(AccessKind::Role, "roles is forbidden".to_owned());
     eyes.change(&mut talk, vec![(secrets.clone(), None)]).await;
     let (other, other_content) = role("other", vec![rule(&["get"], &["secrets"])]);
@@ -85,6 +84,7 @@ pub(crate) async fn violations_begin_and_end(hub: &Hub) {
     let Event::Violation(ended) = event().await else { panic!("synced twice") };
     assert_eq!(ended.id, found.id);
     assert_eq!(list(hub, false).await.len(), 1);
+    // What stands and what stood is known after a restart; the invariant's end ends the rest.
     hub.terminate().await;
     hub.serve(&["--metrics-listen", "127.0.0.1:0"]).await;
     assert_eq!(list(hub, false).await[0].id, anna.id);
