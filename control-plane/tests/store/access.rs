@@ -321,7 +321,7 @@ pub(crate) async fn a_hub_that_lags_behind_settles_nothing(place: Place) {
     let store = place.open().await;
     let cluster = joined(&store, "prod", cluster_id(1)).await.id;
     let first = record(&store, cluster, &report(vec![seen(1, 1)])).await.learned_at;
-    let newer = record(&store, cluster, &report(vec![seen(1, 2)])).await.learned_at;
+    let newer = record(&store, cluster, &report(vec![seen(2, 1)])).await.learned_at;
     assert!(first < newer);
     let kept = BTreeSet::new();
     let settle = async |learned_at| {
