@@ -96,26 +96,8 @@ impl Random {
 
 /// The id of the nth cluster.
 pub(crate) fn cluster(n: usize) -> ClusterId {
-    let n = u64::try_from(n).unwrap_or_default();
-    let [a, b, c, d, e, f, g, h] = n.to_be_bytes();
-    ClusterId(uuid::Uuid::from_bytes([
-        1,
-        0x92,
-        0,
-        0,
-        0,
-        0,
-        0x70,
-        0,
-        0x80,
-        0,
-        a ^ c,
-        b ^ d,
-        e,
-        f,
-        g,
-        h,
-    ]))
+    let first = 0x0192_f0c1_0000_7000_8000_0000_0000_0000_u128;
+    ClusterId(uuid::Uuid::from_u128(first + u128::try_from(n).unwrap_or_default()))
 }
 
 /// A namespace of some clusters; small numbers are of more of them.

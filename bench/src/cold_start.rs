@@ -145,6 +145,6 @@ fn pass_over(file: &Path) -> Result<Duration> {
     let began = Instant::now();
     let mut bytes = Vec::new();
     std::fs::File::open(file)?.read_to_end(&mut bytes)?;
-    std::hint::black_box(bytes.iter().filter(|byte| **byte == 7).count());
+    std::hint::black_box(bytes.iter().fold(0_u8, |all, byte| all ^ byte));
     Ok(began.elapsed())
 }
