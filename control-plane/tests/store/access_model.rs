@@ -194,7 +194,8 @@ async fn report(store: &Store, random: &mut StdRng, cluster: ClusterId, log: &mu
 
     if random.random_bool(0.3) {
         let again = store.record_access(by(cluster), &report, &Sighting::default(), now).await;
-        assert_eq!(again.unwrap(), Recorded { changed: Vec::new(), ..done });
+        let before = Some(done.learned_at);
+        assert_eq!(again.unwrap(), Recorded { changed: Vec::new(), before, ..done });
     }
 }
 
