@@ -1,10 +1,12 @@
--- What each cluster's inventory holds, by the newest report. `buckets`: 256 digests, one behind the
+-- What each cluster's inventory holds, by the newest report. `bytes`: of what its objects say together.
+-- `buckets`: 256 digests, one behind the
 -- other. `unseen`: JSON, why a kind was not seen. `learned_at` only rises: one report, one moment.
 CREATE TABLE access_clusters (
     cluster_id UUID             NOT NULL PRIMARY KEY REFERENCES clusters (id),
     root       BYTEA            NOT NULL CHECK (octet_length(root) = 32),
     buckets    BYTEA            NOT NULL CHECK (octet_length(buckets) = 8192),
     objects    BIGINT           NOT NULL CHECK (objects >= 0),
+    bytes      BIGINT           NOT NULL CHECK (bytes >= 0),
     skipped    BIGINT           NOT NULL CHECK (skipped >= 0),
     unseen     TEXT COLLATE "C" NOT NULL,
     learned_at BIGINT           NOT NULL

@@ -1,10 +1,12 @@
--- What each cluster's inventory holds, by the newest report. `buckets`: 256 digests, one behind the
+-- What each cluster's inventory holds, by the newest report. `bytes`: of what its objects say together.
+-- `buckets`: 256 digests, one behind the
 -- other. `unseen`: JSON, why a kind was not seen. `learned_at` only rises: one report, one moment.
 CREATE TABLE access_clusters (
     cluster_id BLOB    NOT NULL PRIMARY KEY REFERENCES clusters (id),
     root       BLOB    NOT NULL CHECK (length(root) = 32),
     buckets    BLOB    NOT NULL CHECK (length(buckets) = 8192),
     objects    INTEGER NOT NULL CHECK (objects >= 0),
+    bytes      INTEGER NOT NULL CHECK (bytes >= 0),
     skipped    INTEGER NOT NULL CHECK (skipped >= 0),
     unseen     TEXT    NOT NULL,
     learned_at INTEGER NOT NULL

@@ -164,6 +164,34 @@ pub(crate) async fn only_the_newest_stream_reports_access(place: Place) {
     }
 }
 
+pub(crate) async fn what_a_cluster_says_is_bounded(place: Place) {
+    let store = place.open().await;
+    let cluster = joined(&store, "prod", cluster_id(1)).await.id;
+    let long = |letter: &str| AccessContent::Namespace {
+        labels: [("n".into(), letter.repeat(200 * 1024))].into(),
+    };
+    // The same text each time: what is counted is what objects say, not what is stored of it.
+    let says = |numbers: std::ops::Range<usize>, letter: &str| {
+        let content = Arc::new(long(letter));
+        let changes = numbers.map(|number| AccessChange {
+            seen: Some((Arc::clone(&content), origin(1))),
+            ..seen(number, 1)
+        });
+        report(changes.collect())
+    };
+    let none = Sighting::default();
+    let most = 128 * 1024 * 1024 / (200 * 1024 + 64);
+    store.record_access(by(cluster), &says(0..most, "a"), &none, at(2)).await.unwrap();
+    let refused = store.record_access(by(cluster), &says(most..most + 2, "a"), &none, at(3)).await;
+    assert!(matches!(refused, Err(StoreError::Invalid { .. })), "{refused:?}");
+    // What takes the place of something counts as one.
+    store.record_access(by(cluster), &says(0..most, "b"), &none, at(4)).await.unwrap();
+    let gone = AccessChange { seen: None, ..seen(0, 1) };
+    let mut report = says(most..most + 1, "a");
+    report.changes.push(gone);
+    store.record_access(by(cluster), &report, &none, at(5)).await.unwrap();
+}
+
 pub(crate) async fn a_large_inventory(place: Place) {
     let store = place.open().await;
     let cluster = joined(&store, "prod", cluster_id(1)).await.id;

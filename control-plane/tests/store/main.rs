@@ -98,6 +98,7 @@ contract! {
         a_report_is_read_back,
         what_is_not_in_a_whole_bucket_is_gone,
         only_the_newest_stream_reports_access,
+        what_a_cluster_says_is_bounded,
         a_large_inventory,
         damaged_access_is_not_returned,
         what_was_signed_and_seen_is_kept,

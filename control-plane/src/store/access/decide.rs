@@ -11,6 +11,8 @@ pub(super) struct Known {
     pub(super) leaf: Option<Digest>,
     /// In microseconds.
     pub(super) at: i64,
+    /// Of what it says.
+    pub(super) bytes: i64,
 }
 
 /// A version in a report.
@@ -62,7 +64,7 @@ mod tests {
     }
 
     fn known(text: &str, at: i64) -> Known {
-        Known { leaf: leaf(text), at }
+        Known { leaf: leaf(text), at, bytes: 0 }
     }
 
     /// The versions that steps lead to: text (empty: gone) and time.
@@ -98,7 +100,7 @@ mod tests {
             [&[("b", 4), ("a", 5)][..], &[("b", 4), ("", 5)], &[("b", 4), ("c", 3)], &[("b", 0)]]
         {
             let once = after(known("a", 1), steps);
-            let last = once.last().map(|(leaf, at)| Known { leaf: *leaf, at: *at });
+            let last = once.last().map(|(leaf, at)| Known { leaf: *leaf, at: *at, bytes: 0 });
             assert_eq!(after(last, steps), [], "{steps:?}");
         }
     }

@@ -13,8 +13,8 @@ use super::super::clusters::admit;
 use super::super::columns::{DigestColumn, OptionalDigestColumn, int, micros, raw};
 use super::super::{Store, StoreError, Writer};
 use super::checkpoints::{keep_sighting, lately_signed, signed_until};
-use super::decide::{Known, decide};
-use super::report::{Version, contents_of, prepare, ranges, split, steps};
+use super::decide::{Known, Step, decide};
+use super::report::{Version, contents_of, prepare, ranges, size, split, steps};
 use super::rows::{
     CHUNK, add_versions, content_ids, end_versions, known_ids, names, stored_versions,
 };
@@ -48,7 +48,7 @@ impl Store {
         run_tx!(self, "record-access", ReadCommitted, |tx, Db| {
             admit!(tx, Db, by);
             let before: Option<Before> = sqlx::query_as(
-                "SELECT root, buckets, objects, skipped, unseen, learned_at FROM access_clusters \
+                "SELECT root, buckets, objects, bytes, skipped, unseen, learned_at FROM access_clusters \
                  WHERE cluster_id = $1",
             )
             .bind(cluster.0)
@@ -61,7 +61,8 @@ impl Store {
             let signed = signed_until(&lately, sighting, root);
             let steps = steps(report, &prepared, &stored, signed);
             let chains = decide(&stored, steps);
-            let inventory = Inventory::after(before.as_ref(), &touched, stored, &chains)?;
+            let size = |step: &Step| size(step, &prepared, &contents);
+            let inventory = Inventory::after(before.as_ref(), &touched, stored, &chains, size)?;
             let learned = match &before {
                 Some((.., last)) if chains.is_empty() => *last,
                 Some((.., last)) => micros(now).max(last.saturating_add(1)),
@@ -86,22 +87,23 @@ impl Store {
             let (passing, newest) = split(&chains, &prepared, &names, &ids)?;
             add_versions!(tx, Db, cluster, &passing, &newest, learned);
 
-            let same = before.as_ref().is_some_and(|(_, _, _, skipped, was_unseen, _)| {
+            let same = before.as_ref().is_some_and(|(_, _, _, _, skipped, was_unseen, _)| {
                 chains.is_empty() && *skipped == int(report.skipped) && *was_unseen == unseen
             });
             if !same {
                 sqlx::query(
                     "INSERT INTO access_clusters \
-                     (cluster_id, root, buckets, objects, skipped, unseen, learned_at) \
-                     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (cluster_id) DO UPDATE SET \
+                     (cluster_id, root, buckets, objects, bytes, skipped, unseen, learned_at) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (cluster_id) DO UPDATE SET \
                      root = excluded.root, buckets = excluded.buckets, \
-                     objects = excluded.objects, skipped = excluded.skipped, \
+                     objects = excluded.objects, bytes = excluded.bytes, skipped = excluded.skipped, \
                      unseen = excluded.unseen, learned_at = excluded.learned_at",
                 )
                 .bind(cluster.0)
                 .bind(raw(&inventory.root))
                 .bind(&inventory.buckets)
                 .bind(int(inventory.objects))
+                .bind(inventory.bytes)
                 .bind(int(report.skipped))
                 .bind(&unseen)
                 .bind(learned)

@@ -88,6 +88,16 @@ pub(super) fn steps(
     steps
 }
 
+/// How many bytes a version says.
+pub(super) fn size(
+    step: &Step,
+    prepared: &[Prepared<'_>],
+    contents: &BTreeMap<Digest, String>,
+) -> usize {
+    let seen = step.change.and_then(|index| prepared.get(index)?.seen.as_ref());
+    seen.and_then(|(digest, ..)| contents.get(digest)).map_or(0, String::len)
+}
+
 /// The contents that new versions name.
 pub(super) fn contents_of<'c>(
     chains: &BTreeMap<Digest, Vec<Step>>,

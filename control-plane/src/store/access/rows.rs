@@ -61,19 +61,19 @@ macro_rules! stored_versions {
     ($tx:ident, $cluster:ident, $touched:expr) => {{
         let mut stored: BTreeMap<Digest, Known> = BTreeMap::new();
         for range in ranges($touched) {
-            let found: Vec<(DigestColumn, OptionalDigestColumn, i64)> = sqlx::query_as(
-                "SELECT key_hash, leaf, at FROM access_objects \
-                 WHERE cluster_id = $1 AND key_hash BETWEEN $2 AND $3",
+            let found: Vec<(DigestColumn, OptionalDigestColumn, i64, i64)> = sqlx::query_as(
+                "SELECT o.key_hash, o.leaf, o.at, CAST(COALESCE(octet_length(c.json), 0) AS BIGINT) \
+                 FROM access_objects o LEFT JOIN access_contents c ON c.id = o.content \
+                 WHERE o.cluster_id = $1 AND o.key_hash BETWEEN $2 AND $3",
             )
             .bind($cluster.0)
             .bind(end(*range.start(), 0))
             .bind(end(*range.end(), u8::MAX))
             .fetch_all(&mut *$tx)
             .await?;
-            let known = |(key_hash, leaf, at): (DigestColumn, OptionalDigestColumn, i64)| {
-                (Digest::from(key_hash), Known { leaf: leaf.into(), at })
-            };
-            stored.extend(found.into_iter().map(known));
+            for (key_hash, leaf, at, bytes) in found {
+                stored.insert(key_hash.into(), Known { leaf: leaf.into(), at, bytes });
+            }
         }
         stored
     }};

@@ -10,14 +10,18 @@ use super::super::StoreError;
 use super::super::columns::DigestColumn;
 use super::decide::{Known, Step};
 
-/// The stored row of a cluster: root, buckets, objects, skipped, unseen, learned_at.
-pub(super) type Before = (DigestColumn, Vec<u8>, i64, i64, String, i64);
+/// What the objects of one cluster may say together. An agent reports no more than 104 MiB.
+const MAX_INVENTORY_BYTES: i64 = 128 * 1024 * 1024;
+
+/// The stored row of a cluster: root, buckets, objects, bytes, skipped, unseen, learned_at.
+pub(super) type Before = (DigestColumn, Vec<u8>, i64, i64, i64, String, i64);
 
 /// The digests of a cluster's inventory after a report.
 pub(super) struct Inventory {
     pub(super) root: Digest,
     pub(super) buckets: Vec<u8>,
     pub(super) objects: u32,
+    pub(super) bytes: i64,
     /// The objects of which there is a stored version.
     pub(super) known: BTreeSet<Digest>,
 }
@@ -28,6 +32,7 @@ impl Inventory {
         touched: &BTreeSet<u8>,
         stored: BTreeMap<Digest, Known>,
         chains: &BTreeMap<Digest, Vec<Step>>,
+        size: impl Fn(&Step) -> usize,
     ) -> Result<Self, StoreError> {
         let mut buckets = [bucket_digest([]); BUCKETS];
         if let Some((_, bytes, ..)) = before {
@@ -37,6 +42,16 @@ impl Inventory {
             }
         }
         let known: BTreeSet<Digest> = stored.keys().copied().collect();
+        let mut bytes = before.map_or(0, |(_, _, _, bytes, ..)| *bytes);
+        for (key_hash, versions) in chains {
+            bytes -= stored.get(key_hash).map_or(0, |known| known.bytes);
+            bytes +=
+                versions.last().map_or(0, |last| i64::try_from(size(last)).unwrap_or(i64::MAX));
+        }
+        if bytes > MAX_INVENTORY_BYTES {
+            let most = MAX_INVENTORY_BYTES / (1024 * 1024);
+            return Err(StoreError::invalid(format!("objects that say more than {most} MiB")));
+        }
         let mut leaves: BTreeMap<Digest, Digest> = (stored.into_iter())
             .filter_map(|(key_hash, known)| Some((key_hash, known.leaf?)))
             .collect();
@@ -62,6 +77,7 @@ impl Inventory {
             root: root(&buckets),
             buckets: buckets.iter().flat_map(|digest| digest.0).collect(),
             objects: u32::try_from(objects).unwrap_or(u32::MAX),
+            bytes: bytes.max(0),
             known,
         })
     }
