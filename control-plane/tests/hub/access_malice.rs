@@ -178,3 +178,34 @@ pub(crate) async fn a_cluster_that_is_cut_off_is_asked_no_more(hub: &Hub) {
     let (grants, _) = who(hub, scope).await;
     assert!(grants.contains(&"prod \"payments\" anna".to_owned()), "{grants:?}");
 }
+
+/// Those who hold all turns do not cost others their streams.
+pub(crate) async fn who_gets_no_turn_is_asked_again(hub: &Hub) {
+    let mut holders = Vec::new();
+    for number in 0..4 {
+        let (cluster, mut eyes) = sealed(hub, &format!("holder-{number}")).await;
+        let (mut talk, _) = cluster.connect(hub).await;
+        first(&mut eyes);
+        let report = eyes.report(Vec::new(), None);
+        let part = agent::InventoryReport { last: false, current: None, ..report };
+        talk.say(Say::Inventory(part)).await;
+        // One thing is done at a time: the answer to this says that the part was taken.
+        talk.say(Say::Drift(agent::DriftReport { sequence: 1, ..Default::default() })).await;
+        while !matches!(talk.hear().await.unwrap().unwrap(), Hear::DriftAck(_)) {}
+        holders.push(talk);
+    }
+    let (cluster, mut eyes) = sealed(hub, "prod").await;
+    let (mut talk, _) = cluster.connect(hub).await;
+    first(&mut eyes);
+    let whole = eyes.missing(&[0; 256 * 32]);
+    let part = agent::InventoryReport { last: false, current: None, ..whole.clone() };
+    talk.say(Say::Inventory(part)).await;
+    let last = agent::InventoryReport { changes: Vec::new(), ..whole };
+    talk.say(Say::Inventory(last)).await;
+    let Hear::InventoryWanted(_) = answer(&mut talk).await else { panic!("it was stored") };
+    assert_eq!(inventory(hub, "prod").await.objects, 0);
+    // The stream goes on.
+    assert!(eyes.sync(&mut talk).await > 0);
+    assert!(inventory(hub, "prod").await.objects > 0);
+    drop(holders);
+}

@@ -112,6 +112,7 @@ on_both! {
         paths_are_found_and_previewed,
     }
     access_malice {
+        who_gets_no_turn_is_asked_again,
         what_cannot_be_kept_is_left_out,
         what_is_not_this_cluster_s_is_refused,
         what_proves_nothing_is_said,

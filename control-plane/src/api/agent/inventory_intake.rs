@@ -25,8 +25,9 @@ const MAX_CHANGES: usize = 400_000;
 const MAX_BYTES: usize = 128 * 1024 * 1024;
 /// How long a report may take.
 const PATIENCE: Duration = Duration::from_mins(5);
-/// How long to wait while others send theirs.
-const TURN: Duration = Duration::from_secs(30);
+/// How long to wait while others send theirs. Who gets no turn is asked again: the agent waits a
+/// little longer each time.
+const TURN: Duration = Duration::from_secs(2);
 
 /// What is under way.
 #[derive(Default)]
@@ -54,7 +55,18 @@ struct Report {
     refusals: Refusals,
     bytes: usize,
     deadline: Instant,
-    turn: Option<OwnedSemaphorePermit>,
+    turn: Turn,
+}
+
+/// Only so many large reports are held at once.
+enum Turn {
+    /// It came in one part so far.
+    NotNeeded,
+    Taken {
+        _permit: OwnedSemaphorePermit,
+    },
+    /// Its parts are let go of as they come.
+    Refused,
 }
 
 impl InventoryIntake {
@@ -85,9 +97,13 @@ impl InventoryIntake {
         let (last, closed, current) = (part.last, part.closed.clone(), part.current.clone());
         let mut report = report.with(&part, now)?;
         if !last {
-            report.take_turn(services).await?;
+            report.take_turn(services).await;
             self.report = Some(report);
             return Ok(None);
+        }
+        let sequence = report.sequence;
+        if matches!(report.turn, Turn::Refused) {
+            return Ok(Some(reply(sequence, services.access.wanted(by.cluster).await?)));
         }
         let current = current.map(convert::signed);
         let current =
@@ -108,15 +124,17 @@ impl InventoryIntake {
             current,
         };
         self.hangs_up.get_or_insert_with(|| HangsUp(services.access.clone(), by));
-        let sequence = report.sequence;
-        let reply = services.access.take(by, told, now).await?;
-        Ok(Some(match reply {
-            Reply::Stored => Out::InventoryAck(proto::InventoryAck { sequence }),
-            Reply::Wanted(buckets) => {
-                let buckets = buckets.into();
-                Out::InventoryWanted(proto::InventoryWanted { sequence, buckets })
-            }
-        }))
+        Ok(Some(reply(sequence, services.access.take(by, told, now).await?)))
+    }
+}
+
+fn reply(sequence: u64, reply: Reply) -> Out {
+    match reply {
+        Reply::Stored => Out::InventoryAck(proto::InventoryAck { sequence }),
+        Reply::Wanted(buckets) => {
+            let buckets = buckets.into();
+            Out::InventoryWanted(proto::InventoryWanted { sequence, buckets })
+        }
     }
 }
 
@@ -129,7 +147,7 @@ impl Report {
             refusals: Refusals::default(),
             bytes: 0,
             deadline: Instant::now() + PATIENCE,
-            turn: None,
+            turn: Turn::NotNeeded,
         }
     }
 
@@ -153,17 +171,17 @@ impl Report {
         Ok(self)
     }
 
-    /// Only so many large reports are held at once.
-    async fn take_turn(&mut self, services: &Services) -> Result<(), ServiceError> {
-        if self.turn.is_some() {
-            return Ok(());
+    /// Waits for a turn with the first part of several.
+    async fn take_turn(&mut self, services: &Services) {
+        if matches!(self.turn, Turn::NotNeeded) {
+            let turn = timeout(TURN, services.inventories.clone().acquire_owned()).await;
+            self.turn = match turn {
+                Ok(Ok(permit)) => Turn::Taken { _permit: permit },
+                Ok(Err(_)) | Err(_) => Turn::Refused,
+            };
         }
-        let turn = timeout(TURN, services.inventories.clone().acquire_owned()).await;
-        let Ok(Ok(turn)) = turn else {
-            let why = "too many clusters send all of their access at once: try again";
-            return Err(ServiceError::Exhausted(why.to_owned()));
-        };
-        self.turn = Some(turn);
-        Ok(())
+        if matches!(self.turn, Turn::Refused) {
+            self.changes = Vec::new();
+        }
     }
 }

@@ -49,6 +49,8 @@ const MESSAGES: (u32, Duration) = (200, Duration::from_millis(5));
 /// Bytes at once, and how long one more takes: 16 MiB, then about 1 MiB a second. What is faster is
 /// read later.
 const BYTES: (u32, Duration) = (16 * 1024 * 1024, Duration::from_nanos(954));
+/// What storing a report of the inventory costs of these: 256 at once, then about 16 a second.
+const REPORT: u32 = 64 * 1024;
 /// The same for asking for a whole bundle again.
 const RESENDS: (u32, Duration) = (5, Duration::from_secs(10));
 /// The same for reports of the fence that differ from the one before: each is written.
@@ -332,6 +334,9 @@ impl Talk {
             Some(In::Fence(report)) => self.fence(live, &report).await,
             Some(In::Inventory(part)) => {
                 let by = live.writer;
+                if part.last {
+                    live.bytes.spend(REPORT, Instant::now());
+                }
                 let answer = live.inventory.take(&self.services, by, part, now).await?;
                 self.out.extend(answer);
                 Ok(())
