@@ -7,7 +7,6 @@ use hanse_domain::access::read;
 use hanse_domain::drift::is_bootstrap;
 use hanse_domain::fleet::Fleet;
 use hanse_domain::ids::{ClusterId, RevisionNumber};
-use hanse_domain::object::{ObjectKind, ObjectRef};
 use hanse_domain::render::render;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -147,7 +146,7 @@ impl<'p> Tracer<'p> {
         at: Timestamp,
     ) -> (Source, String) {
         if origin.source.is_empty() {
-            let bootstrap = reference(key).is_some_and(|reference| is_bootstrap(&reference));
+            let bootstrap = key.object_ref().is_some_and(|reference| is_bootstrap(&reference));
             let source = if bootstrap { Source::Bootstrap } else { Source::Observed };
             return (source, String::new());
         }
@@ -180,7 +179,7 @@ impl<'p> Tracer<'p> {
             let Some(member) = fleet.member(cluster) else { return Made::new() };
             let rendering = render(fleet.placed_on(member), &member.entry.labels, Timestamp::MIN);
             let objects = rendering.objects.values().filter_map(|rendered| {
-                let kind = kind(rendered.object.reference.kind)?;
+                let kind = AccessKind::of(rendered.object.reference.kind)?;
                 read::read(kind, &rendered.object.body).ok().flatten()
             });
             objects
@@ -191,39 +190,4 @@ impl<'p> Tracer<'p> {
                 .collect()
         })
     }
-}
-
-fn kind(kind: ObjectKind) -> Option<AccessKind> {
-    match kind {
-        ObjectKind::Namespace => Some(AccessKind::Namespace),
-        ObjectKind::ClusterRole => Some(AccessKind::ClusterRole),
-        ObjectKind::Role => Some(AccessKind::Role),
-        ObjectKind::ClusterRoleBinding => Some(AccessKind::ClusterRoleBinding),
-        ObjectKind::RoleBinding => Some(AccessKind::RoleBinding),
-        ObjectKind::ResourceQuota
-        | ObjectKind::LimitRange
-        | ObjectKind::NetworkPolicy
-        | ObjectKind::Secret => None,
-    }
-}
-
-/// Of what Kubernetes may have made itself.
-fn reference(key: &AccessKey) -> Option<ObjectRef> {
-    let kind = match key.kind {
-        AccessKind::ClusterRole => ObjectKind::ClusterRole,
-        AccessKind::Role => ObjectKind::Role,
-        AccessKind::ClusterRoleBinding => ObjectKind::ClusterRoleBinding,
-        AccessKind::RoleBinding => ObjectKind::RoleBinding,
-        AccessKind::Namespace
-        | AccessKind::ServiceAccount
-        | AccessKind::Deployment
-        | AccessKind::StatefulSet
-        | AccessKind::DaemonSet
-        | AccessKind::ReplicaSet
-        | AccessKind::Job
-        | AccessKind::CronJob
-        | AccessKind::Pod => return None,
-    };
-    let namespace = (!key.namespace.is_empty()).then(|| key.namespace.clone());
-    Some(ObjectRef { kind, namespace, name: key.name.clone() })
 }

@@ -1,7 +1,6 @@
 //! Where the inventory's inputs come from: the core's watches and stream, and watches of its own.
 
 use hanse_domain::access::object::{AccessKey, AccessKind};
-use hanse_domain::object::ObjectKind;
 
 use super::io::Input;
 use super::sight::Sight;
@@ -14,21 +13,6 @@ pub fn watched_apart() -> impl Iterator<Item = AccessKind> {
         .filter(|kind| kind.is_workload() || *kind == AccessKind::ServiceAccount)
 }
 
-/// The same kind of object, if it belongs into the inventory.
-pub const fn access_kind(kind: ObjectKind) -> Option<AccessKind> {
-    match kind {
-        ObjectKind::Namespace => Some(AccessKind::Namespace),
-        ObjectKind::ClusterRole => Some(AccessKind::ClusterRole),
-        ObjectKind::Role => Some(AccessKind::Role),
-        ObjectKind::ClusterRoleBinding => Some(AccessKind::ClusterRoleBinding),
-        ObjectKind::RoleBinding => Some(AccessKind::RoleBinding),
-        ObjectKind::ResourceQuota
-        | ObjectKind::LimitRange
-        | ObjectKind::NetworkPolicy
-        | ObjectKind::Secret => None,
-    }
-}
-
 /// The watch of a kind is broken.
 pub fn blind(kind: AccessKind, failure: &Failure) -> Input {
     let refused = matches!(failure, Failure::Refused(_));
@@ -39,22 +23,22 @@ pub fn blind(kind: AccessKind, failure: &Failure) -> Input {
 pub fn input_of(input: &CoreInput) -> Option<Input> {
     match input {
         CoreInput::Listed(kind, objects) => {
-            let kind = access_kind(*kind)?;
+            let kind = AccessKind::of(*kind)?;
             Some(Input::Listed(
                 kind,
                 objects.iter().filter_map(|live| Sight::of(kind, &live.body)).collect(),
             ))
         }
         CoreInput::Seen(live) => {
-            Some(Input::Seen(Sight::of(access_kind(live.reference.kind)?, &live.body)?))
+            Some(Input::Seen(Sight::of(AccessKind::of(live.reference.kind)?, &live.body)?))
         }
         CoreInput::Gone(reference) => {
-            let kind = access_kind(reference.kind)?;
+            let kind = AccessKind::of(reference.kind)?;
             let namespace = reference.namespace.clone().unwrap_or_default();
             Some(Input::Gone(AccessKey { kind, namespace, name: reference.name.clone() }))
         }
         CoreInput::Interrupted(kind, failure) | CoreInput::Blind(kind, failure) => {
-            Some(blind(access_kind(*kind)?, failure))
+            Some(blind(AccessKind::of(*kind)?, failure))
         }
         CoreInput::Welcomed { .. } => Some(Input::Welcomed),
         CoreInput::Disconnected => Some(Input::Disconnected),

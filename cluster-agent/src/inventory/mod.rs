@@ -39,7 +39,7 @@ use hanse_domain::ids::{ClusterId, Digest};
 use jiff::{Timestamp, Unit};
 
 use eyes::Eyes;
-pub use feed::{access_kind, blind, input_of, watched_apart};
+pub use feed::{blind, input_of, watched_apart};
 use held::Held;
 pub use held::Limits;
 pub use io::{Buckets, Change, Effect, Input, Part, State, Stats};

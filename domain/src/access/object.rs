@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::history::roster::Labels;
 use crate::ids::Digest;
 use crate::kinds::role::PolicyRule;
+use crate::object::{ObjectKind, ObjectRef};
 
 /// Most bytes of one object's canonical content; what is larger is skipped and counted.
 pub const MAX_CONTENT_BYTES: usize = 256 * 1024;
@@ -98,6 +99,21 @@ impl AccessKind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
+    /// The same kind of object, if it decides who can do what.
+    pub const fn of(kind: ObjectKind) -> Option<Self> {
+        match kind {
+            ObjectKind::Namespace => Some(Self::Namespace),
+            ObjectKind::ClusterRole => Some(Self::ClusterRole),
+            ObjectKind::Role => Some(Self::Role),
+            ObjectKind::ClusterRoleBinding => Some(Self::ClusterRoleBinding),
+            ObjectKind::RoleBinding => Some(Self::RoleBinding),
+            ObjectKind::ResourceQuota
+            | ObjectKind::LimitRange
+            | ObjectKind::NetworkPolicy
+            | ObjectKind::Secret => None,
+        }
+    }
+
     /// Whether it runs pods.
     pub const fn is_workload(self) -> bool {
         match self {
@@ -155,6 +171,13 @@ impl AccessKey {
         name: impl Into<String>,
     ) -> Self {
         Self { kind, namespace: namespace.into(), name: name.into() }
+    }
+
+    /// The same object, if it is of a kind that Hanse writes or compares.
+    pub fn object_ref(&self) -> Option<ObjectRef> {
+        let kind = ObjectKind::ALL.into_iter().find(|it| AccessKind::of(*it) == Some(self.kind))?;
+        let namespace = (!self.namespace.is_empty()).then(|| self.namespace.clone());
+        Some(ObjectRef { kind, namespace, name: self.name.clone() })
     }
 
     /// Of the canonical encoding. Its first byte is the bucket.

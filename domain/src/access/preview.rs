@@ -110,7 +110,8 @@ fn changes(
     for (reference, rendered) in &after.objects {
         let old = before.objects.get(reference);
         let is_same = |old: &Rendered| old.object.body == rendered.object.body;
-        let Some(kind) = access_kind(reference.kind).filter(|_| !old.is_some_and(is_same)) else {
+        let kind = AccessKind::of(reference.kind).filter(|_| !old.is_some_and(is_same));
+        let Some(kind) = kind else {
             continue;
         };
         let Ok(Some(read)) = read(kind, &rendered.object.body) else { continue };
@@ -125,7 +126,7 @@ fn changes(
         let gone = !after.objects.contains_key(reference)
             && !after.unrendered.contains(&rendered.source)
             && reference.kind != ObjectKind::Namespace;
-        if let Some(kind) = access_kind(reference.kind).filter(|_| gone) {
+        if let Some(kind) = AccessKind::of(reference.kind).filter(|_| gone) {
             let namespace = reference.namespace.clone().unwrap_or_default();
             let key = AccessKey { kind, namespace, name: reference.name.clone() };
             out.push((key, None));
@@ -157,20 +158,6 @@ fn namespace(
     });
     let namespace = (key, Some(AccessContent::Namespace { labels: all }));
     std::iter::once(namespace).chain(account).collect()
-}
-
-const fn access_kind(kind: ObjectKind) -> Option<AccessKind> {
-    match kind {
-        ObjectKind::Namespace => Some(AccessKind::Namespace),
-        ObjectKind::ClusterRole => Some(AccessKind::ClusterRole),
-        ObjectKind::Role => Some(AccessKind::Role),
-        ObjectKind::ClusterRoleBinding => Some(AccessKind::ClusterRoleBinding),
-        ObjectKind::RoleBinding => Some(AccessKind::RoleBinding),
-        ObjectKind::ResourceQuota
-        | ObjectKind::LimitRange
-        | ObjectKind::NetworkPolicy
-        | ObjectKind::Secret => None,
-    }
 }
 
 #[cfg(test)]

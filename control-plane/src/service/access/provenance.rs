@@ -15,7 +15,6 @@ use hanse_domain::drift::is_bootstrap;
 use hanse_domain::history::manifest::Manifest;
 use hanse_domain::history::roster::{ClusterEntry, Labels};
 use hanse_domain::ids::{ClusterId, Digest, RevisionNumber};
-use hanse_domain::object::{ObjectKind, ObjectRef};
 use hanse_domain::parse;
 use hanse_domain::render::render;
 use jiff::Timestamp;
@@ -96,7 +95,7 @@ impl AccessService {
         let ProvenanceRow { origin, at, learned_at, content } = row;
         let document = origin.source.clone();
         let revision = origin.revision.unwrap_or_default();
-        let bootstrap = object_ref(key).is_some_and(|reference| is_bootstrap(&reference));
+        let bootstrap = key.object_ref().is_some_and(|reference| is_bootstrap(&reference));
         let (mut verified, mut author) = (false, String::new());
         if let Ok(reference) = document.parse::<DocumentRef>()
             && revision > 0
@@ -214,7 +213,7 @@ impl Declared {
         let pins = pins.collect();
         let mut objects = BTreeMap::new();
         for (reference, rendered) in render(documents, labels, at).objects {
-            let kind = AccessKind::from_name(reference.kind.name());
+            let kind = AccessKind::of(reference.kind);
             let object = kind.and_then(|kind| read(kind, &rendered.object.body).ok().flatten());
             if let Some(object) = object {
                 let content = Digest::of(&object.content.encode());
@@ -237,27 +236,4 @@ impl Declared {
                 .get(key)
                 .is_some_and(|(source, declared)| source == document && declared == content)
     }
-}
-
-/// As the list of what comes with Kubernetes has it.
-fn object_ref(key: &AccessKey) -> Option<ObjectRef> {
-    let kind = match key.kind {
-        AccessKind::ClusterRole => ObjectKind::ClusterRole,
-        AccessKind::ClusterRoleBinding => ObjectKind::ClusterRoleBinding,
-        AccessKind::Role => ObjectKind::Role,
-        AccessKind::RoleBinding => ObjectKind::RoleBinding,
-        AccessKind::Namespace
-        | AccessKind::ServiceAccount
-        | AccessKind::Deployment
-        | AccessKind::StatefulSet
-        | AccessKind::DaemonSet
-        | AccessKind::ReplicaSet
-        | AccessKind::Job
-        | AccessKind::CronJob
-        | AccessKind::Pod => return None,
-    };
-    Some(match key.namespace.as_str() {
-        "" => ObjectRef::cluster(kind, &key.name),
-        namespace => ObjectRef::namespaced(kind, namespace, &key.name),
-    })
 }

@@ -87,7 +87,7 @@ fn taking_it_away_closes_the_path_and_heals_the_invariant() {
     let mut lab = Lab::new();
     let declared = rendering(&[starts_pods(), bound_in("shut")]);
     for (reference, rendered) in &declared.objects {
-        let kind = access_kind(reference.kind).unwrap();
+        let kind = AccessKind::of(reference.kind).unwrap();
         let object = read(kind, &rendered.object.body).unwrap().unwrap();
         lab.put(&object.key, &object.content);
     }
