@@ -170,15 +170,12 @@ impl Asked {
         if !self.path.is_empty() {
             return Request::Path { verb: self.verb.clone(), path: self.path.clone() };
         }
-        // When an object is created its name is not looked at: a rule for some names gives nothing.
-        let unnamed = self.verb == "create" && self.subresource.is_empty();
-        let name = if self.name.is_empty() && !unnamed { None } else { Some(self.name.clone()) };
-        Request::Resource {
-            verb: self.verb.clone(),
-            api_group: self.api_group.clone(),
-            resource: self.resource.clone(),
-            subresource: self.subresource.clone(),
-            name,
-        }
+        Request::resource(
+            self.verb.clone(),
+            self.api_group.clone(),
+            self.resource.clone(),
+            self.subresource.clone(),
+            self.name.clone(),
+        )
     }
 }

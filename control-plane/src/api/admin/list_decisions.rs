@@ -1,7 +1,6 @@
 //! `ListDecisions`: yes or no, as the API server would say it, with the paths that allow it.
 
 use futures::StreamExt as _;
-use hanse_domain::access::request::Request;
 use hanse_proto::admin as proto;
 use hanse_proto::admin::decision_response::Part as Out;
 
@@ -16,23 +15,11 @@ pub(super) async fn handle(
     ctx: &OpContext,
     msg: proto::ListDecisionsRequest,
 ) -> Result<Responses<proto::DecisionResponse>, ServiceError> {
-    let request = exact(convert::request(msg.request)?);
+    let request = convert::request(msg.request)?.exact();
     let subject = convert::subject(msg.subject.as_ref(), &msg.groups)?;
     let asked = services.access.ask(convert::question(msg.scope)?, ctx.now).await?;
     let answer = services.access.decisions(asked, request, &subject, msg.groups);
     lease(services, ctx, answer.map(|part| Ok(response(part?))))
-}
-
-/// A request without a name is one without a name, as it is to the API server: rules that are limited
-/// to some objects do not allow it.
-fn exact(request: Request) -> Request {
-    match request {
-        Request::Resource { verb, api_group, resource, subresource, name } => {
-            let name = Some(name.unwrap_or_default());
-            Request::Resource { verb, api_group, resource, subresource, name }
-        }
-        Request::Path { .. } => request,
-    }
 }
 
 fn response(part: Part<Decision>) -> proto::DecisionResponse {

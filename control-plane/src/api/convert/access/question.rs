@@ -88,8 +88,7 @@ pub(in crate::api) fn request(
         if resource.is_empty() {
             return Err(ServiceError::invalid("`resource` is missing, or `path`"));
         }
-        let name = (!name.is_empty()).then_some(name);
-        return Ok(Request::Resource { verb, api_group, resource, subresource, name });
+        return Ok(Request::resource(verb, api_group, resource, subresource, name));
     }
     if [api_group, resource, subresource, name].iter().any(|text| !text.is_empty()) {
         return Err(ServiceError::invalid("`path` stands alone: it is no resource"));
@@ -240,18 +239,23 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        let ask = |resource: &str, path: &str| {
+        let ask = |verb: &str, resource: &str, path: &str| {
             request(Some(proto::AccessRequest {
-                verb: "get".to_owned(),
+                verb: verb.to_owned(),
                 resource: resource.to_owned(),
                 path: path.to_owned(),
                 ..Default::default()
             }))
         };
-        assert!(matches!(ask("secrets", "").unwrap(), Request::Resource { name: None, .. }));
-        assert!(matches!(ask("", "/metrics").unwrap(), Request::Path { .. }));
+        let name = |asked: Request| match asked {
+            Request::Resource { name, .. } => name,
+            Request::Path { path, .. } => Some(path),
+        };
+        assert_eq!(name(ask("get", "secrets", "").unwrap()), None);
+        assert_eq!(name(ask("create", "secrets", "").unwrap()).as_deref(), Some(""));
+        assert_eq!(name(ask("get", "", "/metrics").unwrap()).as_deref(), Some("/metrics"));
         for (resource, path) in [("", ""), ("a", "/a"), ("", "a"), ("a\0", "")] {
-            assert!(ask(resource, path).is_err(), "{resource:?} {path:?}");
+            assert!(ask("get", resource, path).is_err(), "{resource:?} {path:?}");
         }
         let who = |kind: Kind, namespace: &str, name: &str| {
             let (namespace, name) = (namespace.to_owned(), name.to_owned());
