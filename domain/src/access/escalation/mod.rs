@@ -32,7 +32,7 @@ use self::world::World;
 use crate::access::directory::Directory;
 use crate::access::index::Index;
 use crate::access::query::Grant;
-use crate::access::subject::{AUTHENTICATED, MASTERS, Subject, UNAUTHENTICATED};
+use crate::access::subject::{MASTERS, Subject};
 use crate::ids::ClusterId;
 use crate::kinds::invariant::Goal;
 
@@ -74,8 +74,6 @@ impl fmt::Display for Target {
 pub struct Filter {
     /// From these; `None`: from everybody whom a binding names.
     pub subjects: Option<BTreeSet<Subject>>,
-    /// With them, from each member of a directory's group among them.
-    pub members: bool,
     /// To these.
     pub goals: BTreeSet<Goal>,
     /// To the Secrets of these namespaces; `None`: of any.
@@ -86,13 +84,7 @@ pub struct Filter {
 
 impl Default for Filter {
     fn default() -> Self {
-        Self {
-            subjects: None,
-            members: false,
-            goals: Goal::ALL.into(),
-            namespaces: None,
-            holders: false,
-        }
+        Self { subjects: None, goals: Goal::ALL.into(), namespaces: None, holders: false }
     }
 }
 
@@ -190,22 +182,7 @@ fn starts(world: &World<'_>, filter: &Filter) -> BTreeSet<Subject> {
         let masters = Subject::Group(MASTERS.to_owned());
         world.by_subject.keys().cloned().chain([masters]).collect()
     };
-    let mut out: BTreeSet<Subject> = filter.subjects.clone().unwrap_or_else(everybody);
-    if filter.members {
-        let is_known = |group: &str| group != AUTHENTICATED && group != UNAUTHENTICATED;
-        let groups: Vec<String> = out
-            .iter()
-            .filter_map(|subject| match subject {
-                Subject::Group(group) if is_known(group) => Some(group.clone()),
-                Subject::Group(_) | Subject::User(_) | Subject::ServiceAccount { .. } => None,
-            })
-            .collect();
-        for group in groups {
-            let members = world.directory.members_of(&group).into_iter().flatten();
-            out.extend(members.map(Subject::of_username));
-        }
-    }
-    out
+    filter.subjects.clone().unwrap_or_else(everybody)
 }
 
 #[cfg(test)]
