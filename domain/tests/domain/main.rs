@@ -11,6 +11,7 @@
 
 mod attacks_contents;
 mod attacks_roots;
+mod attacks_signatures;
 mod attacks_statement;
 mod authenticator;
 mod authority;
