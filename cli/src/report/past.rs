@@ -114,11 +114,13 @@ impl Past {
 
     /// The clusters that a question is about, by name and id: each as it last was in the time asked.
     pub(crate) fn selected(&self, question: &Question) -> Outcome<Vec<ClusterEntry>> {
+        let clusters = question.clusters()?;
         let (start, end) = (question.when.start(), question.when.end());
         let mut out = BTreeMap::new();
         let during = self.steps.iter().filter(|step| step.time > start && step.time <= end);
         for fleet in self.at(start).into_iter().chain(during.map(|step| &step.fleet)) {
-            for entry in question.selected(fleet)? {
+            let entries = fleet.members().values().map(|member| &*member.entry);
+            for entry in entries.filter(|entry| clusters.have(entry)) {
                 out.insert((entry.name.clone(), entry.id), entry.clone());
             }
         }

@@ -1,8 +1,8 @@
 //! What a report is about: which clusters and namespaces, which moment or period, and which question.
 
 use hanse_domain::access::request::{Request, Scope};
-use hanse_domain::fleet::Fleet;
 use hanse_domain::history::roster::ClusterEntry;
+use hanse_domain::selector::LabelSelector;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -100,6 +100,26 @@ impl When {
     }
 }
 
+/// The clusters that are asked about: those that were in the roster at the moment, or at any moment
+/// of the period.
+#[derive(Debug)]
+pub(crate) enum Clusters<'q> {
+    /// With these names.
+    Named(&'q [String]),
+    /// With such labels.
+    Labelled(LabelSelector),
+}
+
+impl Clusters<'_> {
+    /// Whether it is about this one.
+    pub(crate) fn have(&self, entry: &ClusterEntry) -> bool {
+        match self {
+            Self::Named(names) => names.contains(&entry.name),
+            Self::Labelled(selector) => selector.matches(&entry.labels),
+        }
+    }
+}
+
 impl Question {
     /// What the engine is asked; one for each namespace.
     pub(crate) fn scopes(&self) -> Vec<Scope> {
@@ -117,24 +137,12 @@ impl Question {
         self.request.as_ref().map(Asked::request)
     }
 
-    /// The clusters that are asked about, by name: those that were in the roster at the moment, or at
-    /// any moment of the period.
-    pub(crate) fn selects(&self, entry: &ClusterEntry) -> Outcome<bool> {
-        if !self.clusters.is_empty() {
-            return Ok(self.clusters.contains(&entry.name));
-        }
-        Ok(selector::parse(&self.cluster_selector)?.matches(&entry.labels))
-    }
-
-    /// The clusters of a fleet that are asked about.
-    pub(crate) fn selected<'f>(&self, fleet: &'f Fleet) -> Outcome<Vec<&'f ClusterEntry>> {
-        let mut out = Vec::new();
-        for member in fleet.members().values() {
-            if self.selects(&member.entry)? {
-                out.push(&*member.entry);
-            }
-        }
-        Ok(out)
+    /// The clusters that are asked about.
+    pub(crate) fn clusters(&self) -> Outcome<Clusters<'_>> {
+        Ok(match self.clusters.as_slice() {
+            [] => Clusters::Labelled(selector::parse(&self.cluster_selector)?),
+            names => Clusters::Named(names),
+        })
     }
 
     /// "Who could get secrets named db in namespace payments".
