@@ -15,7 +15,7 @@ use crate::api::{HubInfo, Services};
 use crate::auth::ca::IssueError;
 use crate::auth::{CaFileError, CertificateAuthority, Identity};
 use crate::background;
-use crate::metrics::{self, Metrics};
+use crate::metrics::Metrics;
 use crate::net::listener::BindError;
 use crate::net::tls::TlsError;
 use crate::net::{Limits, Listener, TlsConfig, TlsListener};
@@ -335,9 +335,11 @@ fn run_background(
 async fn serve_metrics(config: &Config, supervisor: &Supervisor) -> Result<Metrics, StartError> {
     let metrics = Metrics::default();
     if let Some(address) = config.metrics {
-        let bound = metrics::server::bind(address).await;
+        let bound = hanse_metrics_server::bind(address).await;
         let listener = bound.map_err(|error| StartError::Metrics(address, error))?;
-        let served = metrics::server::serve(listener, metrics.clone(), supervisor.soft());
+        let shown = metrics.clone();
+        let registry = move || shown.registry();
+        let served = hanse_metrics_server::serve(listener, registry, supervisor.soft());
         supervisor.spawn("metrics", served);
     }
     Ok(metrics)

@@ -41,7 +41,7 @@ use crate::kube::observe::{NobodyListens, Observer};
 use crate::kube::secret::SecretWriter;
 use crate::kube::writers::Writers;
 use crate::link::{Link, TlsError};
-use crate::metrics::{Metrics, server};
+use crate::metrics::Metrics;
 use crate::supervisor::{Supervisor, Unexpected};
 use crate::terminal;
 
@@ -259,8 +259,11 @@ async fn start_metrics(
     metrics: &Metrics,
 ) -> Result<(), RunError> {
     let Some(address) = address else { return Ok(()) };
-    let listener = server::bind(address).await.map_err(|e| RunError::Metrics(address, e))?;
-    let serve = server::serve(listener, metrics.clone(), supervisor.soft());
+    let bound = hanse_metrics_server::bind(address).await;
+    let listener = bound.map_err(|error| RunError::Metrics(address, error))?;
+    let shown = metrics.clone();
+    let registry = move || shown.registry();
+    let serve = hanse_metrics_server::serve(listener, registry, supervisor.soft());
     supervisor.spawn("the metrics", serve.in_current_span());
     Ok(())
 }

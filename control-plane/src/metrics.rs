@@ -1,8 +1,6 @@
 //! What a monitoring system reads of the hub. Labels are from closed enums, and names of invariants,
 //! which authors have signed.
 
-pub mod server;
-
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -124,7 +122,7 @@ impl Metrics {
     }
 
     /// All of it, to be shown.
-    fn registry(&self) -> Registry {
+    pub fn registry(&self) -> Registry {
         let mut registry = Registry::with_prefix("hanse");
         let values = &*self.0;
         registry.register(

@@ -1,7 +1,5 @@
 //! What a monitoring system reads of an agent. Every label is from a closed enum.
 
-pub mod server;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -112,7 +110,7 @@ impl Metrics {
     }
 
     /// All of it, to be shown.
-    fn registry(&self) -> Registry {
+    pub fn registry(&self) -> Registry {
         let mut registry = Registry::with_prefix("hanse_agent");
         let values = &*self.0;
         registry.register(

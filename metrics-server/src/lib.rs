@@ -1,4 +1,5 @@
-//! `/metrics` in the text form of `OpenMetrics`, and `/healthz`, over HTTP/1.1.
+//! `/metrics` in the text form of `OpenMetrics`, and `/healthz`, over HTTP/1.1: what a program shows to a
+//! monitoring system. What the metrics are is the program's own business.
 //! Source: <https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md>.
 
 use std::convert::Infallible;
@@ -20,7 +21,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::Metrics;
+use prometheus_client::registry::Registry;
 
 /// Connections at once; more wait in the kernel's queue.
 const CONNECTIONS: usize = 16;
@@ -38,12 +39,15 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
-/// Serves until it is asked to end.
-pub async fn serve(
+/// Serves until it is asked to end. `registry` is asked anew each time.
+pub async fn serve<R>(
     listener: TcpListener,
-    metrics: Metrics,
+    registry: R,
     soft: CancellationToken,
-) -> Result<(), Infallible> {
+) -> Result<(), Infallible>
+where
+    R: Fn() -> Registry + Clone + Send + 'static,
+{
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -58,10 +62,10 @@ pub async fn serve(
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, _)) => {
-                let metrics = metrics.clone();
+                let registry = registry.clone();
                 connections.spawn(async move {
                     let _permit = permit;
-                    let _ = tokio::time::timeout(LIFETIME, connection(stream, metrics)).await;
+                    let _ = tokio::time::timeout(LIFETIME, connection(stream, registry)).await;
                 });
             }
             Err(error) => {
@@ -73,9 +77,9 @@ pub async fn serve(
     Ok(())
 }
 
-async fn connection(stream: TcpStream, metrics: Metrics) {
+async fn connection(stream: TcpStream, registry: impl Fn() -> Registry) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let answer = answer(request.method(), request.uri().path(), &metrics);
+        let answer = answer(request.method(), request.uri().path(), &registry);
         async move { Ok::<_, Infallible>(answer) }
     });
     let served = http1::Builder::new()
@@ -89,12 +93,12 @@ async fn connection(stream: TcpStream, metrics: Metrics) {
     }
 }
 
-fn answer(method: &Method, path: &str, metrics: &Metrics) -> Response<Full<Bytes>> {
+fn answer(method: &Method, path: &str, registry: impl Fn() -> Registry) -> Response<Full<Bytes>> {
     const PLAIN: &str = "text/plain; charset=utf-8";
     let (status, kind, text) = match (method, path) {
         (&(Method::GET | Method::HEAD), "/metrics") => {
             let mut text = String::new();
-            match prometheus_client::encoding::text::encode(&mut text, &metrics.registry()) {
+            match prometheus_client::encoding::text::encode(&mut text, &registry()) {
                 Ok(()) => (StatusCode::OK, OPEN_METRICS, text),
                 Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, PLAIN, String::new()),
             }
@@ -118,6 +122,7 @@ fn answer(method: &Method, path: &str, metrics: &Metrics) -> Response<Full<Bytes
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+    use prometheus_client::metrics::gauge::Gauge;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
@@ -134,13 +139,18 @@ mod tests {
     async fn metrics_are_served_and_nothing_else() {
         let listener = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let metrics = Metrics::default();
-        metrics.set_inventories(9);
+        let ships = Gauge::<i64>::default();
+        ships.set(9);
+        let registry = move || {
+            let mut registry = Registry::default();
+            registry.register("ships", "In the harbour", ships.clone());
+            registry
+        };
         let soft = CancellationToken::new();
-        let server = tokio::spawn(serve(listener, metrics, soft.clone()));
+        let server = tokio::spawn(serve(listener, registry, soft.clone()));
         let get = |what: &str| format!("{what} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
         let found = ask(address, &get("GET /metrics")).await;
-        assert!(found.starts_with("HTTP/1.1 200") && found.contains("hanse_access_inventories 9"));
+        assert!(found.starts_with("HTTP/1.1 200") && found.contains("\nships 9\n"));
         assert!(found.contains(OPEN_METRICS) && found.ends_with("# EOF\n"), "{found}");
         assert!(ask(address, &get("GET /healthz")).await.ends_with("ok\n"));
         assert!(ask(address, &get("GET /")).await.starts_with("HTTP/1.1 404"));
