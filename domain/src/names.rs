@@ -25,14 +25,17 @@ fn check(ok: bool, name: &str, expected: &'static str) -> Result<(), InvalidName
     if ok { Ok(()) } else { Err(InvalidName { name: name.to_owned(), expected }) }
 }
 
-fn is_dns_label(name: &str) -> bool {
-    let alphanumeric =
-        |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+pub(crate) fn is_dns_label(name: &str) -> bool {
+    name.len() <= 63 && is_dns_label_of_any_length(name)
+}
+
+/// What Kubernetes asks of each part of a subdomain.
+pub(crate) fn is_dns_label_of_any_length(name: &str) -> bool {
+    let alphanumeric = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let bytes = name.as_bytes();
-    bytes.len() <= 63
-        && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
-        && alphanumeric(bytes.first())
-        && alphanumeric(bytes.last())
+    bytes.iter().all(|b| alphanumeric(b) || *b == b'-')
+        && bytes.first().is_some_and(alphanumeric)
+        && bytes.last().is_some_and(alphanumeric)
 }
 
 fn is_dns_subdomain(name: &str) -> bool {

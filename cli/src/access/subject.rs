@@ -1,5 +1,8 @@
 //! Subjects: `user:anna`, `group:sre`, `serviceaccount:ns/name`, `sa:ns/name`, or a bare user name.
 
+use hanse_domain::access::subject::{
+    AUTHENTICATED, MASTERS, SERVICE_ACCOUNTS, SubjectRef, UNAUTHENTICATED,
+};
 use hanse_domain::names;
 use hanse_proto::admin::AccessSubject;
 use hanse_proto::admin::access_subject::Kind;
@@ -8,11 +11,8 @@ use crate::failure::{Failure, Outcome};
 
 const FORMS: &str =
     "user:anna, group:sre, serviceaccount:NAMESPACE/NAME (sa:), or a bare user name";
-/// As Kubernetes names a service account where it is a user.
-const ACCOUNT_USER: &str = "system:serviceaccount:";
 /// Groups that are easily taken for users.
-const GROUPS: [&str; 4] =
-    ["system:masters", "system:authenticated", "system:unauthenticated", "system:serviceaccounts"];
+const GROUPS: [&str; 4] = [MASTERS, AUTHENTICATED, UNAUTHENTICATED, SERVICE_ACCOUNTS];
 /// Longer names are in no cluster.
 const MAX_NAME: usize = 1024;
 
@@ -57,17 +57,24 @@ pub(crate) fn parse(text: &str) -> Outcome<AccessSubject> {
     }
     match kind {
         Kind::ServiceAccount => account(name).map_err(invalid),
-        Kind::User => match name.strip_prefix(ACCOUNT_USER) {
-            // Any other form with this prefix is a user like others.
-            Some(rest) => Ok(account(rest).unwrap_or_else(|_| of(Kind::User, name))),
-            None => Ok(of(Kind::User, name)),
-        },
+        Kind::User => Ok(match SubjectRef::of_username(name) {
+            SubjectRef::ServiceAccount { namespace, name } => of_namespace(namespace, name),
+            SubjectRef::User(name) | SubjectRef::Group(name) => of(Kind::User, name),
+        }),
         Kind::Group | Kind::Unspecified => Ok(of(kind, name)),
     }
 }
 
 fn of(kind: Kind, name: &str) -> AccessSubject {
     AccessSubject { kind: kind.into(), namespace: String::new(), name: name.to_owned() }
+}
+
+fn of_namespace(namespace: &str, name: &str) -> AccessSubject {
+    AccessSubject {
+        kind: Kind::ServiceAccount.into(),
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+    }
 }
 
 /// `NAMESPACE/NAME` or `NAMESPACE:NAME`.
@@ -77,11 +84,7 @@ fn account(text: &str) -> Result<AccessSubject, String> {
         .ok_or("a service account is in a namespace: serviceaccount:NAMESPACE/NAME")?;
     names::check_dns_label(namespace).map_err(|e| format!("its namespace: {e}"))?;
     names::check_dns_subdomain(name).map_err(|e| format!("its name: {e}"))?;
-    Ok(AccessSubject {
-        kind: Kind::ServiceAccount.into(),
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-    })
+    Ok(of_namespace(namespace, name))
 }
 
 /// "user anna", "group sre", "service account ci/deployer".
@@ -145,6 +148,7 @@ mod tests {
             ("system:serviceaccount:ci:deployer", "service account ci/deployer"),
             ("user:system:serviceaccount:ci:deployer", "service account ci/deployer"),
             ("system:serviceaccount:ci", "user system:serviceaccount:ci"),
+            ("user:system:serviceaccount:ci/deployer", "user system:serviceaccount:ci/deployer"),
         ] {
             assert_eq!(parse(text).map(|s| show(&s)).ok().as_deref(), Some(expected), "{text}");
         }

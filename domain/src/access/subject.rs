@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::directory::Directory;
 use super::object::RawSubject;
+use crate::names;
 
 /// Members may do everything, without any binding.
 pub const MASTERS: &str = "system:masters";
@@ -133,7 +134,7 @@ impl<'s> SubjectRef<'s> {
 
     /// A service account, if Kubernetes accepts its names.
     pub fn service_account(namespace: &'s str, name: &'s str) -> Option<Self> {
-        (is_label(namespace) && is_subdomain(name))
+        (names::is_dns_label(namespace) && is_subdomain(name))
             .then_some(Self::ServiceAccount { namespace, name })
     }
 
@@ -240,20 +241,7 @@ pub(crate) fn namespace_of_group(group: &str) -> Option<&str> {
     group.strip_prefix(SERVICE_ACCOUNTS_OF)
 }
 
-/// `IsDNS1123Label`
-fn is_label(text: &str) -> bool {
-    text.len() <= 63 && is_plain(text)
-}
-
 /// `IsDNS1123Subdomain`, which does not limit each label.
 fn is_subdomain(text: &str) -> bool {
-    text.len() <= 253 && text.split('.').all(is_plain)
-}
-
-fn is_plain(text: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    let bytes = text.as_bytes();
-    bytes.iter().all(|&b| plain(b) || b == b'-')
-        && bytes.first().is_some_and(|&b| plain(b))
-        && bytes.last().is_some_and(|&b| plain(b))
+    text.len() <= 253 && text.split('.').all(names::is_dns_label_of_any_length)
 }
