@@ -74,7 +74,6 @@ impl AccessService {
                 Places::Cluster | Places::Everywhere => None,
             },
             holders: true,
-            ..Filter::default()
         });
         let system = reach.system || filter.subjects.is_some();
         answer(move |sink| async move {

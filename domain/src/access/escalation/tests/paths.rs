@@ -207,7 +207,6 @@ fn secrets_of_some_namespaces_are_asked_for() {
         goals: [Goal::Secrets].into(),
         namespaces: Some(["shut".to_owned()].into()),
         holders: true,
-        ..Filter::default()
     };
     assert_snapshot!(told(&lab.paths(&filter)), @"user ann → secrets of every namespace: runs a privileged pod in open (privileged-pod), takes the token of service account shut/boss from a node (node-pods), may do everything in the cluster (has)");
 }
