@@ -8,6 +8,7 @@ mod overlap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use self::overlap::overlaps;
 use super::directory::Directory;
@@ -125,17 +126,17 @@ impl<'c> Cast<'c> {
         if denying.is_empty() {
             return;
         }
-        // Many bindings share a rule; what it overlaps with is found once.
-        let mut known: BTreeMap<PolicyRule, Vec<Option<&PolicyRule>>> = BTreeMap::new();
+        // Many bindings share a rule; what it overlaps with is found once. The index keeps its rules
+        // where they are while it is read.
+        let mut known: BTreeMap<*const PolicyRule, Vec<Option<&PolicyRule>>> = BTreeMap::new();
         let _ = each_grant(self.index, self.cluster, &Scope::AllNamespaces, &mut |answer| {
             let rule: &PolicyRule = answer.rule;
-            if !known.contains_key(rule) {
+            let denied = known.entry(Arc::as_ptr(answer.rule)).or_insert_with(|| {
                 let found = |denying: &Denying<'c, Vec<PolicyRule>>| {
                     denying.denied.iter().find(|denied| overlaps(rule, denied))
                 };
-                known.insert(rule.clone(), denying.iter().map(found).collect());
-            }
-            let denied = known.get(rule).map(Vec::as_slice).unwrap_or_default();
+                denying.iter().map(found).collect()
+            });
             for (denying, denied) in denying.iter().zip(denied) {
                 let Some(denied) = denied else { continue };
                 let namespace = answer.namespace();
