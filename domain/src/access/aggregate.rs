@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::index::{Cluster, Index, NOWHERE, RoleContent};
-use super::object::{AccessContent, AccessKey, AccessKind, LabelRequirement, LabelSelector};
+use super::object::{self, AccessContent, AccessKey, AccessKind, LabelRequirement};
 use super::query::Bound;
-use crate::history::roster::Labels;
 use crate::ids::ClusterId;
 use crate::kinds::role::PolicyRule;
+use crate::selector::{LabelSelector, Operator, Requirement};
 
 /// Gives each cluster role with an aggregation rule the rules of the roles that it selects, until
 /// nothing changes. Roles that select each other in a circle are settled once for each of them.
@@ -52,15 +52,13 @@ pub fn aggregate(index: &mut Index, cluster: ClusterId) {
 /// What the controller would write. `None` when it would refuse a selector, and leave the rules.
 fn gather(name: &str, held: &BTreeMap<String, RoleContent>) -> Option<Vec<Arc<PolicyRule>>> {
     let mut rules: Vec<Arc<PolicyRule>> = Vec::new();
-    for selector in held.get(name)?.aggregates.iter().flatten() {
-        if !selector.match_expressions.iter().all(is_valid) {
-            return None;
-        }
-        for (_, other) in held.iter().filter(|(other, _)| *other != name) {
-            for rule in other.rules.iter().filter(|_| matches(selector, &other.labels)) {
-                if !rules.contains(rule) {
-                    rules.push(Arc::clone(rule));
-                }
+    for written in held.get(name)?.aggregates.iter().flatten() {
+        let selector = selector(written)?;
+        let others = held.iter().filter(|(other, _)| *other != name).map(|(_, other)| other);
+        for rule in others.filter(|other| selector.matches(&other.labels)).flat_map(|it| &it.rules)
+        {
+            if !rules.contains(rule) {
+                rules.push(Arc::clone(rule));
             }
         }
     }
@@ -74,15 +72,17 @@ pub(crate) fn sources(
     aggregated: &Bound<'_>,
     rule: &Arc<PolicyRule>,
 ) -> Vec<String> {
-    let selectors = aggregated.content.and_then(|content| content.aggregates.as_deref());
-    let Some(selectors) = selectors else { return Vec::new() };
+    let Some(content) = aggregated.content.filter(|content| content.aggregates.is_some()) else {
+        return Vec::new();
+    };
+    let selectors = selectors(content);
     let own = aggregated.key().name;
     let cluster_roles = held.roles().iter().take_while(|role| role.namespace == NOWHERE);
     let mut out: Vec<String> = cluster_roles
         .filter(|role| {
             index.symbols().role(role.content).is_some_and(|content| {
                 content.rules.contains(rule)
-                    && selectors.iter().any(|selector| matches(selector, &content.labels))
+                    && selectors.iter().any(|selector| selector.matches(&content.labels))
             })
         })
         .map(|role| index.symbols().text(role.name).to_owned())
@@ -92,29 +92,33 @@ pub(crate) fn sources(
     out
 }
 
-/// Source: `LabelSelectorAsSelector` in `k8s.io/apimachinery/pkg/apis/meta/v1`.
-pub(crate) fn matches(selector: &LabelSelector, labels: &Labels) -> bool {
-    let LabelSelector { match_labels, match_expressions } = selector;
-    match_labels.iter().all(|(key, value)| labels.get(key) == Some(value))
-        && match_expressions.iter().all(|requirement| meets(requirement, labels))
+/// By which labels a role gathers others, without the selectors that select nothing since they are
+/// malformed.
+pub(crate) fn selectors(aggregated: &RoleContent) -> Vec<LabelSelector> {
+    aggregated.aggregates.iter().flatten().filter_map(selector).collect()
 }
 
-fn meets(requirement: &LabelRequirement, labels: &Labels) -> bool {
-    let value = labels.get(&requirement.key);
-    let listed = || value.is_some_and(|value| requirement.values.contains(value));
-    match requirement.operator.as_str() {
-        "In" => listed(),
-        "NotIn" => !listed(),
-        "Exists" => value.is_some(),
-        "DoesNotExist" => value.is_none(),
-        _ => false,
-    }
+/// `None` when the controller would refuse it. Source: `LabelSelectorAsSelector` in
+/// `k8s.io/apimachinery/pkg/apis/meta/v1`.
+fn selector(written: &object::LabelSelector) -> Option<LabelSelector> {
+    let match_labels = written.match_labels.clone();
+    let match_expressions =
+        written.match_expressions.iter().map(requirement).collect::<Option<_>>()?;
+    Some(LabelSelector { match_labels, match_expressions })
 }
 
-fn is_valid(requirement: &LabelRequirement) -> bool {
-    match requirement.operator.as_str() {
-        "In" | "NotIn" => !requirement.values.is_empty(),
-        "Exists" | "DoesNotExist" => requirement.values.is_empty(),
-        _ => false,
-    }
+fn requirement(written: &LabelRequirement) -> Option<Requirement> {
+    let LabelRequirement { key, operator, values } = written;
+    let (operator, takes_values) = match operator.as_str() {
+        "In" => (Operator::In, true),
+        "NotIn" => (Operator::NotIn, true),
+        "Exists" => (Operator::Exists, false),
+        "DoesNotExist" => (Operator::DoesNotExist, false),
+        _ => return None,
+    };
+    (values.is_empty() != takes_values).then(|| Requirement {
+        key: key.clone(),
+        operator,
+        values: values.clone(),
+    })
 }

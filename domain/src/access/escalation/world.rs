@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::ability::{Abilities, Ability};
 use super::place::Place;
-use crate::access::aggregate::matches;
+use crate::access::aggregate::selectors;
 use crate::access::directory::Directory;
 use crate::access::index::{Index, RoleContent};
 use crate::access::object::{AccessContent, AccessKey, AccessKind};
@@ -195,11 +195,11 @@ impl<'d> World<'d> {
     /// The cluster roles that were aggregated into a role and have a rule.
     pub(super) fn aggregated_from(&self, number: u32, rule: &Arc<PolicyRule>) -> Vec<String> {
         let Some(aggregated) = self.role(number) else { return Vec::new() };
-        let selectors = aggregated.content.aggregates.as_deref().unwrap_or_default();
+        let selectors = selectors(aggregated.content);
         let sources = self.roles.iter().filter(|other| {
             other.key.kind == AccessKind::ClusterRole
                 && other.key != aggregated.key
-                && selectors.iter().any(|selector| matches(selector, &other.content.labels))
+                && selectors.iter().any(|selector| selector.matches(&other.content.labels))
                 && other.content.rules.contains(rule)
         });
         sources.map(|other| other.key.name.clone()).collect()
