@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use hanse_domain::access::invariant::{self, violations};
-use hanse_domain::access::object::{AccessKey, AccessKind};
+use hanse_domain::access::object::AccessKey;
 use hanse_domain::document::{Kind, Placed as PlacedDocument};
 use hanse_domain::fleet::{Fleet, Member};
 use hanse_domain::ids::{ClusterId, Digest};
@@ -371,21 +371,7 @@ impl AccessService {
 /// Whether its agent sees what gives rights: what it does not see, it takes away from its inventory,
 /// and nothing is better for that.
 fn is_checkable(held: &Held) -> bool {
-    let is_blind = held.unseen.keys().any(|kind| match kind {
-        AccessKind::Namespace
-        | AccessKind::ServiceAccount
-        | AccessKind::ClusterRole
-        | AccessKind::Role
-        | AccessKind::ClusterRoleBinding
-        | AccessKind::RoleBinding => true,
-        AccessKind::Deployment
-        | AccessKind::StatefulSet
-        | AccessKind::DaemonSet
-        | AccessKind::ReplicaSet
-        | AccessKind::Job
-        | AccessKind::CronJob
-        | AccessKind::Pod => false,
-    });
+    let is_blind = held.unseen.keys().any(|kind| !kind.is_workload());
     held.learned_at.is_some() && held.objects > 0 && !is_blind
 }
 
@@ -425,6 +411,7 @@ fn keys(violation: &invariant::Violation) -> BTreeSet<AccessKey> {
 
 #[cfg(test)]
 mod tests {
+    use hanse_domain::access::object::AccessKind;
     use hanse_domain::access::query::Grant;
     use hanse_domain::access::subject::Subject;
     use hanse_domain::kinds::role::PolicyRule;

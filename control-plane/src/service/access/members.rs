@@ -277,22 +277,11 @@ impl AccessService {
 /// What may be violated by changes of these kinds. Without any, what the agent sees has changed.
 fn extent(kinds: impl IntoIterator<Item = AccessKind>) -> Extent {
     let mut kinds = kinds.into_iter().peekable();
-    let is_workload = |kind| match kind {
-        AccessKind::Namespace
-        | AccessKind::ServiceAccount
-        | AccessKind::ClusterRole
-        | AccessKind::Role
-        | AccessKind::ClusterRoleBinding
-        | AccessKind::RoleBinding => false,
-        AccessKind::Deployment
-        | AccessKind::StatefulSet
-        | AccessKind::DaemonSet
-        | AccessKind::ReplicaSet
-        | AccessKind::Job
-        | AccessKind::CronJob
-        | AccessKind::Pod => true,
-    };
-    if kinds.peek().is_some() && kinds.all(is_workload) { Extent::Workloads } else { Extent::Whole }
+    if kinds.peek().is_some() && kinds.all(AccessKind::is_workload) {
+        Extent::Workloads
+    } else {
+        Extent::Whole
+    }
 }
 
 #[cfg(test)]
