@@ -85,6 +85,11 @@ impl Held {
     }
 }
 
+/// Which kinds of object an agent does not see, and why, in words.
+pub(super) fn told(unseen: &BTreeMap<AccessKind, String>) -> Vec<String> {
+    unseen.iter().map(|(kind, why)| format!("{kind}: {why}")).collect()
+}
+
 impl Said {
     pub(super) fn is_unwritten(&self) -> bool {
         self.written.is_none_or(|written| written < self.covered.until)

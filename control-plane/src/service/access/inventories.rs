@@ -5,6 +5,7 @@ use futures::Stream;
 use hanse_domain::ids::{ClusterId, Digest};
 use jiff::Timestamp;
 
+use super::held::told;
 use super::{AccessService, Asked, View, answer};
 use crate::metrics::Asking;
 use crate::service::ServiceError;
@@ -70,14 +71,13 @@ impl AccessService {
                 if let Some(said) = &held.said {
                     said_lately(&mut coverage, said.covered);
                 }
-                let unseen = held.unseen.iter();
                 sink.send(Inventory {
                     cluster: cluster.name.clone(),
                     objects: held.objects,
                     root: held.root,
                     live: held.is_live(asked.now),
                     coverage,
-                    unseen: unseen.map(|(kind, why)| format!("{kind}: {why}")).collect(),
+                    unseen: told(&held.unseen),
                     skipped: held.skipped,
                     history_from: asked.history_from,
                 })

@@ -4,6 +4,7 @@
 use hanse_domain::access::checkpoint;
 use jiff::{SignedDuration, Timestamp};
 
+use super::held::told;
 use super::{AccessService, Asked, AskedCluster};
 use crate::service::ServiceError;
 
@@ -79,7 +80,7 @@ impl AccessService {
             return Ok(());
         };
         view.skipped = held.skipped;
-        view.unseen = held.unseen.iter().map(|(kind, why)| format!("{kind}: {why}")).collect();
+        view.unseen = told(&held.unseen);
         view.covered = held.is_live(asked.now);
         view.seen_until = if let Some(said) = &held.said {
             Some(said.covered.until)
@@ -158,8 +159,7 @@ impl AccessService {
         match read {
             Some(said) => {
                 view.skipped = said.skipped;
-                let unseen = said.unseen.iter();
-                view.unseen = unseen.map(|(kind, why)| format!("{kind}: {why}")).collect();
+                view.unseen = told(&said.unseen);
             }
             None if view.covered => {
                 view.caveats.push("no agent has signed for the state at that moment".to_owned());
