@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::args::{Cli, Command, Global};
-use crate::config::Config;
+use crate::config::{Config, Context};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::hub::Hub;
 use crate::{editor, output};
@@ -45,6 +45,17 @@ impl Session {
                 .exit(Exit::NOT_LOGGED_IN));
         }
         Ok(config)
+    }
+
+    /// The chosen context of a command that can do without one: nothing only when there is no
+    /// configuration and neither it nor a context was named.
+    pub(crate) fn context_if_any(&self) -> Outcome<Option<Context>> {
+        let named = self.config_given || self.context.is_some();
+        let config = self.config_with_hub()?;
+        if !named && !self.config_path.exists() {
+            return Ok(None);
+        }
+        config.context(self.context.as_deref()).cloned().map(Some)
     }
 
     /// Connects to the hub of the chosen context.

@@ -94,6 +94,54 @@ fn an_empty_name_of_the_configuration_is_none_and_a_named_one_must_be_there() {
     }
 }
 
+/// Which fleet a bundle must be of is not left open because a name or a file is wrong.
+#[test]
+fn a_bundle_of_any_fleet_passes_only_where_nothing_is_configured() {
+    let (home, bare) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = home.path().join("hanse/config.yaml");
+    std::fs::create_dir(home.path().join("hanse")).unwrap();
+    let run = |home: &Path, named: &str, options: &[&str]| {
+        let output = Command::new(HANSE)
+            .args(["report", "verify", "/no/bundle"])
+            .args(options)
+            .env("HANSE_CONFIG", named)
+            .env("XDG_CONFIG_HOME", home)
+            .output()
+            .unwrap();
+        (output.status.code(), text(&output.stderr))
+    };
+    let digest = "0".repeat(64);
+    let pinned = format!("{ADMIN}    fleet: sha256:{digest}\n");
+    let broken = "contexts: 7\n";
+    let emptied = "contexts: []\n";
+    let missing = "/nope/config.yaml";
+    let is_not_there = "/no/bundle cannot be read";
+    let none = "does not say which fleet";
+    // What is configured, what the environment and the options name, and what is said of it.
+    for (config, named, options, code, expected) in [
+        (None, "", &[][..], 1, is_not_there),
+        (None, "", &["--all-proven"], 2, "--all-proven needs to know which fleet is meant"),
+        (None, "", &["--context", "demo"], 4, "no hub is configured"),
+        (None, "", &["--config", missing], 4, "does not exist"),
+        (None, missing, &[], 4, "does not exist"),
+        (None, missing, &["--trust-root", &digest], 1, is_not_there),
+        (Some(&*pinned), "", &["--all-proven"], 1, is_not_there),
+        (Some(&*pinned), "", &["--context", "dmeo"], 4, "there is no context `dmeo`"),
+        (Some(ADMIN), "", &[], 4, none),
+        (Some(broken), "", &[], 4, "is not a valid configuration"),
+        (Some(broken), "", &["--trust-root", &digest], 1, is_not_there),
+        (Some(emptied), "", &[], 4, "no hub is configured"),
+    ] {
+        if let Some(config) = config {
+            std::fs::write(&file, config).unwrap();
+        }
+        let home = config.map_or(bare.path(), |_| home.path());
+        let (found, stderr) = run(home, named, options);
+        let what = format!("{config:?} {named} {options:?}: {stderr}");
+        assert!(found == Some(code) && stderr.contains(expected), "{what}");
+    }
+}
+
 #[test]
 fn contexts_come_and_go_and_their_keys_are_never_shown() {
     let directory = tempfile::tempdir().unwrap();

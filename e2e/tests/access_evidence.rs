@@ -111,8 +111,10 @@ async fn a_report_is_proven_without_the_hub() -> Result<()> {
     let verify = ["report", "verify", out, "--all-proven", "--trust-root", fleet];
     let printed = alone.ok(&verify).await?;
     assert!(printed.stdout.contains("cluster cluster-1: proven"), "{printed:?}");
-    let compare = alone.ok(&["report", "verify", out]).await?;
+    let compare = alone.ok(&["report", "verify", out, "--config", ""]).await?;
     assert!(compare.stderr.contains("compare this digest"), "{compare:?}");
+    let unnamed = alone.run(&["report", "verify", out]).await?;
+    assert!(unnamed.code == 4 && unnamed.stderr.contains("does not exist"), "{unnamed:?}");
     let other = alone.run(&["report", "verify", out, "--trust-root", &"0".repeat(64)]).await?;
     assert!(other.code == 1 && other.stderr.contains("another fleet"), "{other:?}");
     let mut bytes = std::fs::read(&bundle)?;

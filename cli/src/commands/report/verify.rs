@@ -21,8 +21,8 @@ const MAX_TIMES: usize = 10;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Nothing of the bundle is believed before it is checked, and nothing is unpacked. Exit codes: 0 it is
-what it says, also where only the hub says something; 1 it is not, or --all-proven and something is not
-proven.
+what it says, also where only the hub says something; 1 it is not, or --all-proven and something is
+not proven; 4 the current context, or the one that was named, does not say which fleet is meant.
 
 Example:
   hanse report verify q1.tar --trust-root 9c1f…   the digest from somebody whom you believe")]
@@ -30,11 +30,13 @@ pub(crate) struct Args {
     /// What `hanse report access -o bundle` wrote
     file: PathBuf,
 
-    /// Digest of the fleet's first trust root; the current context's fleet by default
+    /// Digest of the fleet's first trust root; the current context's fleet by default. On a machine
+    /// without contexts and without this option any fleet's bundle passes: then compare the digest that
+    /// is shown
     #[arg(long, value_name = "DIGEST", value_parser = digest)]
     trust_root: Option<Digest>,
 
-    /// Fail also where something is only claimed by the hub
+    /// Fail also where something is only claimed by the hub, and when it is not said which fleet is meant
     #[arg(long)]
     all_proven: bool,
 }
@@ -51,8 +53,13 @@ impl Args {
     pub(super) async fn run(self, session: &Session) -> Outcome {
         let pin = match self.trust_root {
             Some(digest) => Pin::Given(digest),
-            None => pinned(session),
+            None => pinned(session)?,
         };
+        if self.all_proven && pin == Pin::Unknown {
+            return Err(Failure::usage("--all-proven needs to know which fleet is meant")
+                .why("whoever makes up a fleet can prove everything of it")
+                .hint("name it: --trust-root DIGEST, from somebody whom you believe"));
+        }
         let file = File::open(&self.file)
             .map_err(|e| Failure::io(format!("{} cannot be read", self.file.display()), &e))?;
         // On its own thread, so that Ctrl-C works meanwhile.
@@ -87,12 +94,17 @@ fn are(clusters: usize) -> String {
     format!("{} {verb}", count(clusters, "cluster"))
 }
 
-/// The fleet of the current context; without one, any.
-fn pinned(session: &Session) -> Pin {
-    let config = session.config().ok();
-    let context =
-        config.as_ref().and_then(|config| config.context(session.context.as_deref()).ok());
-    context.and_then(|context| context.fleet).map_or(Pin::Unknown, |pin| Pin::Context(pin.0))
+/// The fleet of the current context; any only where nothing is configured and nothing was named.
+fn pinned(session: &Session) -> Outcome<Pin> {
+    let name_it = "hanse context list; or name the fleet, as somebody says whom you believe: \
+        --trust-root DIGEST";
+    let Some(context) = session.context_if_any().map_err(|failure| failure.hint(name_it))? else {
+        return Ok(Pin::Unknown);
+    };
+    context.fleet.map(|pin| Pin::Context(pin.0)).ok_or_else(|| {
+        let what = format!("the context `{}` does not say which fleet it is of", context.name);
+        Failure::new("config", what).hint(name_it).exit(Exit::NOT_LOGGED_IN)
+    })
 }
 
 fn trusted(root: Digest, pin: Pin) -> String {
