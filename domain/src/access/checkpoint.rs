@@ -25,6 +25,7 @@ use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign};
 use ed25519_dalek::{Signature, VerifyingKey};
 use jiff::Timestamp;
 use sha2::Sha512;
+use zeroize::Zeroizing;
 
 use super::object::AccessKind;
 use crate::history::encoding::{Lines, Malformed, words};
@@ -135,8 +136,9 @@ impl Checkpoint {
 pub fn sign(x25519_secret: &[u8; 32], checkpoint: &[u8]) -> [u8; SIGNATURE_BYTES] {
     // The nonce's key must be a secret of its own: a hash of the scalar under another name.
     let nonce_key = Digest::of_parts(&[b"hanse checkpoint nonce v1\n", x25519_secret]);
-    let mut expanded = [0; 64];
-    for (to, from) in expanded.iter_mut().zip(x25519_secret.iter().chain(&nonce_key.0)) {
+    let nonce_key = Zeroizing::new(nonce_key.0);
+    let mut expanded = Zeroizing::new([0; 64]);
+    for (to, from) in expanded.iter_mut().zip(x25519_secret.iter().chain(nonce_key.iter())) {
         *to = *from;
     }
     let key = ExpandedSecretKey::from_bytes(&expanded);
