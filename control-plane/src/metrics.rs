@@ -1,7 +1,8 @@
 //! What a monitoring system reads of the hub. Labels are from closed enums, and names of invariants,
 //! which authors have signed.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
@@ -53,7 +54,8 @@ struct Values {
     reports: Counter,
     changes: Counter,
     questions: Family<ByQuestion, Histogram, fn() -> Histogram>,
-    violations: Family<ByInvariant, Gauge>,
+    /// How many stand of each invariant. They are shown together, so that none is away for a moment.
+    violations: Mutex<BTreeMap<String, u32>>,
     unchecked: Gauge,
 }
 
@@ -65,7 +67,7 @@ impl Default for Metrics {
             reports: Counter::default(),
             changes: Counter::default(),
             questions,
-            violations: Family::default(),
+            violations: Mutex::default(),
             unchecked: Gauge::default(),
         }))
     }
@@ -109,11 +111,11 @@ impl Metrics {
 
     /// How many violations stand of each invariant that there is. Others are forgotten.
     pub fn set_violations(&self, counts: impl IntoIterator<Item = (String, u32)>) {
-        self.0.violations.clear();
-        for (invariant, count) in counts {
-            let gauge = self.0.violations.get_or_create_owned(&ByInvariant { invariant });
-            gauge.set(count.into());
-        }
+        *self.violations() = counts.into_iter().collect();
+    }
+
+    fn violations(&self) -> MutexGuard<'_, BTreeMap<String, u32>> {
+        self.0.violations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many clusters have invariants that cannot be checked.
@@ -125,6 +127,11 @@ impl Metrics {
     pub fn registry(&self) -> Registry {
         let mut registry = Registry::with_prefix("hanse");
         let values = &*self.0;
+        let violations = Family::<ByInvariant, Gauge>::default();
+        for (invariant, count) in &*self.violations() {
+            let label = ByInvariant { invariant: invariant.clone() };
+            violations.get_or_create(&label).set(i64::from(*count));
+        }
         registry.register(
             "access_inventories",
             "Clusters whose access is known",
@@ -145,11 +152,7 @@ impl Metrics {
             "How long answers to questions about access took, their clients' time included",
             values.questions.clone(),
         );
-        registry.register(
-            "access_violations",
-            "Violations of invariants that stand",
-            values.violations.clone(),
-        );
+        registry.register("access_violations", "Violations of invariants that stand", violations);
         registry.register(
             "access_unchecked_clusters",
             "Clusters whose invariants cannot be checked: their agents do not see what gives rights",
