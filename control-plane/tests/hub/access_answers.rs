@@ -129,6 +129,18 @@ pub(crate) async fn members_of_groups_are_listed(hub: &Hub) {
     let listed = stream.message().await.unwrap().unwrap();
     assert_eq!((listed.directory.as_str(), listed.imported_by.as_str()), ("corp", "admin"));
     assert_eq!(listed.members.unwrap(), group("night", &["eva", "finn"], &[]));
+    // Before what is kept, which begins as soon as the hub has looked after it.
+    let at = Some(pbjson_types::Timestamp::default());
+    let mut refused = None;
+    for _ in 0..100 {
+        let answer = client(hub).await.list_groups(admin::ListGroupsRequest { at }).await;
+        refused = answer.err();
+        if refused.is_some() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(refused.unwrap().code(), tonic::Code::InvalidArgument);
     let bad = administrator(hub).await.import_groups(import(vec![group("a\n", &[], &[])])).await;
     assert_eq!(bad.unwrap_err().code(), tonic::Code::InvalidArgument);
 }

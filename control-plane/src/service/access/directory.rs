@@ -7,7 +7,7 @@ use hanse_domain::access::directory::Directory;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::AccessService;
+use super::{AccessService, Question, scope};
 use crate::service::ServiceError;
 use crate::store::{AccessMoment, DirectoryRow, MAX_DIRECTORIES};
 
@@ -121,12 +121,10 @@ impl AccessService {
         at: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Vec<ImportedGroup>, ServiceError> {
-        if let Some(at) = at
-            && at > now
-        {
-            return Err(ServiceError::invalid(format!("`at` is in the future: {at}")));
-        }
-        let rows = self.0.store.groups_at(at).await?;
+        let question = Question { at, ..Question::default() };
+        let history_from = self.0.store.access_history_from().await?;
+        let moment = scope::moment(&question, history_from, now)?;
+        let rows = self.0.store.groups_at(moment.map(|moment| moment.at)).await?;
         let mut all = Vec::new();
         for row in rows {
             for group in groups_of(&row)? {

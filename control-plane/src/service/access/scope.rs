@@ -165,7 +165,7 @@ impl AccessService {
 }
 
 /// The moment that is asked about, `None` for now.
-fn moment(
+pub(super) fn moment(
     question: &Question,
     history_from: Option<Timestamp>,
     now: Timestamp,
