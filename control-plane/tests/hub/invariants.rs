@@ -6,6 +6,7 @@ use hanse_proto::admin;
 use hanse_proto::admin::violation_response::Part;
 use hanse_proto::admin::watch_violations_response::Event;
 use tokio::time::timeout;
+use tonic::Code;
 
 use crate::access::{binding, client, first, role, rule, sealed};
 use crate::author::{commit, document};
@@ -47,6 +48,26 @@ pub(crate) async fn violations_begin_and_end(hub: &Hub) {
         event.unwrap().unwrap().event.unwrap()
     };
     assert_eq!(event().await, Event::Synced(true));
+    // What would look like an answer to another question, and an invariant that nobody declared.
+    let scope = |scope: admin::AccessScope| Some(scope);
+    let namespaces = vec!["ops".to_owned()];
+    for (scope, invariant, code) in [
+        (scope(admin::AccessScope { namespaces, ..Default::default() }), "", Code::InvalidArgument),
+        (
+            scope(admin::AccessScope {
+                known_at: Some(crate::access::proto_time(crate::access::now())),
+                ..Default::default()
+            }),
+            "",
+            Code::InvalidArgument,
+        ),
+        (None, "only-srr", Code::NotFound),
+    ] {
+        let invariant = invariant.to_owned();
+        let request = admin::ListViolationsRequest { scope, invariant, history: false };
+        let refused = client(hub).await.list_violations(request).await;
+        assert_eq!(refused.map(|_| ()).unwrap_err().code(), code);
+    }
     // By an invariant that is new.
     commit(hub, vec![document(ONLY_SRE)]).await.unwrap();
     let Event::Violation(anna) = event().await else { panic!("synced twice") };

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 
 use super::watch;
 use crate::access::answer::{Answer, ask};
+use crate::access::moment;
 use crate::access::question::Question;
-use crate::access::scope::{Unnamed, When, Where};
+use crate::access::scope::Clusters;
 use crate::access::sheet::Format;
 use crate::access::views;
 use crate::app::Session;
@@ -34,14 +35,16 @@ pub(crate) struct Args {
     history: bool,
 
     /// Go on and show each as it begins or ends, until Ctrl-C
-    #[arg(short, long, conflicts_with_all = ["at", "known_at"])]
+    #[arg(short, long, conflicts_with = "at")]
     watch: bool,
 
     #[command(flatten)]
-    place: Where,
+    clusters: Clusters,
 
-    #[command(flatten)]
-    when: When,
+    /// Those that were found by then and had not ended: 2026-03-03T14:30:00Z, 2026-03-03 (its start,
+    /// UTC), or 2h, 3d ago
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
 
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -51,8 +54,9 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) async fn run(self, session: &Session) -> Outcome {
         let now = Timestamp::now();
-        let mut scope = self.place.scope(Unnamed::Everywhere, None)?;
-        self.when.put(&mut scope, now)?;
+        let mut scope = self.clusters.scope()?;
+        let at = self.at.as_deref().map(|at| moment::parse(at, now)).transpose()?;
+        scope.at = at.map(moment::wire);
         let invariant = self.invariant.unwrap_or_default();
         if self.watch {
             if self.output == Format::Csv {
@@ -65,7 +69,6 @@ impl Args {
             asks: "Violations of invariants",
             scope: scope.clone(),
             now,
-            placed: true,
             ..Question::default()
         };
         let hub = session.hub().await?;

@@ -9,7 +9,7 @@ use crate::api::context::OpContext;
 use crate::api::lease::lease;
 use crate::api::{Responses, Services, convert};
 use crate::service::ServiceError;
-use crate::service::access::{Part, Violation};
+use crate::service::access::{Part, Places, Question, Violation};
 
 pub(super) async fn handle(
     services: &Services,
@@ -28,9 +28,23 @@ pub(super) async fn handle(
             return Err(ServiceError::NotFound(what));
         }
     }
-    let asked = services.access.ask(convert::question(msg.scope)?, ctx.now).await?;
+    let question = convert::question(msg.scope)?;
+    check(&question)?;
+    let asked = services.access.ask(question, ctx.now).await?;
     let answer = services.access.list_violations(asked, invariant, msg.history);
     lease(services, ctx, answer.map(|part| Ok(response(part?))))
+}
+
+/// What would be taken for an answer to another question is refused.
+pub(super) fn check(question: &Question) -> Result<(), ServiceError> {
+    if matches!(question.places, Places::Namespaces(_)) {
+        return Err(ServiceError::invalid("violations are listed of whole clusters"));
+    }
+    if question.known_at.is_some() {
+        let why = "violations are listed as they were found by `at`, and not by `known_at`";
+        return Err(ServiceError::invalid(why));
+    }
+    Ok(())
 }
 
 fn response(part: Part<Violation>) -> proto::ViolationResponse {

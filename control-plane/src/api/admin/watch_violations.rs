@@ -7,6 +7,7 @@ use hanse_proto::admin::watch_violations_response::Event;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::list_violations::check;
 use crate::api::context::OpContext;
 use crate::api::lease::lease;
 use crate::api::{Responses, Services, convert};
@@ -20,7 +21,8 @@ pub(super) async fn handle(
     msg: proto::WatchViolationsRequest,
 ) -> Result<Responses<proto::WatchViolationsResponse>, ServiceError> {
     let question = convert::question(msg.scope)?;
-    if question.at.is_some() || question.known_at.is_some() {
+    check(&question)?;
+    if question.at.is_some() {
         return Err(ServiceError::invalid("only what happens from now on can be watched"));
     }
     // Before what stands is read, so that nothing falls in between.
