@@ -10,8 +10,7 @@ use uuid::Uuid;
 
 use super::super::backend::{read, run_tx};
 use super::super::columns::{
-    ClusterColumn, DigestColumn, OptionalTimeColumn, SmallCountColumn, TimeColumn, micros, raw,
-    rows,
+    ClusterColumn, DigestColumn, OptionalTimeColumn, TimeColumn, micros, raw, rows,
 };
 use super::super::{Store, StoreError};
 
@@ -245,14 +244,5 @@ impl Store {
             |row: &ViolationRow| ViolationCursor { detected_at: row.detected_at, id: row.id };
         let next = found.last().filter(|_| more).map(cursor);
         Ok(ViolationPage { rows: found, next })
-    }
-
-    /// How many stand of each invariant, by name.
-    pub async fn violation_counts(&self) -> Result<Vec<(String, u32)>, StoreError> {
-        let sql = "SELECT invariant, COUNT(*) FROM access_violations WHERE resolved_at IS NULL \
-                   GROUP BY invariant ORDER BY invariant";
-        let counts: Vec<(String, SmallCountColumn)> =
-            read!(self, |conn| sqlx::query_as(sql).fetch_all(&mut *conn).await?);
-        Ok(counts.into_iter().map(|(invariant, count)| (invariant, count.into())).collect())
     }
 }
