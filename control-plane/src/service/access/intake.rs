@@ -287,9 +287,7 @@ impl AccessService {
             // Another hub learned something in between.
             return self.learn(cluster, since, &mut contents).await;
         }
-        let changes = recorded.changed.iter();
-        let changes = changes.map(|(key, content)| (key.clone(), content.as_deref().cloned()));
-        self.put(cluster, changes.collect()).await
+        self.put(cluster, recorded.changed.clone()).await
     }
 
     /// Keeps what an agent said, and writes it the first time on a stream.

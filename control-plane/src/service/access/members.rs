@@ -219,7 +219,7 @@ impl AccessService {
         let objects = self.0.store.current_access(cluster, contents).await?;
         let service = self.clone();
         let loaded = tokio::task::spawn_blocking(move || {
-            let objects = objects.into_iter().map(|state| (state.key, (*state.content).clone()));
+            let objects = objects.into_iter().map(|state| (state.key, state.content));
             service.0.write(|index| index.load(cluster, objects));
         });
         loaded.await.map_err(|e| broke(&e))?;
@@ -251,8 +251,7 @@ impl AccessService {
         contents: &mut AccessContents,
     ) -> Result<(), ServiceError> {
         let changes = self.0.store.access_since(cluster, since, contents).await?;
-        let there = changes.there.into_iter();
-        let there = there.map(|state| (state.key, Some((*state.content).clone())));
+        let there = changes.there.into_iter().map(|state| (state.key, Some(state.content)));
         let gone = changes.gone.into_iter().map(|key| (key, None));
         self.put(cluster, there.chain(gone).collect()).await
     }
@@ -261,7 +260,7 @@ impl AccessService {
     pub(super) async fn put(
         &self,
         cluster: ClusterId,
-        changes: Vec<(AccessKey, Option<AccessContent>)>,
+        changes: Vec<(AccessKey, Option<Arc<AccessContent>>)>,
     ) -> Result<(), ServiceError> {
         let service = self.clone();
         let extent = extent(changes.iter().map(|(key, _)| key.kind));

@@ -80,7 +80,7 @@ impl AccessService {
         let made = tokio::task::spawn_blocking(move || {
             let mut index = Index::default();
             let objects = objects.into_iter();
-            index.load(cluster, objects.map(|state| (state.key, (*state.content).clone())));
+            index.load(cluster, objects.map(|state| (state.key, state.content)));
             index
         });
         Ok(Source::Made(Arc::new(made.await.map_err(|e| broke(&e))?)))
