@@ -25,6 +25,15 @@ pub(crate) fn parse(text: &str, now: Timestamp) -> Outcome<Timestamp> {
     Ok(moment)
 }
 
+/// The moments of a period.
+pub(crate) fn in_order(from: Timestamp, to: Timestamp) -> Outcome<()> {
+    if from < to {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("{from} is not before {to}"))
+        .hint("--from is the earlier moment, --to the later one"))
+}
+
 fn read(text: &str, now: Timestamp) -> Option<Timestamp> {
     if text == "now" {
         return Some(now);

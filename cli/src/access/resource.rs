@@ -18,6 +18,18 @@ pub(crate) struct What {
     pub(crate) name: Option<String>,
 }
 
+/// The same where everything is meant without them.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct MaybeWhat {
+    /// With RESOURCE: only who can do this
+    #[arg(requires = "resource")]
+    verb: Option<String>,
+    /// As rules name it: secrets, pods/log, deployments.apps, a short name, *, or a path as /metrics
+    resource: Option<String>,
+    /// One object's name
+    name: Option<String>,
+}
+
 /// A request that was understood.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Asked {
@@ -54,6 +66,13 @@ const MAX_WORD: usize = 512;
 impl What {
     pub(crate) fn asked(&self) -> Outcome<Asked> {
         parse(&self.verb, &self.resource, self.name.as_deref())
+    }
+}
+
+impl MaybeWhat {
+    pub(crate) fn asked(&self) -> Outcome<Option<Asked>> {
+        let words = self.verb.as_ref().zip(self.resource.as_ref());
+        words.map(|(verb, what)| parse(verb, what, self.name.as_deref())).transpose()
     }
 }
 

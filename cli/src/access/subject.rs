@@ -16,6 +16,14 @@ const GROUPS: [&str; 4] = [MASTERS, AUTHENTICATED, UNAUTHENTICATED, SERVICE_ACCO
 /// Longer names are in no cluster.
 const MAX_NAME: usize = 1024;
 
+/// Groups of a subject besides those that are known.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Groups {
+    /// A group that it is in, too; several with commas
+    #[arg(long, value_name = "GROUP", value_delimiter = ',')]
+    pub(crate) as_group: Vec<String>,
+}
+
 /// Reads a subject.
 pub(crate) fn parse(text: &str) -> Outcome<AccessSubject> {
     let invalid = |why: String| {

@@ -1,18 +1,20 @@
 //! `hanse can-i`: yes or no, by cluster. Exit 0 when each says yes, 1 when one says no.
 
-use hanse_proto::admin::ListDecisionsRequest;
 use hanse_proto::admin::decision_response::Part;
+use hanse_proto::admin::{DecisionResponse, ListDecisionsRequest};
 use jiff::Timestamp;
+use tonic::Streaming;
 
 use crate::access::answer::{Answer, ask};
-use crate::access::decisions::{Pending, Tally};
+use crate::access::decisions::{Answered, Pending, Tally};
 use crate::access::question::Question;
 use crate::access::resource::What;
 use crate::access::scope::{Unnamed, When, Where};
 use crate::access::sheet::Format;
-use crate::access::subject;
+use crate::access::subject::{self, Groups};
 use crate::app::Session;
 use crate::failure::Outcome;
+use crate::hub::Hub;
 use crate::output;
 
 #[derive(Debug, clap::Args)]
@@ -32,9 +34,8 @@ pub(crate) struct Args {
     #[arg(long = "as", value_name = "SUBJECT")]
     who: String,
 
-    /// A group that it is in, too; several with commas
-    #[arg(long, value_name = "GROUP", value_delimiter = ',')]
-    as_group: Vec<String>,
+    #[command(flatten)]
+    groups: Groups,
 
     #[command(flatten)]
     place: Where,
@@ -58,7 +59,7 @@ impl Args {
             asks: "Whether {} can",
             request: Some(asked.request.clone()),
             subject: Some(subject.clone()),
-            groups: self.as_group.clone(),
+            groups: self.groups.as_group.clone(),
             scope: scope.clone(),
             now,
             placed: asked.request.path.is_empty(),
@@ -71,26 +72,35 @@ impl Args {
             scope: Some(scope),
             request: Some(asked.request),
             subject: Some(subject),
-            groups: self.as_group,
+            groups: self.groups.as_group,
         };
-        let mut stream = ask(&hub, service.list_decisions(request)).await?;
-        let mut answer = Answer::begin(self.output, &question)?;
-        let (mut pending, mut tally) = (Pending::default(), Tally::default());
-        while let Some(message) = hub.next(&mut stream).await? {
-            match message.part {
-                Some(Part::Decision(decision)) => pending.push(decision),
-                Some(Part::View(view)) => {
-                    let answers = pending.end(&view);
-                    tally.cluster(&view.cluster, &answers);
-                    for one in &answers {
-                        answer.row(one)?;
-                    }
-                    answer.view(view);
-                }
-                None => {}
-            }
-        }
-        answer.end("no answer")?;
-        tally.outcome()
+        let stream = ask(&hub, service.list_decisions(request)).await?;
+        let answer = Answer::begin(self.output, &question)?;
+        decisions(&hub, stream, answer).await?.outcome()
     }
+}
+
+/// Shows decisions as they come.
+pub(crate) async fn decisions(
+    hub: &Hub,
+    mut stream: Streaming<DecisionResponse>,
+    mut answer: Answer<Answered>,
+) -> Outcome<Tally> {
+    let (mut pending, mut tally) = (Pending::default(), Tally::default());
+    while let Some(message) = hub.next(&mut stream).await? {
+        match message.part {
+            Some(Part::Decision(decision)) => pending.push(decision),
+            Some(Part::View(view)) => {
+                let answers = pending.end(&view);
+                tally.cluster(&view.cluster, &answers);
+                for one in &answers {
+                    answer.row(one)?;
+                }
+                answer.view(view);
+            }
+            None => {}
+        }
+    }
+    answer.end("no answer")?;
+    Ok(tally)
 }

@@ -8,7 +8,7 @@ use crate::access::answer::{Answer, ask};
 use crate::access::question::Question;
 use crate::access::scope::{Unnamed, When, Where};
 use crate::access::sheet::Format;
-use crate::access::subject;
+use crate::access::subject::{self, Groups};
 use crate::app::Session;
 use crate::failure::Outcome;
 
@@ -25,9 +25,8 @@ pub(crate) struct Args {
     /// user:NAME, group:NAME, serviceaccount:NAMESPACE/NAME (sa:), or a user's name
     subject: String,
 
-    /// A group that it is in, too; several with commas
-    #[arg(long, value_name = "GROUP", value_delimiter = ',')]
-    as_group: Vec<String>,
+    #[command(flatten)]
+    groups: Groups,
 
     #[command(flatten)]
     place: Where,
@@ -49,7 +48,7 @@ impl Args {
         let question = Question {
             asks: "What {} can do",
             subject: Some(subject.clone()),
-            groups: self.as_group.clone(),
+            groups: self.groups.as_group.clone(),
             scope: scope.clone(),
             now,
             placed: true,
@@ -57,7 +56,7 @@ impl Args {
         };
         let hub = session.hub().await?;
         let mut service = hub.access_service();
-        let (scope, groups) = (Some(scope), self.as_group);
+        let (scope, groups) = (Some(scope), self.groups.as_group);
         let request = ListWhatCanRequest { scope, subject: Some(subject), groups };
         let stream = ask(&hub, service.list_what_can(request)).await?;
         let answer = Answer::begin(self.output, &question)?;

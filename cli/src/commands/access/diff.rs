@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use crate::access::answer::{Answer, ask};
 use crate::access::moment;
 use crate::access::question::Question;
-use crate::access::resource;
+use crate::access::resource::MaybeWhat;
 use crate::access::scope::{Unnamed, Where};
 use crate::access::sheet::Format;
 use crate::app::Session;
-use crate::failure::{Exit, Failure, Outcome};
+use crate::failure::{Exit, Outcome};
 use crate::output;
 
 #[derive(Debug, clap::Args)]
@@ -23,13 +23,8 @@ Examples:
   hanse access diff --from 2026-03-01 --to 2026-03-08 --clusters env=prod
   hanse access diff get secrets -n payments --from 7d")]
 pub(crate) struct Args {
-    /// With RESOURCE: only who can do this
-    #[arg(requires = "resource")]
-    verb: Option<String>,
-    /// As rules name it: secrets, pods/log, deployments.apps, a short name, *, or a path as /metrics
-    resource: Option<String>,
-    /// One object's name
-    name: Option<String>,
+    #[command(flatten)]
+    what: MaybeWhat,
 
     /// Before: 2026-03-03T14:30:00Z, 2026-03-03 (its start, UTC), or 2h, 3d ago
     #[arg(long, value_name = "TIME")]
@@ -53,17 +48,11 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) async fn run(self, session: &Session) -> Outcome {
-        let asked = match (&self.verb, &self.resource) {
-            (Some(verb), Some(what)) => Some(resource::parse(verb, what, self.name.as_deref())?),
-            (Some(_), None) | (None, _) => None,
-        };
+        let asked = self.what.asked()?;
         let now = Timestamp::now();
         let from = moment::parse(&self.from, now)?;
         let to = self.to.as_deref().map_or(Ok(now), |text| moment::parse(text, now))?;
-        if from >= to {
-            return Err(Failure::usage(format!("{from} is not before {to}"))
-                .hint("--from is the earlier moment, --to the later one"));
-        }
+        moment::in_order(from, to)?;
         let reach = asked.as_ref().and_then(|asked| asked.reach);
         let mut scope = self.place.scope(Unnamed::Everywhere, reach)?;
         let known = self.known_at.as_deref().map(|text| moment::parse(text, now)).transpose()?;

@@ -5,14 +5,14 @@ use hanse_proto::admin::decision_response::Part;
 use jiff::Timestamp;
 
 use crate::access::answer::{Answer, ask, no_clusters, note_views};
-use crate::access::decisions::Pending;
 use crate::access::explain::{Asker, cluster};
 use crate::access::question::Question;
 use crate::access::resource::What;
 use crate::access::scope::{Unnamed, When, Where};
 use crate::access::sheet::Format;
-use crate::access::subject;
+use crate::access::subject::{self, Groups};
 use crate::app::Session;
+use crate::commands::can_i::decisions;
 use crate::failure::{Exit, Outcome};
 use crate::output;
 use crate::text::escape;
@@ -32,9 +32,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     what: What,
 
-    /// A group that it is in, too; several with commas
-    #[arg(long, value_name = "GROUP", value_delimiter = ',')]
-    as_group: Vec<String>,
+    #[command(flatten)]
+    groups: Groups,
 
     #[command(flatten)]
     place: Where,
@@ -58,7 +57,7 @@ impl Args {
             asks: "Whether {} can",
             request: Some(asked.request.clone()),
             subject: Some(subject.clone()),
-            groups: self.as_group.clone(),
+            groups: self.groups.as_group.clone(),
             scope: scope.clone(),
             now,
             placed: asked.request.path.is_empty(),
@@ -72,29 +71,16 @@ impl Args {
             scope: Some(scope),
             request: Some(asked.request.clone()),
             subject: Some(subject.clone()),
-            groups: self.as_group.clone(),
+            groups: self.groups.as_group.clone(),
         };
         let mut stream = ask(&hub, service.list_decisions(request)).await?;
         if !self.output.is_text() {
-            let mut answer = Answer::begin(self.output, &question)?;
-            let mut pending = Pending::default();
-            while let Some(message) = hub.next(&mut stream).await? {
-                match message.part {
-                    Some(Part::Decision(decision)) => pending.push(decision),
-                    Some(Part::View(view)) => {
-                        for one in pending.end(&view) {
-                            answer.row(&one)?;
-                        }
-                        answer.view(view);
-                    }
-                    None => {}
-                }
-            }
-            answer.end("no answer")?;
+            decisions(&hub, stream, Answer::begin(self.output, &question)?).await?;
             return Ok(Exit::OK);
         }
         output::note(&escape(&question.line()));
-        let who = Asker { subject: &subject, request: &asked.request, groups: &self.as_group };
+        let who =
+            Asker { subject: &subject, request: &asked.request, groups: &self.groups.as_group };
         let (mut views, mut decisions) = (Vec::new(), Vec::new());
         while let Some(message) = hub.next(&mut stream).await? {
             match message.part {

@@ -4,14 +4,14 @@ use std::fs::File;
 use std::io::{BufWriter, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
+use clap::{Arg, ValueEnum};
 use hanse_domain::history::statement::to_microseconds;
 use hanse_proto::admin::{AccessRequest, AccessScope};
 use jiff::Timestamp;
 use tempfile::NamedTempFile;
 
 use crate::access::moment;
-use crate::access::resource;
+use crate::access::resource::MaybeWhat;
 use crate::access::scope::{Unnamed, Where};
 use crate::app::Session;
 use crate::failure::{Exit, Failure, Outcome};
@@ -29,6 +29,7 @@ use crate::report::summary::{Head, Summary};
 use crate::text::{count, escape};
 
 #[derive(Debug, clap::Args)]
+#[command(mut_args(past))]
 #[command(after_help = "\
 Without VERB RESOURCE every rule of every subject is reported. With --from and --to, whatever held at
 any time between, with its beginning and its end.
@@ -38,13 +39,8 @@ Examples:
   hanse report access get secrets -n payments --from 2026-01-01 --to 2026-04-01 --out q1.tar
   hanse report verify q1.tar --trust-root DIGEST")]
 pub(crate) struct Args {
-    /// With RESOURCE: only who could do this
-    #[arg(requires = "resource")]
-    verb: Option<String>,
-    /// As rules name it: secrets, pods/log, deployments.apps, a short name, *, or a path as /metrics
-    resource: Option<String>,
-    /// One object's name
-    name: Option<String>,
+    #[command(flatten)]
+    what: MaybeWhat,
 
     #[command(flatten)]
     place: Where,
@@ -72,6 +68,11 @@ pub(crate) struct Args {
     /// Overwrite the file
     #[arg(long, requires = "out")]
     force: bool,
+}
+
+/// A report is of the past. `mut_arg` would put VERB behind the other words.
+fn past(arg: Arg) -> Arg {
+    if arg.get_id() == "verb" { arg.help("With RESOURCE: only who could do this") } else { arg }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -130,10 +131,7 @@ impl Args {
     }
 
     fn question(&self, now: Timestamp) -> Outcome<Question> {
-        let asked = match (&self.verb, &self.resource) {
-            (Some(verb), Some(what)) => Some(resource::parse(verb, what, self.name.as_deref())?),
-            (Some(_), None) | (None, _) => None,
-        };
+        let asked = self.what.asked()?;
         for warning in asked.iter().flat_map(|asked| &asked.warnings) {
             output::warn(warning);
         }
@@ -144,11 +142,8 @@ impl Args {
             (Some(at), None) => When::At(read(at)?),
             (None, None) => When::At(now),
         };
-        if let When::Period { from, to } = when
-            && from >= to
-        {
-            return Err(Failure::usage(format!("{from} is not before {to}"))
-                .hint("--from is the earlier moment, --to the later one"));
+        if let When::Period { from, to } = when {
+            moment::in_order(from, to)?;
         }
         let reach = asked.as_ref().and_then(|asked| asked.reach);
         let scope = self.place.scope(Unnamed::Everywhere, reach)?;
