@@ -38,6 +38,20 @@ tests() {
   compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || need postgresql
   command -v psql >/dev/null || need postgresql-client
   command -v ssh-keygen >/dev/null || need openssh-client
+  # For the script that docs/evidence.md shows.
+  verifies || need python3-cryptography
+  verifies || fail "no python3 of 3.11 or newer has the package cryptography" \
+    "sudo apt-get install -y python3-cryptography, of Debian 12 or newer; or: python3 -m pip install cryptography"
+}
+
+# Whether a python3 can run that script: another than Debian's may be first.
+verifies() {
+  local python
+  for python in python3 /usr/bin/python3; do
+    "$python" -c 'import sys, cryptography.hazmat.primitives.asymmetric.ed25519
+sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && return
+  done
+  return 1
 }
 
 for what in "$@"; do
