@@ -10,7 +10,7 @@ use tonic::Code;
 use crate::access::{
     Eyes, answer, client, everywhere, first, now, origin, proto_time, role, rule, sealed, who,
 };
-use crate::agent::accepted;
+use crate::agent::{Talk, accepted, join};
 use crate::hub::Hub;
 
 async fn inventory(hub: &Hub, cluster: &str) -> admin::InventoryStatus {
@@ -179,33 +179,67 @@ pub(crate) async fn a_cluster_that_is_cut_off_is_asked_no_more(hub: &Hub) {
     assert!(grants.contains(&"prod \"payments\" anna".to_owned()), "{grants:?}");
 }
 
+/// Begins a large report, and sees that its first part was taken.
+async fn begin(talk: &mut Talk, eyes: &mut Eyes) {
+    first(eyes);
+    let report = eyes.report(Vec::new(), None);
+    let part = agent::InventoryReport { last: false, current: None, ..report };
+    talk.say(Say::Inventory(part)).await;
+    // One thing is done at a time: the answer to this says that the part was taken.
+    talk.say(Say::Drift(agent::DriftReport { sequence: 1, ..Default::default() })).await;
+    while !matches!(talk.hear().await.unwrap().unwrap(), Hear::DriftAck(_)) {}
+}
+
+/// Sends everything in two parts.
+async fn in_parts(talk: &mut Talk, eyes: &mut Eyes) -> Hear {
+    let whole = eyes.missing(&[0; 256 * 32]);
+    let part = agent::InventoryReport { last: false, current: None, ..whole.clone() };
+    talk.say(Say::Inventory(part)).await;
+    let last = agent::InventoryReport { changes: Vec::new(), ..whole };
+    talk.say(Say::Inventory(last)).await;
+    answer(talk).await
+}
+
 /// Those who hold all turns do not cost others their streams.
 pub(crate) async fn who_gets_no_turn_is_asked_again(hub: &Hub) {
     let mut holders = Vec::new();
     for number in 0..4 {
         let (cluster, mut eyes) = sealed(hub, &format!("holder-{number}")).await;
         let (mut talk, _) = cluster.connect(hub).await;
-        first(&mut eyes);
-        let report = eyes.report(Vec::new(), None);
-        let part = agent::InventoryReport { last: false, current: None, ..report };
-        talk.say(Say::Inventory(part)).await;
-        // One thing is done at a time: the answer to this says that the part was taken.
-        talk.say(Say::Drift(agent::DriftReport { sequence: 1, ..Default::default() })).await;
-        while !matches!(talk.hear().await.unwrap().unwrap(), Hear::DriftAck(_)) {}
+        begin(&mut talk, &mut eyes).await;
         holders.push(talk);
     }
     let (cluster, mut eyes) = sealed(hub, "prod").await;
     let (mut talk, _) = cluster.connect(hub).await;
     first(&mut eyes);
-    let whole = eyes.missing(&[0; 256 * 32]);
-    let part = agent::InventoryReport { last: false, current: None, ..whole.clone() };
-    talk.say(Say::Inventory(part)).await;
-    let last = agent::InventoryReport { changes: Vec::new(), ..whole };
-    talk.say(Say::Inventory(last)).await;
-    let Hear::InventoryWanted(_) = answer(&mut talk).await else { panic!("it was stored") };
+    let Hear::InventoryWanted(_) = in_parts(&mut talk, &mut eyes).await else {
+        panic!("it was stored")
+    };
     assert_eq!(inventory(hub, "prod").await.objects, 0);
     // The stream goes on.
     assert!(eyes.sync(&mut talk).await > 0);
     assert!(inventory(hub, "prod").await.objects > 0);
     drop(holders);
+}
+
+/// And clusters that nobody accepted hold none.
+pub(crate) async fn who_is_not_accepted_takes_no_turn(hub: &Hub) {
+    let mut strangers = Vec::new();
+    for number in 0..4 {
+        let cluster = join(hub, &format!("stranger-{number}")).await;
+        let (mut talk, _) = cluster.connect(hub).await;
+        begin(&mut talk, &mut Eyes::new(&cluster)).await;
+        strangers.push(talk);
+    }
+    let (cluster, mut eyes) = sealed(hub, "prod").await;
+    let (mut talk, _) = cluster.connect(hub).await;
+    first(&mut eyes);
+    assert!(matches!(in_parts(&mut talk, &mut eyes).await, Hear::InventoryAck(_)));
+    // What one of them sends whole is acknowledged, and not kept.
+    let stranger = join(hub, "stranger").await;
+    let (mut talk, _) = stranger.connect(hub).await;
+    let mut eyes = Eyes::new(&stranger);
+    first(&mut eyes);
+    assert!(matches!(in_parts(&mut talk, &mut eyes).await, Hear::InventoryAck(_)));
+    drop(strangers);
 }

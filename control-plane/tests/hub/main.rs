@@ -113,6 +113,7 @@ on_both! {
     }
     access_malice {
         who_gets_no_turn_is_asked_again,
+        who_is_not_accepted_takes_no_turn,
         what_cannot_be_kept_is_left_out,
         what_is_not_this_cluster_s_is_refused,
         what_proves_nothing_is_said,

@@ -25,6 +25,8 @@ const MAX_CHANGES: usize = 400_000;
 const MAX_BYTES: usize = 128 * 1024 * 1024;
 /// How long a report may take.
 const PATIENCE: Duration = Duration::from_mins(5);
+/// And how long the next of its parts.
+const PART: Duration = Duration::from_secs(30);
 /// How long to wait while others send theirs. Who gets no turn is asked again: the agent waits a
 /// little longer each time.
 const TURN: Duration = Duration::from_secs(2);
@@ -54,6 +56,7 @@ struct Report {
     buckets: BTreeSet<u8>,
     refusals: Refusals,
     bytes: usize,
+    begun: Instant,
     deadline: Instant,
     turn: Turn,
 }
@@ -96,13 +99,15 @@ impl InventoryIntake {
         self.sequence = Some(part.sequence);
         let (last, closed, current) = (part.last, part.closed.clone(), part.current.clone());
         let mut report = report.with(&part, now)?;
+        // Of a cluster that nobody accepted yet, nothing is kept.
+        let is_member = services.fleet.current().fleet.member(by.cluster).is_some();
         if !last {
-            report.take_turn(services).await;
+            report.take_turn(services, is_member).await;
             self.report = Some(report);
             return Ok(None);
         }
         let sequence = report.sequence;
-        if matches!(report.turn, Turn::Refused) {
+        if matches!(report.turn, Turn::Refused) && is_member {
             return Ok(Some(reply(sequence, services.access.wanted(by.cluster).await?)));
         }
         let current = current.map(convert::signed);
@@ -146,7 +151,8 @@ impl Report {
             buckets: BTreeSet::new(),
             refusals: Refusals::default(),
             bytes: 0,
-            deadline: Instant::now() + PATIENCE,
+            begun: Instant::now(),
+            deadline: Instant::now() + PART,
             turn: Turn::NotNeeded,
         }
     }
@@ -156,6 +162,7 @@ impl Report {
             return Err(ServiceError::invalid(format!("more than {MAX_PART} changes in one part")));
         }
         self.bytes += part.encoded_len();
+        self.deadline = (Instant::now() + PART).min(self.begun + PATIENCE);
         let changes =
             part.changes.iter().filter_map(|msg| convert::change(msg, now, &mut self.refusals));
         let changes: Vec<AccessChange> = changes.collect();
@@ -172,8 +179,10 @@ impl Report {
     }
 
     /// Waits for a turn with the first part of several.
-    async fn take_turn(&mut self, services: &Services) {
-        if matches!(self.turn, Turn::NotNeeded) {
+    async fn take_turn(&mut self, services: &Services, is_member: bool) {
+        if !is_member {
+            self.turn = Turn::Refused;
+        } else if matches!(self.turn, Turn::NotNeeded) {
             let turn = timeout(TURN, services.inventories.clone().acquire_owned()).await;
             self.turn = match turn {
                 Ok(Ok(permit)) => Turn::Taken { _permit: permit },
