@@ -1,5 +1,5 @@
 //! Objects of which only what the inventory reads is kept, while they are parsed: the specs of
-//! workloads, their environment and their annotations never get into the agent's memory.
+//! workloads, their environment and their annotations are not kept.
 
 use std::borrow::Cow;
 use std::fmt;
