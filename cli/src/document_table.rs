@@ -16,6 +16,7 @@ use hanse_domain::plan::show_labels;
 use hanse_domain::selector::{LabelSelector, Operator};
 use jiff::Timestamp;
 
+use crate::access::words::group_name;
 use crate::table::Table;
 use crate::text::{count, labels, or_dash, until};
 
@@ -142,7 +143,7 @@ fn rule(rule: &PolicyRule) -> String {
     let on = if rule.resources.is_empty() {
         rule.non_resource_urls.join(",")
     } else {
-        let groups = rule.api_groups.iter().map(|g| if g.is_empty() { "core" } else { g });
+        let groups = rule.api_groups.iter().map(|group| group_name(group));
         format!("{} ({})", rule.resources.join(","), groups.collect::<Vec<_>>().join(","))
     };
     let names = if rule.resource_names.is_empty() {

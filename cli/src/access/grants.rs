@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::sheet::Row;
+use super::words::group_name;
 use super::{subject, words};
 use crate::failure::Outcome;
 use crate::output;
@@ -105,11 +106,7 @@ pub(crate) fn record(grant: &Grant) -> Vec<String> {
     };
     let declared = !from.document.is_empty();
     let list = |words: &[String]| words.join(" ");
-    let groups: Vec<String> = allowed
-        .api_groups
-        .iter()
-        .map(|group| if group.is_empty() { "core".to_owned() } else { group.clone() })
-        .collect();
+    let groups: Vec<&str> = allowed.api_groups.iter().map(|group| group_name(group)).collect();
     vec![
         grant.cluster.clone(),
         subject::kind(subject.kind()).to_owned(),
@@ -124,7 +121,7 @@ pub(crate) fn record(grant: &Grant) -> Vec<String> {
         role.namespace,
         role.name,
         list(&allowed.verbs),
-        list(&groups),
+        groups.join(" "),
         list(&allowed.resources),
         list(&allowed.resource_names),
         list(&allowed.non_resource_urls),

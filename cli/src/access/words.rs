@@ -53,9 +53,13 @@ pub(crate) fn rule(rule: &AccessRule) -> String {
     format!("{verbs} on {what}")
 }
 
+/// An API group's name. The core group has none, and in a list that would not be seen.
+pub(crate) const fn group_name(group: &str) -> &str {
+    if group.is_empty() { "core" } else { group }
+}
+
 fn groups(groups: &[String]) -> String {
-    let named: Vec<&str> =
-        groups.iter().map(|group| if group.is_empty() { "core" } else { group }).collect();
+    let named: Vec<&str> = groups.iter().map(|group| group_name(group)).collect();
     match named.as_slice() {
         [] => "no group".to_owned(),
         [one] => format!("group {one}"),

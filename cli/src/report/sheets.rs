@@ -17,6 +17,7 @@ use super::question::Question;
 use super::summary::{Head, Summary};
 use super::trace::Trace;
 use crate::access::csv;
+use crate::access::words::group_name;
 use crate::failure::{Failure, Outcome};
 use crate::text::escape_json;
 
@@ -292,21 +293,16 @@ fn record(answer: &Answer, row: &Row) -> Vec<String> {
         Some(key) => [key.kind.to_string(), key.namespace.clone(), key.name.clone()],
     };
     let moment = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
-    let words =
-        |words: &[String]| words.iter().map(|word| named(word)).collect::<Vec<_>>().join(" ");
+    let words = |words: &[String]| words.join(" ");
     let rule = &grant.rule;
     let mut cells = vec![answer.entry.name.clone(), answer.entry.id.to_string()];
     cells.extend([kind, namespace, name].map(str::to_owned));
     cells.push(grant.via_group.clone().unwrap_or_default());
     cells.push(grant.namespace.clone().unwrap_or_default());
-    let lists = [
-        &rule.verbs,
-        &rule.api_groups,
-        &rule.resources,
-        &rule.resource_names,
-        &rule.non_resource_urls,
-        &grant.limited_to,
-    ];
+    cells.push(words(&rule.verbs));
+    let groups: Vec<&str> = rule.api_groups.iter().map(|group| group_name(group)).collect();
+    cells.push(groups.join(" "));
+    let lists = [&rule.resources, &rule.resource_names, &rule.non_resource_urls, &grant.limited_to];
     cells.extend(lists.map(|list| words(list)));
     cells.extend(key(grant.binding.as_ref()));
     cells.extend(key(grant.role.as_ref()));
@@ -323,9 +319,4 @@ fn record(answer: &Answer, row: &Row) -> Vec<String> {
     cells.extend(declared(&row.role));
     cells.push(String::new());
     cells
-}
-
-/// A word of a list; the core API group has none.
-const fn named(word: &str) -> &str {
-    if word.is_empty() { "(core)" } else { word }
 }
