@@ -1,5 +1,6 @@
 //! Who reaches what by which path, as rows.
 
+use hanse_domain::kinds::invariant::Goal;
 use hanse_proto::admin::{Escalation, EscalationStep};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -10,28 +11,26 @@ use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::text::{near, or_dash};
 
-/// What can be reached.
-pub(crate) const TARGETS: [&str; 3] = ["cluster-admin", "secrets", "node"];
-
 /// Checks a target that a person named.
 pub(crate) fn target(text: &str) -> Outcome<String> {
-    if TARGETS.contains(&text) {
+    if Goal::from_name(text).is_some() {
         return Ok(text.to_owned());
     }
+    let targets = Goal::ALL.map(Goal::name);
     Err(Failure::usage(format!("`{text}` is not a target of paths")).hint(near(
         text,
-        TARGETS,
-        &format!("targets are {}", words::and(&TARGETS)),
+        targets,
+        &format!("targets are {}", words::and(&targets)),
     )))
 }
 
 /// "cluster-admin", "all secrets", "secrets in payments", "a node".
 pub(crate) fn reached(escalation: &Escalation) -> String {
-    match (escalation.target.as_str(), escalation.namespace.as_str()) {
-        ("secrets", "") => "all secrets".to_owned(),
-        ("secrets", namespace) => format!("secrets in {namespace}"),
-        ("node", _) => "a node".to_owned(),
-        (other, _) => other.to_owned(),
+    match (Goal::from_name(&escalation.target), escalation.namespace.as_str()) {
+        (Some(Goal::Secrets), "") => "all secrets".to_owned(),
+        (Some(Goal::Secrets), namespace) => format!("secrets in {namespace}"),
+        (Some(Goal::Node), _) => "a node".to_owned(),
+        (Some(Goal::ClusterAdmin) | None, _) => escalation.target.clone(),
     }
 }
 

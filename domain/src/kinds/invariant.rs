@@ -53,6 +53,11 @@ impl Goal {
             Self::Node => "node",
         }
     }
+
+    /// The goal of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|goal| goal.name() == name)
+    }
 }
 
 /// The namespaces of a cluster that an invariant is about.

@@ -140,7 +140,7 @@ pub(in crate::api) fn goals(targets: &[String]) -> Result<BTreeSet<Goal>, Servic
     }
     let mut goals = BTreeSet::new();
     for name in targets {
-        let goal = Goal::ALL.into_iter().find(|goal| goal.name() == name);
+        let goal = Goal::from_name(name);
         let why = "a target is cluster-admin, secrets or node";
         goals.insert(goal.ok_or_else(|| ServiceError::invalid(why))?);
     }
