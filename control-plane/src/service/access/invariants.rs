@@ -26,7 +26,7 @@ use super::held::Held;
 use super::source::Source;
 use super::violations::{detail, identity};
 use crate::service::ServiceError;
-use crate::store::{NewViolation, Standing, ViolationFilter, ViolationRow};
+use crate::store::{NewViolation, Standing, StoreError, ViolationFilter, ViolationRow};
 
 /// Reports of one cluster that come within this time are looked at once.
 const DEBOUNCE: Duration = Duration::from_millis(100);
@@ -139,21 +139,35 @@ impl AccessService {
 
     /// Reads what stood when the hub ended, in clusters that have left as well.
     async fn stand(&self) -> Result<(), ServiceError> {
-        let mut after = None;
-        loop {
-            let filter = ViolationFilter::default();
-            let page = self.0.store.list_violations(&filter, PAGE, after).await?;
-            self.0.due.later(page.rows.iter().map(|row| row.cluster));
-            for row in page.rows {
-                self.stands_here(row.cluster, |standing| {
-                    standing.insert(row.identity, row);
-                });
-            }
-            after = page.next;
-            if after.is_none() {
-                return Ok(());
+        let rows = match self.open(None).await {
+            Err(ServiceError::Store(StoreError::Corrupt { .. })) => self.readable().await?,
+            read => read?,
+        };
+        self.0.due.later(rows.iter().map(|row| row.cluster));
+        for row in rows {
+            self.stands_here(row.cluster, |standing| {
+                standing.insert(row.identity, row);
+            });
+        }
+        Ok(())
+    }
+
+    /// What stands, but for clusters of which that cannot be read: no others wait for them.
+    async fn readable(&self) -> Result<Vec<ViolationRow>, ServiceError> {
+        let mut rows = Vec::new();
+        for cluster in self.0.store.clusters().await? {
+            let cluster = cluster.id;
+            match self.open(Some(cluster)).await {
+                Ok(open) => rows.extend(open),
+                Err(ServiceError::Store(error @ StoreError::Corrupt { .. })) => tracing::error!(
+                    cluster.id = %cluster,
+                    %error,
+                    "the violations of cluster {cluster} cannot be read: {error}"
+                ),
+                Err(error) => return Err(error),
             }
         }
+        Ok(rows)
     }
 
     /// Whether this could be recorded: not when another hub knows the cluster better.
@@ -209,7 +223,7 @@ impl AccessService {
         let unknown = |identity: &Digest| !known.contains_key(identity) && !told.contains(identity);
         if stands.iter().any(unknown) {
             // Another hub has found it first.
-            let rows = self.open(cluster).await?;
+            let rows = self.open(Some(cluster)).await?;
             events.extend(rows.into_iter().filter(|row| unknown(&row.identity)));
         }
         self.announce(cluster, events);
@@ -298,8 +312,9 @@ impl AccessService {
         Ok(standing)
     }
 
-    async fn open(&self, cluster: ClusterId) -> Result<Vec<ViolationRow>, ServiceError> {
-        let filter = ViolationFilter { cluster: Some(cluster), ..ViolationFilter::default() };
+    /// What stands in a cluster, or in all.
+    async fn open(&self, cluster: Option<ClusterId>) -> Result<Vec<ViolationRow>, ServiceError> {
+        let filter = ViolationFilter { cluster, ..ViolationFilter::default() };
         let (mut all, mut after) = (Vec::new(), None);
         loop {
             let page = self.0.store.list_violations(&filter, PAGE, after).await?;
