@@ -34,6 +34,8 @@ const DEBOUNCE: Duration = Duration::from_millis(100);
 const AGAIN: Duration = Duration::from_secs(5);
 /// What another hub has learned more of is looked at again after this time.
 const SOON: Duration = Duration::from_secs(1);
+/// How often what stands is counted while clusters are due one after another: that goes over all.
+const COUNTED: Duration = Duration::from_secs(1);
 /// Most violations of one invariant in one cluster that are kept: what is beyond is found when some of
 /// these end.
 const MOST: usize = 10_000;
@@ -93,11 +95,16 @@ impl AccessService {
             }
         }
         self.count();
+        let mut counted = Instant::now();
         while soft.run_until_cancelled(self.0.due.wait()).await.is_some() {
             sleep(DEBOUNCE).await;
             while let Some((cluster, extent)) = self.0.due.next(Instant::now()) {
                 if soft.is_cancelled() {
                     return Ok(());
+                }
+                if counted.elapsed() >= COUNTED {
+                    self.count();
+                    counted = Instant::now();
                 }
                 let pause = match self.evaluate(cluster, extent, Timestamp::now()).await {
                     Ok(true) => continue,
@@ -113,6 +120,8 @@ impl AccessService {
                 };
                 self.0.due.again(cluster, extent, Instant::now() + pause);
             }
+            self.count();
+            counted = Instant::now();
         }
         Ok(())
     }
@@ -342,7 +351,6 @@ impl AccessService {
             // No watcher is no error.
             let _ = self.0.violations.send(row);
         }
-        self.count();
     }
 
     fn stands_here<T>(
