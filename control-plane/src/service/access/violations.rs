@@ -10,6 +10,7 @@ use hanse_domain::access::object::AccessKey;
 use hanse_domain::access::query::Grant;
 use hanse_domain::access::subject::Subject;
 use hanse_domain::ids::{ClusterId, Digest};
+use hanse_domain::kinds::invariant::Goal;
 use hanse_domain::kinds::role::PolicyRule;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -261,10 +262,7 @@ impl KeptGrant {
 
 impl KeptPath {
     fn of(path: &escalation::Escalation) -> Self {
-        let namespace = match &path.target {
-            Target::Secrets(namespace) => namespace.clone(),
-            Target::ClusterAdmin | Target::Node => None,
-        };
+        let namespace = path.target.namespace().map(str::to_owned);
         let steps = path.steps.iter().map(|step| KeptStep {
             edge: step.edge.name().to_owned(),
             from: step.from.clone(),
@@ -279,14 +277,13 @@ impl KeptPath {
 
     /// Nothing for a sort of path that this program does not know.
     fn shown(self, cluster: &str, subject: &Subject) -> Option<Escalation> {
-        let target = match self.goal.as_str() {
-            "cluster-admin" => Target::ClusterAdmin,
-            "secrets" => Target::Secrets(self.namespace),
-            "node" => Target::Node,
-            _ => return None,
+        let target = match Goal::from_name(&self.goal)? {
+            Goal::ClusterAdmin => Target::ClusterAdmin,
+            Goal::Secrets => Target::Secrets(self.namespace),
+            Goal::Node => Target::Node,
         };
         let steps = self.steps.into_iter().map(|step| {
-            let edge = Edge::ALL.into_iter().find(|edge| edge.name() == step.edge)?;
+            let edge = Edge::from_name(&step.edge)?;
             let granted = step.grant.shown(cluster);
             let (from, to, namespace, text) = (step.from, step.to, step.namespace, step.text);
             Some(Step { edge, from, to, namespace, text, granted })

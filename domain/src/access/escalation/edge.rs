@@ -165,6 +165,11 @@ impl Edge {
         }
     }
 
+    /// The edge of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|edge| edge.name() == name)
+    }
+
     /// What it needs, in one line.
     pub const fn needs(self) -> &'static str {
         match self {

@@ -56,6 +56,14 @@ impl Target {
             Self::Node => Goal::Node,
         }
     }
+
+    /// In which namespace it is, if it is in one.
+    pub fn namespace(&self) -> Option<&str> {
+        match self {
+            Self::Secrets(namespace) => namespace.as_deref(),
+            Self::ClusterAdmin | Self::Node => None,
+        }
+    }
 }
 
 impl fmt::Display for Target {

@@ -1,6 +1,5 @@
 //! What is answered.
 
-use hanse_domain::access::escalation::Target;
 use hanse_domain::access::object::AccessKey;
 use hanse_domain::access::query::Grant;
 use hanse_domain::access::subject::Subject;
@@ -65,15 +64,11 @@ pub(in crate::api) fn view(view: View) -> proto::ClusterView {
 
 /// A path.
 pub(in crate::api) fn escalation(path: Escalation) -> proto::Escalation {
-    let namespace = match &path.target {
-        Target::Secrets(namespace) => namespace.clone(),
-        Target::ClusterAdmin | Target::Node => None,
-    };
     proto::Escalation {
         cluster: path.cluster,
         subject: Some(subject_out(&path.subject)),
         target: path.target.goal().name().to_owned(),
-        namespace: namespace.unwrap_or_default(),
+        namespace: path.target.namespace().unwrap_or_default().to_owned(),
         steps: path.steps.into_iter().map(step).collect(),
     }
 }
