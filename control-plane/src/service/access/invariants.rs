@@ -13,7 +13,7 @@ use hanse_domain::access::invariant::{self, violations};
 use hanse_domain::access::object::AccessKey;
 use hanse_domain::document::{Kind, Placed as PlacedDocument};
 use hanse_domain::fleet::{Fleet, Member};
-use hanse_domain::ids::{ClusterId, Digest};
+use hanse_domain::ids::{ClusterId, Digest, RevisionNumber};
 use hanse_domain::kinds::Spec;
 use hanse_domain::kinds::invariant::{Denied, InvariantSpec};
 use jiff::Timestamp;
@@ -57,6 +57,22 @@ impl Placed {
             Denied::Access(_) => false,
             Denied::Reach(_) => true,
         }
+    }
+}
+
+/// The invariants of each cluster.
+#[derive(Default)]
+pub(super) struct Placements {
+    /// The statement that they are of, and how many clusters were cut off then: none ever comes back.
+    of: Option<(RevisionNumber, usize)>,
+    by_cluster: BTreeMap<ClusterId, Arc<Placed>>,
+}
+
+impl Placements {
+    /// Clusters with invariants.
+    pub(super) fn clusters(&self) -> impl Iterator<Item = ClusterId> {
+        let placed = self.by_cluster.iter().filter(|(_, placed)| !placed.0.is_empty());
+        placed.map(|(cluster, _)| *cluster)
     }
 }
 
@@ -131,14 +147,20 @@ impl AccessService {
         let current = self.0.fleet.current();
         let fleet = &current.fleet;
         let is_here = |id: &ClusterId| fleet.member(*id).is_some() && !self.0.is_revoked(*id);
+        let revoked = self.0.revoked.lock().unwrap_or_else(PoisonError::into_inner).len();
         let mut placements = self.0.placements.lock().unwrap_or_else(PoisonError::into_inner);
+        if placements.of == Some((fleet.number, revoked)) {
+            return;
+        }
+        placements.of = Some((fleet.number, revoked));
+        let by_cluster = &mut placements.by_cluster;
         let mut due: Vec<ClusterId> =
-            placements.keys().filter(|id| !is_here(id)).copied().collect();
-        placements.retain(|id, _| is_here(id));
+            by_cluster.keys().filter(|id| !is_here(id)).copied().collect();
+        by_cluster.retain(|id, _| is_here(id));
         for (id, member) in fleet.members().iter().filter(|(id, _)| is_here(id)) {
             let placed = Arc::new(placed(fleet, member));
-            if placements.get(id) != Some(&placed) {
-                placements.insert(*id, placed);
+            if by_cluster.get(id) != Some(&placed) {
+                by_cluster.insert(*id, placed);
                 due.push(*id);
             }
         }
@@ -188,7 +210,7 @@ impl AccessService {
     ) -> Result<bool, ServiceError> {
         let placed = {
             let placements = self.0.placements.lock().unwrap_or_else(PoisonError::into_inner);
-            placements.get(&cluster).map(Arc::clone).unwrap_or_default()
+            placements.by_cluster.get(&cluster).map(Arc::clone).unwrap_or_default()
         };
         let known = self.stands_here(cluster, |standing| standing.clone());
         if placed.0.is_empty() && known.is_empty() {
@@ -383,8 +405,7 @@ impl AccessService {
         self.0.metrics.set_violations(counts);
         let placed: Vec<ClusterId> = {
             let placements = self.0.placements.lock().unwrap_or_else(PoisonError::into_inner);
-            let placed = placements.iter().filter(|(_, placed)| !placed.0.is_empty());
-            placed.map(|(cluster, _)| *cluster).collect()
+            placements.clusters().collect()
         };
         let unchecked = placed.into_iter().filter(|cluster| !self.is_checkable(*cluster));
         self.0.metrics.set_unchecked_clusters(unchecked.count());

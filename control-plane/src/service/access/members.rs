@@ -76,8 +76,7 @@ impl AccessService {
     pub async fn follow_all(&self) -> Result<(), ServiceError> {
         if self.follow_directories().await? {
             let placements = self.0.placements.lock().unwrap_or_else(PoisonError::into_inner);
-            let placed = placements.iter().filter(|(_, placed)| placed.named().next().is_some());
-            self.0.due.later(placed.map(|(cluster, _)| *cluster));
+            self.0.due.later(placements.clusters());
         }
         self.follow().await?;
         self.place();

@@ -49,7 +49,7 @@ use self::due::Due;
 pub use self::escalations::{Escalation, Reach, Step};
 use self::held::Held;
 pub use self::intake::{Reply, Signed, Told};
-use self::invariants::Placed;
+use self::invariants::Placements;
 pub use self::inventories::{Inventory, InventoryPart};
 use self::members::Damage;
 pub use self::preview::Previewed;
@@ -92,7 +92,7 @@ struct Inner {
     directories: Mutex<Vec<(String, Digest)>>,
     questions: Arc<Semaphore>,
     /// The invariants of each cluster.
-    placements: Mutex<BTreeMap<ClusterId, Arc<Placed>>>,
+    placements: Mutex<Placements>,
     /// The violations that stand, by cluster.
     standing: Mutex<BTreeMap<ClusterId, BTreeMap<Digest, ViolationRow>>>,
     due: Due,
