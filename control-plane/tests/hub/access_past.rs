@@ -64,21 +64,14 @@ pub(crate) async fn every_moment_can_be_asked(hub: &Hub) {
         }
     }
 
-    let request = admin::ListAccessDifferencesRequest {
-        scope: Some(everywhere()),
-        from: Some(proto_time(one)),
-        to: Some(proto_time(three)),
-        request: None,
-    };
-    let mut stream = client(hub).await.list_access_differences(request).await.unwrap().into_inner();
-    let mut changed = Vec::new();
-    while let Some(message) = stream.message().await.unwrap() {
-        if let admin::difference_response::Part::Difference(difference) = message.part.unwrap() {
-            let name = difference.grant.unwrap().subject.unwrap().name;
-            changed.push(format!("{}{name}", if difference.added { '+' } else { '-' }));
-        }
-    }
+    let (changed, view) = differences(hub, one, three).await;
     assert_eq!(changed, ["-anna", "-sre", "+carl"]);
+    assert!(view.covered, "{view:?}");
+    // What was not known at the first moment looks like something that came, and it is said.
+    let (changed, view) = differences(hub, before, three).await;
+    assert_eq!(changed, ["+ben", "+carl"]);
+    let said = format!("at {before:.0}, the cluster was not seen before that moment");
+    assert!(!view.covered && view.caveats.contains(&said), "{view:?}");
 
     let future = now() + SignedDuration::from_hours(1);
     let request = admin::ListInventoriesRequest { scope: Some(at(future, None)) };
@@ -93,6 +86,28 @@ pub(crate) async fn every_moment_can_be_asked(hub: &Hub) {
     let refused = client(hub).await.list_inventories(request).await.unwrap_err();
     assert!(refused.message().contains("is not kept any more"), "{refused:?}");
     assert_eq!(people(hub, at(two, None)).await, "anna carl sre");
+}
+
+async fn differences(
+    hub: &Hub,
+    from: Timestamp,
+    to: Timestamp,
+) -> (Vec<String>, admin::ClusterView) {
+    let (from, to) = (Some(proto_time(from)), Some(proto_time(to)));
+    let scope = Some(everywhere());
+    let request = admin::ListAccessDifferencesRequest { scope, from, to, request: None };
+    let mut stream = client(hub).await.list_access_differences(request).await.unwrap().into_inner();
+    let (mut changed, mut last) = (Vec::new(), None);
+    while let Some(message) = stream.message().await.unwrap() {
+        match message.part.unwrap() {
+            admin::difference_response::Part::Difference(difference) => {
+                let name = difference.grant.unwrap().subject.unwrap().name;
+                changed.push(format!("{}{name}", if difference.added { '+' } else { '-' }));
+            }
+            admin::difference_response::Part::View(view) => last = Some(view),
+        }
+    }
+    (changed, last.unwrap())
 }
 
 pub(crate) async fn a_gap_is_no_fact(hub: &Hub) {

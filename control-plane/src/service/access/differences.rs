@@ -14,7 +14,7 @@ use hanse_domain::ids::{ClusterId, Digest};
 
 use super::questions::each_scope;
 use super::source::{Source, Visit};
-use super::{AccessService, Asked, Granted, Part, answer};
+use super::{AccessService, Asked, AskedCluster, Granted, Part, View, answer};
 use crate::metrics::Asking;
 use crate::service::ServiceError;
 use crate::store::AccessContents;
@@ -87,10 +87,32 @@ impl AccessService {
                     let make = |granted| Difference { added, granted };
                     count += service.send(asked, cluster, pages, &sink, make).await?;
                 }
-                sink.send(Part::View(service.view(&after, cluster, count).await?)).await?;
+                let view = service.view_of_both(&before, &after, cluster, count).await?;
+                sink.send(Part::View(view)).await?;
             }
             Ok(())
         })
+    }
+}
+
+impl AccessService {
+    /// The later view, with what could not be seen at the earlier moment alone: what was not known then
+    /// looks like something that came.
+    async fn view_of_both(
+        &self,
+        before: &Asked,
+        after: &Asked,
+        cluster: &AskedCluster,
+        count: u64,
+    ) -> Result<View, ServiceError> {
+        let earlier = self.view(before, cluster, 0).await?;
+        let mut view = self.view(after, cluster, count).await?;
+        let at = before.moment.map_or(before.now, |moment| moment.at);
+        let only = earlier.caveats.into_iter().filter(|caveat| !view.caveats.contains(caveat));
+        let only: Vec<String> = only.map(|caveat| format!("at {at:.0}, {caveat}")).collect();
+        view.caveats.extend(only);
+        view.covered &= earlier.covered;
+        Ok(view)
     }
 }
 
