@@ -35,6 +35,48 @@ pub(crate) const MAX_HUB_BYTES: usize = 16 * 1024;
 /// Most bytes of a line: a content, an origin and a key.
 pub(crate) const MAX_LINE_BYTES: usize = MAX_CONTENT_BYTES + 64 * 1024;
 
+/// What is read of a file of lines, and so what is kept for one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) lines: usize,
+    pub(crate) line_bytes: usize,
+    pub(crate) bytes: usize,
+}
+
+/// Of `objects.jsonl`.
+pub(crate) const OBJECTS: Limits =
+    Limits { lines: MAX_VERSIONS, line_bytes: MAX_LINE_BYTES, bytes: MAX_OBJECTS_BYTES };
+/// Of `checkpoints.jsonl`.
+pub(crate) const CHECKPOINTS: Limits =
+    Limits { lines: MAX_CHECKPOINTS, line_bytes: MAX_LINE_BYTES, bytes: MAX_CHECKPOINTS_BYTES };
+const HUB: Limits = Limits { lines: 1, line_bytes: MAX_HUB_BYTES, bytes: MAX_HUB_BYTES };
+
+/// What may still be added to a file, while it is only in memory.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    left: Limits,
+    text: Vec<u8>,
+}
+
+impl Budget {
+    pub(crate) const fn new(limits: Limits) -> Self {
+        Self { left: limits, text: Vec::new() }
+    }
+
+    /// Whether one more line would be read again.
+    #[must_use]
+    pub(crate) fn spend(&mut self, value: &impl Serialize) -> bool {
+        self.text.clear();
+        line(&mut self.text, value);
+        let (lines, bytes) =
+            (self.left.lines.checked_sub(1), self.left.bytes.checked_sub(self.text.len()));
+        let (Some(lines), Some(bytes)) = (lines, bytes) else { return false };
+        self.left = Limits { lines, bytes, ..self.left };
+        // The end of the line is not part of it.
+        self.text.len() <= self.left.line_bytes + 1
+    }
+}
+
 /// An object as it was from a moment on; gone when it has no content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -157,10 +199,8 @@ impl Evidence {
     /// The lines of `checkpoints.jsonl`.
     fn signed(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        for signed in &self.checkpoints {
-            let Ok(checkpoint) = std::str::from_utf8(&signed.checkpoint) else { continue };
-            let signature = STANDARD.encode(&signed.signature);
-            line(&mut out, &SignedLine { checkpoint: checkpoint.to_owned(), signature });
+        for signed in self.checkpoints.iter().filter_map(Signed::as_line) {
+            line(&mut out, &signed);
         }
         out
     }
@@ -177,7 +217,7 @@ impl Evidence {
         Files { objects, checkpoints, hub }: &Files,
         (start, end): (Timestamp, Timestamp),
     ) -> Result<Self, String> {
-        let versions: Vec<Version> = lines("objects.jsonl", objects, MAX_VERSIONS)?;
+        let versions: Vec<Version> = lines("objects.jsonl", objects, OBJECTS)?;
         let mut there = 0_usize;
         for (number, version) in versions.iter().enumerate() {
             let wrong = |why: &str| Err(format!("objects.jsonl, line {}: {why}", number + 1));
@@ -204,9 +244,9 @@ impl Evidence {
         if !versions.iter().map(order).is_sorted_by(|a, b| a < b) {
             return Err("objects.jsonl: not in order, or something is there twice".to_owned());
         }
-        let signed: Vec<SignedLine> = lines("checkpoints.jsonl", checkpoints, MAX_CHECKPOINTS)?;
+        let signed: Vec<SignedLine> = lines("checkpoints.jsonl", checkpoints, CHECKPOINTS)?;
         let checkpoints = signed.into_iter().map(SignedLine::read).collect::<Result<_, _>>()?;
-        let mut hubs: Vec<HubSays> = lines("hub.json", hub, 1)?;
+        let mut hubs: Vec<HubSays> = lines("hub.json", hub, HUB)?;
         let hub = hubs.pop().ok_or("hub.json is empty")?;
         Ok(Self { versions, checkpoints, hub })
     }
@@ -214,9 +254,17 @@ impl Evidence {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SignedLine {
+pub(crate) struct SignedLine {
     checkpoint: String,
     signature: String,
+}
+
+impl Signed {
+    /// Its line of `checkpoints.jsonl`.
+    pub(crate) fn as_line(&self) -> Option<SignedLine> {
+        let checkpoint = String::from_utf8(self.checkpoint.clone()).ok()?;
+        Some(SignedLine { checkpoint, signature: STANDARD.encode(&self.signature) })
+    }
 }
 
 impl SignedLine {
@@ -261,7 +309,7 @@ pub(crate) fn line(out: &mut Vec<u8>, value: &impl Serialize) {
 }
 
 /// Reads lines of JSON in their one form.
-pub(crate) fn lines<T>(file: &str, bytes: &[u8], most: usize) -> Result<Vec<T>, String>
+pub(crate) fn lines<T>(file: &str, bytes: &[u8], limits: Limits) -> Result<Vec<T>, String>
 where
     T: Serialize + for<'de> Deserialize<'de>,
 {
@@ -274,10 +322,10 @@ where
     let mut again = Vec::new();
     for (number, text) in all.split(|byte| *byte == b'\n').enumerate() {
         let wrong = |why: &dyn std::fmt::Display| format!("{file}, line {}: {why}", number + 1);
-        if number >= most {
-            return Err(wrong(&format_args!("more than {most} lines")));
+        if number >= limits.lines {
+            return Err(wrong(&format_args!("more than {} lines", limits.lines)));
         }
-        if text.len() > MAX_LINE_BYTES {
+        if text.len() > limits.line_bytes {
             return Err(wrong(&"it is too long"));
         }
         let value: T = serde_json::from_slice(text).map_err(|error| wrong(&error))?;

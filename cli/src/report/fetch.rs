@@ -1,7 +1,8 @@
 //! What the hub shows of a cluster and of groups of people, as evidence.
 
 use hanse_domain::access::checkpoint::Checkpoint;
-use hanse_domain::access::object::{AccessContent, AccessKey, AccessKind, Origin};
+use hanse_domain::access::directory::MAX_MEMBERSHIPS;
+use hanse_domain::access::object::{AccessContent, AccessKey, AccessKind, MAX_OBJECTS, Origin};
 use hanse_domain::history::roster::ClusterEntry;
 use hanse_domain::ids::Digest;
 use hanse_proto::admin::get_inventory_response::Part;
@@ -10,8 +11,8 @@ use hanse_proto::admin::{
 };
 use tonic::Code;
 
-use super::evidence::{Evidence, HubSays, MAX_CHECKPOINTS, MAX_VERSIONS, Signed, Version};
-use super::groups::Group;
+use super::evidence::{Budget, CHECKPOINTS, Evidence, HubSays, OBJECTS, Signed, Version};
+use super::groups::{GROUPS, Group};
 use super::past::Past;
 use super::question::{Question, When};
 use super::standing::{Expected, Uncounted, needed};
@@ -53,7 +54,7 @@ pub(crate) async fn evidence(
     while let Some(message) = hub.next(&mut stream).await? {
         sent.take(message.part.ok_or_else(|| unreadable("an empty message"))?)?;
     }
-    Ok(sent.end(when))
+    sent.end(when)
 }
 
 /// The groups of people at the end of the time asked.
@@ -61,17 +62,25 @@ pub(crate) async fn groups(hub: &Hub, question: &Question) -> Outcome<Vec<Group>
     let request = ListGroupsRequest { at: Some(moment::wire(question.when.end())) };
     let mut service = hub.access_service();
     let mut stream = hub.call(service.list_groups(request)).await?;
+    let mut budget = Budget::new(GROUPS);
+    let mut memberships = 0_usize;
     let mut out = Vec::new();
     while let Some(group) = hub.next(&mut stream).await? {
         let members = group.members.unwrap_or_default();
-        out.push(Group {
+        let group = Group {
             imported_at: time(group.imported_at.as_ref()),
             directory: group.directory,
             imported_by: group.imported_by,
             name: members.group,
             users: members.users,
             groups: members.groups,
-        });
+        };
+        memberships += group.users.len() + group.groups.len();
+        if memberships > MAX_MEMBERSHIPS || !budget.spend(&group) {
+            return Err(too_large("the groups of people are too many or too large".to_owned())
+                .hint("import fewer groups: those that bindings name are enough"));
+        }
+        out.push(group);
     }
     Ok(out)
 }
@@ -86,6 +95,8 @@ struct Sent<'p> {
     checkpoints: Vec<(Checkpoint, Signed)>,
     retired: Vec<Signed>,
     hub: HubSays,
+    objects_left: Budget,
+    checkpoints_left: Budget,
 }
 
 impl<'p> Sent<'p> {
@@ -99,6 +110,8 @@ impl<'p> Sent<'p> {
             checkpoints: Vec::new(),
             retired: Vec::new(),
             hub: HubSays::default(),
+            objects_left: Budget::new(OBJECTS),
+            checkpoints_left: Budget::new(CHECKPOINTS),
         }
     }
 
@@ -109,18 +122,18 @@ impl<'p> Sent<'p> {
                 self.hub.shown |= self.ours;
             }
             Part::Change(_) | Part::View(_) | Part::Checkpoint(_) if !self.ours => {}
-            Part::Change(change) => self.versions.push(version(&change)?),
+            Part::Change(change) => {
+                let version = version(&change)?;
+                if !self.objects_left.spend(&version) {
+                    return Err(self.too_large("objects and their changes"));
+                }
+                self.versions.push(version);
+            }
             Part::View(view) => self.view(&view),
             Part::Checkpoint(signed) => self.checkpoint(Signed {
                 checkpoint: signed.checkpoint.to_vec(),
                 signature: signed.signature.to_vec(),
-            }),
-        }
-        if self.versions.len() > MAX_VERSIONS || self.checkpoints.len() > MAX_CHECKPOINTS {
-            let what = format!("cluster {} changed too often in this time", self.entry.name);
-            return Err(Failure::new("report-too-large", what)
-                .why(format!("a report holds {MAX_VERSIONS} objects and changes of one cluster"))
-                .hint("ask about a shorter period"));
+            })?,
         }
         Ok(())
     }
@@ -130,23 +143,48 @@ impl<'p> Sent<'p> {
         self.hub.seen_until = time(view.seen_until.as_ref());
     }
 
-    fn checkpoint(&mut self, signed: Signed) {
-        match self.expected.read(&signed) {
-            Ok(read) => self.checkpoints.push((read, signed)),
-            Err(Uncounted::Retired(_)) if self.retired.len() < MAX_RETIRED => {
-                self.retired.push(signed);
+    fn checkpoint(&mut self, signed: Signed) -> Outcome<()> {
+        let read = match self.expected.read(&signed) {
+            Ok(read) => Some(read),
+            Err(Uncounted::Retired(_)) if self.retired.len() < MAX_RETIRED => None,
+            Err(Uncounted::Retired(_)) => return Ok(()),
+            Err(Uncounted::Foreign(_)) => {
+                let unsigned = signed.signature.is_empty();
+                let counted = if unsigned { &mut self.hub.unsigned } else { &mut self.hub.foreign };
+                *counted += 1;
+                return Ok(());
             }
-            Err(Uncounted::Retired(_)) => {}
-            Err(Uncounted::Foreign(_)) if signed.signature.is_empty() => self.hub.unsigned += 1,
-            Err(Uncounted::Foreign(_)) => self.hub.foreign += 1,
+        };
+        if !signed.as_line().is_some_and(|line| self.checkpoints_left.spend(&line)) {
+            return Err(self.too_large("checkpoints"));
         }
+        match read {
+            Some(read) => self.checkpoints.push((read, signed)),
+            None => self.retired.push(signed),
+        }
+        Ok(())
     }
 
-    fn end(self, when: When) -> Evidence {
+    fn end(self, when: When) -> Outcome<Evidence> {
+        let too_many = self.too_large(&format!("objects at once: the most are {MAX_OBJECTS}"));
         let mut checkpoints = needed(self.checkpoints, when);
         checkpoints.extend(self.retired);
-        Evidence::arranged(self.versions, checkpoints, self.hub, (when.start(), when.end()))
+        let time = (when.start(), when.end());
+        let evidence = Evidence::arranged(self.versions, checkpoints, self.hub, time);
+        let there = evidence.versions.iter().filter(|version| version.at <= when.start()).count();
+        if there > MAX_OBJECTS { Err(too_many) } else { Ok(evidence) }
     }
+
+    fn too_large(&self, what: &str) -> Failure {
+        too_large(format!("the hub sends too much of cluster {}: {what}", self.entry.name)).hint(
+            "ask about a shorter period; look at what the cluster holds if that does not help",
+        )
+    }
+}
+
+/// More than whoever verifies a bundle reads: the hub is not trusted to end.
+fn too_large(what: String) -> Failure {
+    Failure::new("report-too-large", what).why("whoever verifies a report does not read more")
 }
 
 fn version(change: &InventoryChange) -> Outcome<Version> {

@@ -4,10 +4,15 @@ use hanse_domain::access::directory::Directory;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::evidence::{line, lines};
+use super::evidence::{Limits, line, lines};
 
 /// Most groups in a bundle.
 const MAX_GROUPS: usize = 1_000_000;
+/// Most bytes of `groups.jsonl`.
+pub(crate) const MAX_GROUPS_BYTES: usize = 256 * 1024 * 1024;
+/// Of `groups.jsonl`. One group may have everybody.
+pub(crate) const GROUPS: Limits =
+    Limits { lines: MAX_GROUPS, line_bytes: MAX_GROUPS_BYTES, bytes: MAX_GROUPS_BYTES };
 
 /// One group of one directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +42,7 @@ pub(crate) fn encode(groups: &[Group]) -> Vec<u8> {
 
 /// Reads `groups.jsonl`.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<Group>, String> {
-    lines("groups.jsonl", bytes, MAX_GROUPS)
+    lines("groups.jsonl", bytes, GROUPS)
 }
 
 /// Who is in which group.

@@ -16,7 +16,7 @@ use super::answer::Answer;
 use super::archive::{ArchiveError, Reader};
 use super::bundle::{FORMAT, Manifest, README, program, statement_folder};
 use super::evidence::{Evidence, Files, MAX_CHECKPOINTS_BYTES, MAX_HUB_BYTES, MAX_OBJECTS_BYTES};
-use super::groups::{self, Group};
+use super::groups::{self, Group, MAX_GROUPS_BYTES};
 use super::past::{Past, Replayed};
 use super::sheets::{Composer, Sheet};
 use super::summary::{Head, Summary};
@@ -25,7 +25,6 @@ use crate::failure::{Failure, Outcome};
 /// Of every failure of a bundle that is not what it says.
 pub(crate) const CODE: &str = "evidence";
 const MAX_MANIFEST_BYTES: usize = 16 * 1024 * 1024;
-const MAX_GROUPS_BYTES: usize = 256 * 1024 * 1024;
 /// Most bytes of the contents of one statement: no hub takes more in a message.
 const MAX_CONTENTS_BYTES: usize = 64 * 1024 * 1024;
 const MAX_REPORT_BYTES: u64 = 1 << 33;

@@ -352,7 +352,7 @@ fn exists(out: &Path) -> Failure {
 fn too_large(cluster: &str) -> Failure {
     Failure::new("report-too-large", format!("the evidence of cluster {cluster} is too large"))
         .why("whoever verifies a bundle does not read more of one cluster")
-        .hint("ask about a shorter period, or for -o html, csv or json")
+        .hint("ask about a shorter period")
 }
 
 fn not_written(error: &std::io::Error) -> Failure {

@@ -18,6 +18,8 @@ use std::io::Read as _;
 
 use hanse_domain::ids::Digest;
 
+use super::evidence::{Budget, Limits, line, lines};
+use super::groups::{GROUPS, Group, decode, encode};
 use super::question::{Asked, Place, Question, When};
 use super::sheets::Sheet;
 use super::standing::Proof;
@@ -127,7 +129,7 @@ fn a_period_has_what_held_at_any_time_in_it() {
 #[test]
 fn a_question_is_answered_with_members_of_groups() {
     let mut world = example();
-    world.groups.push(super::groups::Group {
+    world.groups.push(Group {
         directory: "corp".to_owned(),
         imported_at: Some(at("01T00:00:00")),
         imported_by: "ann".to_owned(),
@@ -242,4 +244,43 @@ fn the_documented_script_verifies_a_bundle() {
             assert!(!fine && said.contains(expected), "{options:?} {expected}: {said}");
         }
     }
+}
+
+/// What is kept of a hub's answer is no more than what is read of a bundle.
+#[test]
+fn as_much_is_kept_as_is_read_again() {
+    let all = ["one".to_owned(), "three".to_owned(), "four".to_owned()];
+    let mut text = Vec::new();
+    for value in &all {
+        line(&mut text, value);
+    }
+    let fits = |most: usize, line_bytes: usize, bytes: usize| {
+        let limits = Limits { lines: most, line_bytes, bytes };
+        let mut budget = Budget::new(limits);
+        let kept = all.iter().all(|value| budget.spend(value));
+        let read = text.len() <= bytes && lines::<String>("file", &text, limits).is_ok();
+        assert_eq!(kept, read, "{limits:?}");
+        kept
+    };
+    assert!(fits(3, 7, text.len()));
+    assert!(!fits(2, 7, text.len()));
+    assert!(!fits(3, 6, text.len()));
+    assert!(!fits(3, 7, text.len() - 1));
+}
+
+/// One group may have everybody: its line is longer than that of any object.
+#[test]
+fn a_large_group_is_read_again() {
+    let users = (0..20_000).map(|number| format!("person-{number}@example.org")).collect();
+    let everybody = Group {
+        directory: "corp".to_owned(),
+        imported_at: None,
+        imported_by: String::new(),
+        name: "everybody".to_owned(),
+        users,
+        groups: Vec::new(),
+    };
+    let all = [everybody];
+    assert!(Budget::new(GROUPS).spend(&all[0]));
+    assert_eq!(decode(&encode(&all)).unwrap(), all);
 }
