@@ -28,6 +28,12 @@ pub(in crate::api) fn question(
     if scope.all_namespaces && !scope.namespaces.is_empty() {
         return Err(ServiceError::invalid("`namespaces` and `all_namespaces` exclude each other"));
     }
+    if scope.clusters.len() > MOST_WORDS {
+        return Err(ServiceError::invalid(format!("more than {MOST_WORDS} clusters")));
+    }
+    for cluster in &scope.clusters {
+        word("a cluster", cluster)?;
+    }
     if scope.namespaces.len() > MOST_WORDS {
         return Err(ServiceError::invalid(format!("more than {MOST_WORDS} namespaces")));
     }
@@ -203,6 +209,12 @@ mod tests {
         ] {
             assert!(who(kind, namespace, name).is_err(), "{kind:?}");
         }
+        let places = |clusters: Vec<String>| {
+            question(Some(proto::AccessScope { clusters, ..Default::default() })).is_ok()
+        };
+        assert!(places(vec!["prod".to_owned()]));
+        assert!(!places(vec!["x".repeat(MAX_WORD_BYTES + 1)]));
+        assert!(!places(vec![String::new(); MOST_WORDS + 1]));
         let far = ProtoTime { seconds: i64::MAX, nanos: 0 };
         assert!(moment("at", Some(&far)).is_err());
         let scope = proto::AccessScope {
